@@ -1,0 +1,90 @@
+"""What is asked and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from clew.tree import Node
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `content` is text, or a list of OpenAI content parts (text and image parts) for models that see."""
+
+    role: Role
+    content: str | Sequence[Mapping[str, Any]]
+
+    @property
+    def text(self) -> str:
+        """The text of the turn; image parts are left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(str(p.get("text", "")) for p in self.content if p.get("type") == "text")
+
+
+def identity(text: str) -> str | None:
+    """The stripped text itself as the answer; None where there is none."""
+    return text.strip() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem.
+
+    extract: solution text → canonical answer, or None where the text states none. Two solutions vote for the same
+        answer exactly when their canonical answers are equal strings.
+    verifier: canonical answer → worth in [0, 1], without knowing the gold answer.
+    grader: canonical answer → grade in [0, 1] against the gold answer; no method may see it.
+    reference: a canonical answer that the grader accepts, where one is known; no method may see it either.
+    steps: strings that end a step of a solution. stop: strings that end a solution.
+    max_tokens: the most tokens a solution to this problem may have.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    family: str = "adhoc"
+    difficulty: float | None = None
+    verifier: Callable[[str], float] | None = None
+    grader: Callable[[str], float] | None = None
+    extract: Callable[[str], str | None] = identity
+    reference: str | None = None
+    steps: tuple[str, ...] = ("\n\n",)
+    stop: tuple[str, ...] = ()
+    max_tokens: int = 512
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def question(self) -> str:
+        """The text of the last user turn."""
+        users = [m for m in self.messages if m.role == "user"]
+        return users[-1].text if users else ""
+
+
+class Status(StrEnum):
+    """How a search ended."""
+
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"  # it ended without an answer of its own accord
+    EXHAUSTED = "exhausted"  # the budget ended it; the answer, if any, is the best proposal so far
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a method answers.
+
+    value: the canonical answer, or None. text: a solution that states it. confidence: in [0, 1], or None.
+    node: the solution's leaf. votes: canonical answer → weight, where the method voted.
+    """
+
+    value: str | None
+    text: str = ""
+    confidence: float | None = None
+    node: Node | None = None
+    votes: Mapping[str, float] = field(default_factory=dict)
+    status: Status = Status.ANSWERED

@@ -1,0 +1,218 @@
+"""The persistent tree of partial solutions. Append-only: going back is using an older node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.sampling import Stream
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+
+class Origin(StrEnum):
+    """Who wrote a node's text."""
+
+    PROMPT = "prompt"
+    SAMPLED = "sampled"
+    INSERTED = "inserted"
+
+
+class Finish(StrEnum):
+    """Why an extension ended."""
+
+    STEP = "step"  # a delimiter or a cap on this extension: it can go on
+    END = "end"  # the model ended its text
+    LENGTH = "length"  # truncated by the limit on the solution or by the context: incomplete
+    STOP = "stop"  # a stop string
+    CANCELLED = "cancelled"  # given up before its end: by the method, or because the budget ran out
+
+
+def _none_f() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """The tokens of one extension with their statistics. All arrays have length T; all logarithms are natural.
+
+    token_ids: int32[T]; -1 where a server does not tell.
+    logprob: float32[T], of the chosen token under the unmodified model distribution at temperature 1.
+    entropy: float32[T], nats, of that distribution.
+    certainty: float32[T], KL(uniform‖p) of that distribution in nats: the self-certainty term (arXiv:2502.18581, eq. 8).
+    proposal_logprob: float32[T], of the chosen token under the distribution it was really drawn from.
+    top_ids, top_logprob: [T, K], the most probable tokens, or None.
+    text: what the tokens say, cut before a stop string. offsets: int32[T], where in `text` each token begins.
+    exact: False where the statistics come from a server's top-k only (NaN where it gives nothing).
+    cut: how many characters of the last tokens' text a stop string removed.
+    """
+
+    token_ids: Ints
+    text: str
+    offsets: Ints
+    finish: Finish = Finish.STEP
+    logprob: Floats | None = None
+    entropy: Floats | None = None
+    certainty: Floats | None = None
+    proposal_logprob: Floats | None = None
+    top_ids: Ints | None = None
+    top_logprob: Floats | None = None
+    exact: bool = True
+    cut: int = 0
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def head(self, count: int) -> Segment:
+        """The first `count` tokens as a segment of their own (finish `step`)."""
+        if not 0 <= count <= len(self):
+            raise ValueError(f"a segment of {len(self)} tokens has no first {count}")
+        if count == len(self) and not self.cut:
+            end = len(self.text)
+        else:
+            end = int(self.offsets[count]) if count < len(self) else len(self.text)
+
+        def part(array: Any) -> Any:
+            return None if array is None else array[:count]
+
+        return Segment(
+            token_ids=self.token_ids[:count],
+            text=self.text[:end],
+            offsets=self.offsets[:count],
+            finish=Finish.STEP,
+            logprob=part(self.logprob),
+            entropy=part(self.entropy),
+            certainty=part(self.certainty),
+            proposal_logprob=part(self.proposal_logprob),
+            top_ids=part(self.top_ids),
+            top_logprob=part(self.top_logprob),
+            exact=self.exact,
+        )
+
+
+class Node:
+    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores."""
+
+    __slots__ = ("_sampled", "children", "id", "label", "origin", "parent", "scores", "segment", "stream", "tree")
+
+    def __init__(
+        self, tree: Tree, id: int, parent: Node | None, segment: Segment, origin: Origin, stream: Stream, label: str
+    ) -> None:
+        self.tree = tree
+        self.id = id
+        self.parent = parent
+        self.segment = segment
+        self.origin = origin
+        self.stream = stream
+        self.label = label
+        self.children: list[Node] = []
+        self.scores: dict[str, float] = {}
+        self._sampled = 0
+
+    def __repr__(self) -> str:
+        return f"Node({self.id}, {self.finish}, {self.segment.text[-40:]!r})"
+
+    @property
+    def finish(self) -> Finish:
+        return self.segment.finish
+
+    @property
+    def finished(self) -> bool:
+        """Nothing can follow: the text ended, was truncated, or was given up."""
+        return self.segment.finish is not Finish.STEP
+
+    @property
+    def complete(self) -> bool:
+        """The model came to its own end (or to a stop string)."""
+        return self.segment.finish in (Finish.END, Finish.STOP)
+
+    def ancestors(self) -> Iterator[Node]:
+        """This node, its parent, … up to the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def path(self) -> tuple[Node, ...]:
+        """The nodes from the root to this one."""
+        return tuple(self.ancestors())[::-1]
+
+    @property
+    def solution_path(self) -> tuple[Node, ...]:
+        """The nodes since the prompt."""
+        return tuple(n for n in self.path() if n.origin is not Origin.PROMPT)
+
+    @property
+    def text(self) -> str:
+        """The whole text, prompt included."""
+        return "".join(n.segment.text for n in self.path())
+
+    @property
+    def solution(self) -> str:
+        """The text since the prompt."""
+        return "".join(n.segment.text for n in self.solution_path)
+
+    @property
+    def depth(self) -> int:
+        """Edges from the root."""
+        return sum(1 for _ in self.ancestors()) - 1
+
+    @property
+    def tokens(self) -> int:
+        """Tokens since the prompt."""
+        return sum(len(n.segment) for n in self.solution_path)
+
+    def stat(self, name: str, *, sampled_only: bool = True) -> Floats:
+        """One per-token statistic of `Segment` along the solution, float32[T].
+
+        With `sampled_only` the tokens that were inserted (the model did not choose them) are left out.
+        """
+        parts: list[Floats] = []
+        for node in self.solution_path:
+            if sampled_only and node.origin is not Origin.SAMPLED:
+                continue
+            array = getattr(node.segment, name)
+            parts.append(np.full(len(node.segment), np.nan, np.float32) if array is None else array)
+        return np.concatenate(parts) if parts else _none_f()
+
+    def reserve(self, n: int) -> list[Stream]:
+        """The random streams of the next `n` children: numbered by the order of asking, not of completion."""
+        first = self._sampled
+        self._sampled += n
+        return [self.stream.child(i) for i in range(first, first + n)]
+
+
+class Tree:
+    """All nodes of one search in order of creation. A search may have several roots (side trees for questions to a judge)."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, id: int) -> Node:
+        return self.nodes[id]
+
+    @property
+    def roots(self) -> list[Node]:
+        return [n for n in self.nodes if n.parent is None]
+
+    def add(self, parent: Node | None, segment: Segment, origin: Origin, stream: Stream, label: str = "") -> Node:
+        """Append a node below `parent` (None for a root)."""
+        node = Node(self, len(self.nodes), parent, segment, origin, stream, label)
+        self.nodes.append(node)
+        if parent is not None:
+            parent.children.append(node)
+        return node
+
+    @property
+    def distinct_tokens(self) -> int:
+        """Tokens of all nodes, each node once: the least that any implementation could compute."""
+        return sum(len(n.segment) for n in self.nodes)
