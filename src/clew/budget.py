@@ -1,7 +1,7 @@
 """What a search may spend, what it has spent, and the one place where the two meet.
 
-Usage is logical: what this search would have cost alone, with a perfect cache of its own prefixes. What an engine really
-computed to prefill is counted beside it (`Spend.computed`).
+Usage is logical: what this search would have cost alone, with a perfect cache of its own prefixes. What an engine
+really computed to prefill is counted beside it (`Spend.computed`).
 """
 
 from __future__ import annotations

@@ -32,4 +32,4 @@ class StoreError(ClewError):
 
 
 class BudgetExhausted(Exception):
-    """Control flow, not a mistake: the search has spent its budget. The runner catches it and keeps the best proposal."""
+    """Control flow, not a mistake: the budget is spent. The runner catches it and keeps the best proposal."""

@@ -45,7 +45,8 @@ class Segment:
     token_ids: int32[T]; -1 where a server does not tell.
     logprob: float32[T], of the chosen token under the unmodified model distribution at temperature 1.
     entropy: float32[T], nats, of that distribution.
-    certainty: float32[T], KL(uniform‖p) of that distribution in nats: the self-certainty term (arXiv:2502.18581, eq. 8).
+    certainty: float32[T], KL(uniform‖p) of that distribution in nats: the self-certainty term (arXiv:2502.18581,
+    eq. 8).
     proposal_logprob: float32[T], of the chosen token under the distribution it was really drawn from.
     top_ids, top_logprob: [T, K], the most probable tokens, or None.
     text: what the tokens say, cut before a stop string. offsets: int32[T], where in `text` each token begins.
@@ -189,7 +190,7 @@ class Node:
 
 
 class Tree:
-    """All nodes of one search in order of creation. A search may have several roots (side trees for questions to a judge)."""
+    """All nodes of one search in order of creation. Several roots: side trees hold the questions to a judge."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []

@@ -35,7 +35,8 @@ class Capability(StrEnum):
 class Context:
     """What a model continues.
 
-    messages: the conversation. prompt: the conversation as the model's template renders it ('' where only a server knows).
+    messages: the conversation. prompt: the conversation as the model's template renders it ('' where only
+    a server knows).
     text: the solution so far. token_ids: int32[P+S], the tokens of prompt and solution so far; never re-tokenised.
     A model that cannot tokenise has token_ids of the right length (estimated for the prompt) filled with -1.
     """
