@@ -182,6 +182,22 @@ class Ledger:
         return None if self.budget.tokens is None else max(0, self.budget.tokens - self._tokens)
 
     @property
+    def tokens(self) -> int:
+        """Tokens spent until now."""
+        return self._tokens
+
+    def affords(self, cost: Cost, context: int, tokens: int) -> bool:
+        """Whether `tokens` more generated tokens, and one more call, would stay within every limit but time."""
+        b = self.budget
+        return (
+            self.calls_left != 0
+            and (b.tokens is None or self._tokens + tokens <= b.tokens)
+            and (b.flops is None or self._flops + cost.flops(tokens, context) <= b.flops)
+            and (b.usd is None or self._usd + cost.usd(reused=context, generated=tokens) <= b.usd)
+            and not self.spent
+        )
+
+    @property
     def calls_left(self) -> int | None:
         """Calls until the call budget is spent; None without one."""
         return None if self.budget.calls is None else max(0, self.budget.calls - self._calls)
@@ -307,6 +323,11 @@ class Gauge:
         if self._closed:
             callback()
         self._callbacks.append(callback)
+
+    @property
+    def released(self) -> bool:
+        """Whether the continuation has ended."""
+        return self._released
 
     def release(self) -> None:
         """The continuation has ended; its time no longer counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -99,6 +100,16 @@ class Registry(Generic[T]):
             raise UsageError(f"no {self.kind} is called {name!r}", f"{hint}`clew list {self.kind}s` shows them all")
         return self._entries[name]
 
+    def build(self, spec: str) -> Any:
+        """Call what `spec` (`name?key=value`) names with its parameters.
+
+        Raises UsageError for an unknown name or parameter.
+        """
+        name, params = parse_spec(spec)
+        entry = self[name]
+        entry.check_parameters(params)
+        return entry.make(**params)
+
     def __contains__(self, name: str) -> bool:
         self._load()
         return name in self._entries
@@ -106,6 +117,26 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[Entry[T]]:
         self._load()
         return iter(sorted(self._entries.values(), key=lambda e: e.name))
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """`name?key=value&key=value` as a name and parameters.
+
+    Values are read as JSON where they are JSON (numbers, true, null, lists), else kept as text.
+
+    Raises UsageError for a part without `=`.
+    """
+    name, _, query = spec.partition("?")
+    params: dict[str, Any] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, raw = part.partition("=")
+        if not equals:
+            raise UsageError(f"{part!r} in {spec!r} is not a parameter", "Write NAME?key=value&key=value")
+        try:
+            params[key] = json.loads(raw)
+        except json.JSONDecodeError:
+            params[key] = raw
+    return name, params
 
 
 methods: Registry[Callable[..., Any]] = Registry("method", "clew.methods")

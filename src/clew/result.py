@@ -23,8 +23,8 @@ class Result:
 
     method: the label that the run gave to method and parameters. grade: the grader's verdict in [0, 1]; None without a
     grader. proposals: in order of time, the last one being the answer. samples: ids of the leaves that are exchangeable
-    draws, for methods whose answer is an aggregate of independent samples; empty for the others. cost: the token cost of
-    the generating model. error: why the search failed, where it did.
+    draws, for methods whose answer is an aggregate of independent samples; empty for the others. cost: the token cost
+    of the generating model. error: why the search failed, where it did.
     """
 
     problem: Problem

@@ -98,12 +98,38 @@ class Segment:
 
 
 class Node:
-    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores."""
+    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores.
 
-    __slots__ = ("_sampled", "children", "id", "label", "origin", "parent", "scores", "segment", "stream", "tree")
+    label: why it exists. born: tokens that the search had spent when it was made. beginning_of: for a rewind, the node
+    whose first tokens it repeats (they were computed once).
+    """
+
+    __slots__ = (
+        "_reserved",
+        "beginning_of",
+        "born",
+        "children",
+        "id",
+        "label",
+        "origin",
+        "parent",
+        "scores",
+        "segment",
+        "stream",
+        "tree",
+    )
 
     def __init__(
-        self, tree: Tree, id: int, parent: Node | None, segment: Segment, origin: Origin, stream: Stream, label: str
+        self,
+        tree: Tree,
+        id: int,
+        parent: Node | None,
+        segment: Segment,
+        origin: Origin,
+        stream: Stream,
+        label: str,
+        born: int,
+        beginning_of: Node | None,
     ) -> None:
         self.tree = tree
         self.id = id
@@ -112,9 +138,11 @@ class Node:
         self.origin = origin
         self.stream = stream
         self.label = label
+        self.born = born
+        self.beginning_of = beginning_of
         self.children: list[Node] = []
         self.scores: dict[str, float] = {}
-        self._sampled = 0
+        self._reserved = 0
 
     def __repr__(self) -> str:
         return f"Node({self.id}, {self.finish}, {self.segment.text[-40:]!r})"
@@ -184,8 +212,8 @@ class Node:
 
     def reserve(self, n: int) -> list[Stream]:
         """The random streams of the next `n` children: numbered by the order of asking, not of completion."""
-        first = self._sampled
-        self._sampled += n
+        first = self._reserved
+        self._reserved += n
         return [self.stream.child(i) for i in range(first, first + n)]
 
 
@@ -205,9 +233,19 @@ class Tree:
     def roots(self) -> list[Node]:
         return [n for n in self.nodes if n.parent is None]
 
-    def add(self, parent: Node | None, segment: Segment, origin: Origin, stream: Stream, label: str = "") -> Node:
+    def add(
+        self,
+        parent: Node | None,
+        segment: Segment,
+        origin: Origin,
+        stream: Stream,
+        *,
+        label: str = "",
+        born: int = 0,
+        beginning_of: Node | None = None,
+    ) -> Node:
         """Append a node below `parent` (None for a root)."""
-        node = Node(self, len(self.nodes), parent, segment, origin, stream, label)
+        node = Node(self, len(self.nodes), parent, segment, origin, stream, label, born, beginning_of)
         self.nodes.append(node)
         if parent is not None:
             parent.children.append(node)
@@ -215,5 +253,5 @@ class Tree:
 
     @property
     def distinct_tokens(self) -> int:
-        """Tokens of all nodes, each node once: the least that any implementation could compute."""
-        return sum(len(n.segment) for n in self.nodes)
+        """Tokens of all nodes, each once (a rewind repeats tokens): the least that an implementation could compute."""
+        return sum(len(n.segment) for n in self.nodes if n.beginning_of is None)

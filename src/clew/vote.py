@@ -1,0 +1,42 @@
+"""From solutions to one answer: votes over canonical answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clew.problem import Answer, Problem
+from clew.tree import Node
+
+
+def answer_of(problem: Problem, node: Node, *, confidence: float | None = None) -> Answer:
+    """The answer that one solution states."""
+    text = node.solution
+    return Answer(problem.extract(text), text, confidence, node)
+
+
+def vote(problem: Problem, nodes: Sequence[Node], weights: Sequence[float] | None = None) -> Answer:
+    """The answer with the greatest sum of weights (each 1 by default), stated by its heaviest solution.
+
+    Solutions that state no answer have no vote, yet count in the confidence, which is the winner's share of all
+    weights. Ties go to the answer that was stated first. Without any answer, `value` is None.
+
+    nodes, weights: of the same length; weights must not be negative.
+    """
+    shares = [1.0] * len(nodes) if weights is None else [float(w) for w in weights]
+    if len(shares) != len(nodes):
+        raise ValueError(f"{len(nodes)} solutions but {len(shares)} weights")
+    votes: dict[str, float] = {}
+    best: dict[str, tuple[float, int]] = {}
+    for i, (node, share) in enumerate(zip(nodes, shares, strict=True)):
+        value = problem.extract(node.solution)
+        if value is None:
+            continue
+        votes[value] = votes.get(value, 0.0) + share
+        if value not in best or share > best[value][0]:
+            best[value] = (share, i)
+    if not votes:
+        return Answer(None)
+    winner = max(votes, key=votes.__getitem__)
+    node = nodes[best[winner][1]]
+    total = sum(shares)
+    return Answer(winner, node.solution, votes[winner] / total if total > 0 else None, node, votes)
