@@ -245,14 +245,25 @@ class Search:
             raise BudgetExhausted
 
     async def aggregate(
-        self, n: int | None, combine: Callable[[Sequence[Node]], Answer], *, sampling: Sampling | None = None
+        self,
+        n: int | None,
+        combine: Callable[[Sequence[Node]], Answer],
+        *,
+        scorer: str | None = None,
+        temperature: float | None = None,
     ) -> Answer:
-        """Draw `n` independent solutions (None: as many as the budget pays for) and combine them, proposing the
-        combined answer after each. They are recorded as the search's exchangeable samples."""
-        async for node in self.rollouts(n=n, sampling=sampling):
-            self.samples.append(node)
+        """Draw `n` independent solutions (None: as many as the budget pays for), score each, and combine them,
+        proposing the combined answer after each. They are recorded as the search's exchangeable samples."""
+        async for leaf in self.rollouts(n=n, sampling=self.at(temperature)):
+            if scorer is not None:
+                await self.score([leaf], scorer)
+            self.samples.append(leaf)
             self.propose(combine(self.samples))
         return self.proposals[-1].answer if self.proposals else Answer(None)
+
+    def at(self, temperature: float | None) -> Sampling:
+        """The search's sampling settings at this temperature (None: as they are)."""
+        return self.sampling if temperature is None else self.sampling.but(temperature=temperature)
 
     def answer(self, node: Node, confidence: float | None = None) -> Answer:
         """The answer that one solution states."""

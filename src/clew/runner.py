@@ -1,0 +1,282 @@
+"""Runs problems × methods × seeds, many searches at once, each finished one kept at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from clew import registry
+from clew.budget import Budget, Usage
+from clew.errors import BudgetExhausted, ModelError, UsageError
+from clew.models.base import Capability, Model
+from clew.problem import Answer, Problem, Status
+from clew.result import Proposal, Result
+from clew.sampling import Sampling
+from clew.search import GENERATE, Search
+from clew.tree import Tree
+
+FAILURES_IN_A_ROW = 5
+"""After so many searches in a row that the model failed, the run stops: the model is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does, as plain data: it is kept in the run file, and `clew resume` starts from it.
+
+    models: role → model spec. task: a spec for `clew.tasks.load_problems`, with its options. methods: `name?key=value`.
+    """
+
+    models: Mapping[str, str]
+    task: str
+    task_options: Mapping[str, Any]
+    methods: tuple[str, ...]
+    budget: Budget
+    seeds: tuple[int, ...] = (0,)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 32
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `Plan.from_dict` reads it."""
+        return {
+            "models": dict(self.models),
+            "task": self.task,
+            "task_options": dict(self.task_options),
+            "methods": list(self.methods),
+            "budget": self.budget.as_dict(),
+            "seeds": list(self.seeds),
+            "sampling": dict(self.sampling),
+            "concurrency": self.concurrency,
+            "model_options": dict(self.model_options),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Plan:
+        """The inverse of `as_dict`."""
+        return Plan(
+            **{
+                **data,
+                "methods": tuple(data["methods"]),
+                "seeds": tuple(data["seeds"]),
+                "budget": Budget(**data["budget"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One search to be run."""
+
+    problem: Problem
+    method: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return (self.problem.id, self.method, self.seed)
+
+
+class Keeper(Protocol):
+    """Where finished searches go (`clew.store.Store`)."""
+
+    def finished(self) -> set[tuple[str, str, int]]:
+        """The keys of the cells that need not be run again."""
+        ...
+
+    def keep(self, result: Result) -> None:
+        """Keep a finished search, whole or not at all."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def begun(self, cell: Cell) -> None: ...
+
+    def proposed(self, cell: Cell, proposal: Proposal) -> None: ...
+
+    def ended(self, cell: Cell, result: Result) -> None: ...
+
+
+def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) -> None:
+    """Everything that can be known to be wrong before any work starts.
+
+    Raises UsageError for an unknown method or parameter, a capability that the model lacks, a prompt that does not fit
+    the context, or a budget that does not pay for the prompt and one token.
+    """
+    model = models[GENERATE]
+    for spec in dict.fromkeys(cell.method for cell in cells):
+        name, params = registry.parse_spec(spec)
+        entry = registry.methods[name]
+        entry.check_parameters(params)
+        missing = {n for n in entry.needs if n in set(Capability) and n not in model.capabilities}
+        if missing:
+            raise UsageError(
+                f"{name} needs {', '.join(sorted(missing))}, which {model.name} does not offer",
+                "Take another method, or the embedded engine",
+            )
+    for problem in {cell.problem.id: cell.problem for cell in cells}.values():
+        prompt = len(model.render(problem.messages))
+        if model.context_length is not None and prompt + 1 > model.context_length:
+            raise UsageError(
+                f"the prompt of {problem.id} has {prompt} tokens, the context of {model.name} {model.context_length}",
+                "Shorten the prompt (fewer --shots), or take a model with a longer context",
+            )
+        if budget.tokens is not None and prompt + 1 > budget.tokens:
+            raise UsageError(
+                f"a budget of {budget.tokens} tokens does not pay for the {prompt} prompt tokens of {problem.id}",
+                f"Give at least {prompt + 1}, and enough beyond for the solution",
+            )
+
+
+async def solve(
+    cell: Cell,
+    models: Mapping[str, Model],
+    budget: Budget,
+    *,
+    sampling: Sampling | None = None,
+    on_proposal: Callable[[Proposal], None] | None = None,
+) -> Result:
+    """Run one method on one problem and return what it found, whatever ended it.
+
+    Raises ModelError when the model failed for good, and UsageError for parameters that the method refuses.
+    """
+    name, params = registry.parse_spec(cell.method)
+    entry = registry.methods[name]
+    entry.check_parameters(params)
+    search = Search(cell.problem, models, budget, seed=cell.seed, sampling=sampling, on_proposal=on_proposal)
+    try:
+        answer: Answer = await entry.make(search, **params)
+        if answer.value is None and answer.status is Status.ANSWERED:
+            answer = replace(answer, status=Status.EXHAUSTED if search.ledger.spent else Status.ABSTAINED)
+        if not search.proposals or search.proposals[-1].answer != answer:
+            search.propose(answer)
+    except BudgetExhausted:
+        best = search.proposals[-1].answer if search.proposals else Answer(None)
+        answer = replace(best, status=Status.EXHAUSTED)
+    finally:
+        await search.close()
+    return Result(
+        problem=cell.problem,
+        method=cell.method,
+        seed=cell.seed,
+        budget=budget,
+        answer=answer,
+        grade=grade(cell.problem, answer),
+        usage=search.ledger.usage,
+        tree=search.tree,
+        proposals=search.proposals,
+        samples=tuple(leaf.id for leaf in search.samples),
+        cost=search.model.cost,
+    )
+
+
+def grade(problem: Problem, answer: Answer) -> float | None:
+    """The grader's verdict: 0 without an answer, None without a grader."""
+    if problem.grader is None:
+        return None
+    return 0.0 if answer.value is None else float(problem.grader(answer.value))
+
+
+def cells_of(problems: Sequence[Problem], methods: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+    """Every combination, problem by problem, so that an interrupted run has whole problems to compare."""
+    return [Cell(p, m, s) for p in problems for s in seeds for m in methods]
+
+
+async def run(
+    cells: Sequence[Cell],
+    models: Mapping[str, Model],
+    budget: Budget,
+    keeper: Keeper,
+    *,
+    sampling: Sampling | None = None,
+    concurrency: int = 32,
+    watcher: Watcher | None = None,
+) -> int:
+    """Run all cells that `keeper` has not finished yet, at most `concurrency` at a time; how many failed.
+
+    A search that the model failed is kept as failed and does not stop the others; `resume` tries it again.
+    Cancelling (Ctrl-C) gives up what is in flight and keeps what is done.
+
+    Raises ModelError when the model failed `FAILURES_IN_A_ROW` searches in a row, or all there were.
+    """
+    check(cells, models, budget)
+    done = keeper.finished()
+    todo = iter([cell for cell in cells if cell.key not in done])
+    state = _Progress()
+
+    async def worker() -> None:
+        for cell in todo:
+            if watcher:
+                watcher.begun(cell)
+            try:
+                result = await solve(
+                    cell,
+                    models,
+                    budget,
+                    sampling=sampling,
+                    on_proposal=(lambda p, c=cell: watcher.proposed(c, p)) if watcher else None,
+                )
+                state.succeeded()
+            except ModelError as error:
+                result = _failed(cell, budget, error)
+                state.failed(error)
+            keeper.keep(result)
+            if watcher:
+                watcher.ended(cell, result)
+            state.stop_if_gone()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(max(1, concurrency)):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:
+        raise next(_leaves(errors)) from None
+    if state.failures and not state.successes and state.last is not None:
+        raise state.last
+    return state.failures
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+@dataclass(slots=True)
+class _Progress:
+    successes: int = 0
+    failures: int = 0
+    in_a_row: int = 0
+    last: ModelError | None = None
+
+    def succeeded(self) -> None:
+        self.successes += 1
+        self.in_a_row = 0
+
+    def failed(self, error: ModelError) -> None:
+        self.failures += 1
+        self.in_a_row += 1
+        self.last = error
+
+    def stop_if_gone(self) -> None:
+        if self.in_a_row >= FAILURES_IN_A_ROW and self.last is not None:
+            raise self.last
+
+
+def _failed(cell: Cell, budget: Budget, error: ModelError) -> Result:
+    return Result(
+        problem=cell.problem,
+        method=cell.method,
+        seed=cell.seed,
+        budget=budget,
+        answer=Answer(None, status=Status.ABSTAINED),
+        grade=None,
+        usage=Usage(),
+        tree=Tree(),
+        error=str(error),
+    )
