@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from clew import registry
@@ -26,6 +27,7 @@ class Plan:
     """What a run does, as plain data: it is kept in the run file, and `clew resume` starts from it.
 
     models: role → model spec. task: a spec for `clew.tasks.load_problems`, with its options. methods: `name?key=value`.
+    view: how the comparison is drawn (axis, budgets, baseline).
     """
 
     models: Mapping[str, str]
@@ -36,6 +38,7 @@ class Plan:
     seeds: tuple[int, ...] = (0,)
     sampling: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int = 32
+    view: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,6 +52,7 @@ class Plan:
             "seeds": list(self.seeds),
             "sampling": dict(self.sampling),
             "concurrency": self.concurrency,
+            "view": dict(self.view),
             "model_options": dict(self.model_options),
         }
 
@@ -93,6 +97,14 @@ class Keeper(Protocol):
 class Watcher(Protocol):
     """Who is told how a run goes."""
 
+    def begun(self, cell: Cell) -> None: ...
+
+    def proposed(self, cell: Cell, proposal: Proposal) -> None: ...
+
+    def ended(self, cell: Cell, result: Result) -> None: ...
+
+
+class _Nobody:
     def begun(self, cell: Cell) -> None: ...
 
     def proposed(self, cell: Cell, proposal: Proposal) -> None: ...
@@ -204,28 +216,27 @@ async def run(
     """
     check(cells, models, budget)
     done = keeper.finished()
+    tell = watcher or _Nobody()
     todo = iter([cell for cell in cells if cell.key not in done])
     state = _Progress()
 
     async def worker() -> None:
         for cell in todo:
-            if watcher:
-                watcher.begun(cell)
+            tell.begun(cell)
             try:
                 result = await solve(
                     cell,
                     models,
                     budget,
                     sampling=sampling,
-                    on_proposal=(lambda p, c=cell: watcher.proposed(c, p)) if watcher else None,
+                    on_proposal=partial(tell.proposed, cell),
                 )
                 state.succeeded()
             except ModelError as error:
                 result = _failed(cell, budget, error)
                 state.failed(error)
             keeper.keep(result)
-            if watcher:
-                watcher.ended(cell, result)
+            tell.ended(cell, result)
             state.stop_if_gone()
 
     try:

@@ -179,8 +179,8 @@ class Store:
             db.execute("DELETE FROM results WHERE problem = ? AND method = ? AND seed = ?", key)
             answer = result.answer
             cursor = db.execute(
-                "INSERT INTO results (problem, method, seed, status, value, text, confidence, votes, node, grade, usage,"
-                " samples, cost, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO results (problem, method, seed, status, value, text, confidence, votes, node, grade,"
+                " usage, samples, cost, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *key,
                     answer.status,
@@ -246,8 +246,8 @@ class Store:
         method_order = {m: i for i, m in enumerate(plan.methods)}
         problem_order = {p: i for i, p in enumerate(self.problem_ids())}
         rows = self._db.execute(
-            "SELECT id, problem, method, seed, status, value, text, confidence, votes, node, grade, usage, samples, cost,"
-            " error FROM results WHERE (?1 IS NULL OR problem = ?1)",
+            "SELECT id, problem, method, seed, status, value, text, confidence, votes, node, grade, usage, samples,"
+            " cost, error FROM results WHERE (?1 IS NULL OR problem = ?1)",
             (problem,),
         ).fetchall()
         rows.sort(key=lambda r: (problem_order.get(r[1], 0), method_order.get(r[2], 0), r[3]))
@@ -287,7 +287,7 @@ class Store:
             )
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """The rows of `results`, `proposals`, `nodes` or `problems` as plain data, for exports (blobs unpacked to lists)."""
+        """The rows of `results`, `proposals`, `nodes` or `problems` as plain data, blobs unpacked to lists."""
         if table not in ("results", "proposals", "nodes", "problems"):
             raise ValueError(f"a run file has no table {table!r}")
         cursor = self._db.execute(f"SELECT * FROM {table}")  # noqa: S608 (one of four constants)

@@ -1,0 +1,317 @@
+"""The Python face: one call solves a problem, one call compares methods. Each has an async twin."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import re
+import threading
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clew import runner
+from clew.budget import AXES, Budget
+from clew.errors import UsageError
+from clew.problem import Message, Problem
+from clew.registry import methods as method_registry
+from clew.registry import parse_spec
+from clew.result import Result
+from clew.sampling import Sampling
+from clew.store import Store
+
+if TYPE_CHECKING:
+    from clew.lab.compare import Comparison
+    from clew.models.base import Model
+
+T = TypeVar("T")
+
+DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_BUDGET = 2000
+LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
+
+
+class _Background:
+    """One event loop in a thread of its own: the sync calls work in scripts, notebooks and running event loops, and
+    models stay loaded between calls."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.models: dict[str, Model] = {}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="clew", daemon=True).start()
+                atexit.register(self.close)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            # What is in flight gives up at its next token and is recorded; only then is the interrupt passed on.
+            asyncio.run_coroutine_threadsafe(_settle(), self._loop).result(timeout=30)
+            raise
+
+    def close(self) -> None:
+        if self._loop is None:
+            return
+
+        async def close_all() -> None:
+            for model in self.models.values():
+                await model.close()
+
+        asyncio.run_coroutine_threadsafe(close_all(), self._loop).result(timeout=30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop = None
+
+
+async def _settle() -> None:
+    me = asyncio.current_task()
+    others = [t for t in asyncio.all_tasks() if t is not me]
+    if others:
+        await asyncio.wait(others, timeout=20)
+
+
+_background = _Background()
+
+
+def get_model(model: str | Model, options: Mapping[str, Any] | None = None) -> Model:
+    """A model for a spec (kept loaded for the next call), or the model itself.
+
+    Raises UsageError or ModelError as `clew.load` does.
+    """
+    if not isinstance(model, str):
+        return model
+    from clew.models import load
+
+    key = f"{model} {sorted((options or {}).items())}"
+    if key not in _background.models:
+        _background.models[key] = load(model, **(options or {}))
+    return _background.models[key]
+
+
+def as_budget(budget: int | float | Budget | None) -> Budget:
+    """A number is a number of tokens."""
+    if isinstance(budget, Budget):
+        return budget
+    return Budget(tokens=DEFAULT_BUDGET if budget is None else int(budget))
+
+
+def as_problem(question: str | Sequence[Message] | Problem, *, kind: str = "auto", max_tokens: int = 512) -> Problem:
+    """A question as a problem. Its id is derived from the text, so the same question draws the same samples.
+
+    Raises UsageError for an empty question.
+    """
+    if isinstance(question, Problem):
+        return question
+    from clew.tasks.answers import extractor
+
+    turns = (Message("user", question),) if isinstance(question, str) else tuple(question)
+    if not any(m.text.strip() for m in turns):
+        raise UsageError("the question is empty", "Ask something")
+    name = re.sub(r"\W+", "-", turns[-1].text.strip())[:40].strip("-").lower() or "question"
+    return Problem(name, turns, extract=extractor(kind), max_tokens=max_tokens)
+
+
+def method_spec(method: str, params: Mapping[str, Any]) -> str:
+    """`method` with further parameters, checked.
+
+    Raises UsageError for an unknown method or parameter.
+    """
+    name, given = parse_spec(method)
+    given |= params
+    method_registry[name].check_parameters(given)
+    import json
+
+    return name + ("?" + "&".join(f"{k}={json.dumps(v)}" for k, v in given.items()) if given else "")
+
+
+async def asolve(
+    question: str | Sequence[Message] | Problem,
+    *,
+    model: str | Model = DEFAULT_MODEL,
+    method: str = "self_consistency",
+    budget: int | Budget | None = None,
+    seed: int = 0,
+    judge: str | Model | None = None,
+    sampling: Sampling | None = None,
+    kind: str = "auto",
+    **params: Any,
+) -> Result:
+    """Solve one problem within a budget; the async twin of `solve`."""
+    problem = as_problem(question, kind=kind)
+    models = {"generate": get_model(model)} | ({"judge": get_model(judge)} if judge is not None else {})
+    limits = as_budget(budget)
+    cell = runner.Cell(problem, method_spec(method, params), seed)
+    runner.check([cell], models, limits)
+    return await runner.solve(cell, models, limits, sampling=sampling)
+
+
+def solve(question: str | Sequence[Message] | Problem, **options: Any) -> Result:
+    """Solve one problem within a budget.
+
+    question: text, messages, or a Problem. Options: model (a spec or a Model), method (`name` or `name?key=value`),
+    budget (tokens, or a Budget), seed, judge (a model for questions of opinion), sampling, kind (how the answer is read
+    off: auto, math, number, choice, exact, text), and the method's own parameters.
+
+    The result's `answer` holds the answer, `usage` what it cost, `tree` every step; `str(result)` is the answer.
+
+    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good.
+    """
+    return _background.run(asolve(question, **options))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed."""
+
+    comparison: Comparison
+    results: list[Result]
+    path: Path
+    failed: int = 0
+
+
+def make_plan(
+    task: str,
+    *,
+    model: str = DEFAULT_MODEL,
+    methods: Sequence[str] = ("greedy", "self_consistency"),
+    budgets: Sequence[float] = (500, 1000, 2000),
+    axis: str = "tokens",
+    count: int = 20,
+    seeds: int = 1,
+    seed: int = 0,
+    judge: str | None = None,
+    baseline: str | None = None,
+    concurrency: int = 32,
+    sampling: Mapping[str, Any] | None = None,
+    task_options: Mapping[str, Any] | None = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> runner.Plan:
+    """A checked plan for a comparison. Raises UsageError for what cannot be done as asked."""
+    if axis not in AXES:
+        raise UsageError(f"{axis!r} is no axis to compare over", f"Choose one of {', '.join(AXES)}")
+    if not budgets:
+        raise UsageError("no budget is given", "Give at least one")
+    if not methods:
+        raise UsageError("no method is given", "`clew list methods` shows them all")
+    if count < 1 or seeds < 1:
+        raise UsageError("a comparison needs at least one problem and one seed", "Raise --count or --seeds")
+    specs = tuple(dict.fromkeys(method_spec(m, {}) for m in methods))
+    if baseline is not None and method_spec(baseline, {}) not in specs:
+        raise UsageError(f"the baseline {baseline!r} is not among the methods", f"Choose one of {', '.join(specs)}")
+    Sampling(**(sampling or {}))
+    top = max(budgets)
+    limit = Budget(**{axis: int(top) if axis in ("tokens", "calls") else top}) if axis in LIMITS else Budget()
+    return runner.Plan(
+        models={"generate": model} | ({"judge": judge} if judge else {}),
+        task=task,
+        task_options={"count": count, "seed": seed, **(task_options or {})},
+        methods=specs,
+        budget=limit,
+        seeds=tuple(range(seed, seed + seeds)),
+        sampling=dict(sampling or {}),
+        # Searches that share the machine would take each other's seconds.
+        concurrency=1 if axis == "seconds" else concurrency,
+        view={"axis": axis, "budgets": sorted(budgets), "baseline": baseline},
+        model_options=dict(model_options or {}),
+    )
+
+
+def plan_problems(plan: runner.Plan) -> list[Problem]:
+    """The plan's problems, made anew (the same every time)."""
+    from clew.tasks import load_problems
+
+    return load_problems(plan.task, **plan.task_options)
+
+
+async def aexecute(plan: runner.Plan, store: Store, problems: Sequence[Problem], watcher: runner.Watcher | None) -> int:
+    """Run what the store has not finished yet; how many searches failed."""
+    models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
+    budget = plan.budget
+    if plan.view["axis"] == "generated":
+        longest = max(len(models["generate"].render(p.messages)) for p in problems)
+        budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
+    cells = runner.cells_of(problems, plan.methods, plan.seeds)
+    return await runner.run(
+        cells,
+        models,
+        budget,
+        store,
+        sampling=Sampling(**plan.sampling),
+        concurrency=plan.concurrency,
+        watcher=watcher,
+    )
+
+
+def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
+    """The comparison of what a run file holds."""
+    from clew.lab.compare import summarise
+
+    plan = store.plan
+    results = list(store.results(problems))
+    comparison = summarise(
+        [r for r in results if not r.error],
+        budgets=plan.view["budgets"],
+        axis=plan.view["axis"],
+        baseline=plan.view["baseline"],
+    )
+    return Outcome(comparison, results, store.path, failed)
+
+
+def default_path(plan: runner.Plan) -> Path:
+    """Where a run is kept when the user names no file."""
+    name = re.sub(r"\W+", "-", f"{plan.task}-{plan.models['generate']}").strip("-")
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.db"
+
+
+async def acompare(
+    task: str, *, out: str | Path | None = None, watcher: runner.Watcher | None = None, **options: Any
+) -> Outcome:
+    """Compare methods on a task at equal budgets; the async twin of `compare`."""
+    plan = make_plan(task, **options)
+    problems = plan_problems(plan)
+    for role, spec in plan.models.items():
+        del role
+        get_model(spec, plan.model_options)
+    with Store.create(Path(out) if out else default_path(plan), plan, problems) as store:
+        failed = await aexecute(plan, store, problems, watcher)
+        return summary(store, problems, failed)
+
+
+def compare(task: str, **options: Any) -> Outcome:
+    """Compare methods on a task at equal budgets.
+
+    Options: as `make_plan` takes them (model, methods, budgets, axis, count, seeds, …), and `out`, the run file.
+
+    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good, StoreError when the
+    run file cannot be written.
+    """
+    return _background.run(acompare(task, **options))
+
+
+async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
+    """Go on with an interrupted run; the async twin of `resume`."""
+    with Store.open(Path(path)) as store:
+        plan = store.plan
+        problems = plan_problems(plan)
+        if [p.id for p in problems] != store.problem_ids():
+            raise UsageError(
+                f"{plan.task} no longer gives the problems that {path} was begun with",
+                "Put the data file back as it was, or start a new run",
+            )
+        failed = await aexecute(plan, store, problems, watcher)
+        return summary(store, problems, failed)
+
+
+def resume(path: str | Path, **options: Any) -> Outcome:
+    """Go on with an interrupted run: what is done is not done again. On a finished run it only sums up.
+
+    Raises as `compare` does.
+    """
+    return _background.run(aresume(path, **options))

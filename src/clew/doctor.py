@@ -1,0 +1,50 @@
+"""What `clew doctor` tells: what this machine, or a server, can do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from clew.errors import ClewError
+
+_EXTRAS = {
+    "llama-cpp-python": "engine",
+    "huggingface_hub": "hub",
+    "reasoning-gym": "tasks",
+    "pyarrow": "data",
+    "matplotlib": "report",
+}
+
+
+def machine() -> dict[str, Any]:
+    """Versions, processors, the embedded model and the compute format chosen for it."""
+    found: dict[str, Any] = {
+        "clew": version("clew"),
+        "python": f"{sys.version.split()[0]} on {platform.platform()}",
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+    for package, extra in _EXTRAS.items():
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = f"missing: pip install 'clew[{extra}]'"
+    try:
+        from clew.models.llamacpp import describe
+
+        found |= describe()
+    except (ClewError, ImportError) as error:
+        found["embedded engine"] = str(error)
+    return found
+
+
+def server(url: str, *, fresh: bool = False) -> dict[str, Any]:
+    """What a probe of an OpenAI-compatible server found.
+
+    Raises ModelError when there is no server, or it refuses.
+    """
+    from clew.models.openai import probe
+
+    return probe(url, fresh=fresh).as_dict()

@@ -1,0 +1,167 @@
+"""What the command line draws: progress, trees, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree as RichTree
+
+from clew.result import Proposal, Result
+from clew.runner import Cell
+from clew.tree import Finish, Node, Origin
+
+_FINISH_STYLE = {
+    Finish.STEP: "",
+    Finish.END: "green",
+    Finish.STOP: "green",
+    Finish.LENGTH: "yellow",
+    Finish.CANCELLED: "red",
+}
+
+
+class RunProgress:
+    """A progress line for a run: searches done, tokens, what is right so far."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._bar = progress.add_task("", total=total, note="")
+        self._tokens = 0
+        self._right = 0.0
+        self._graded = 0
+
+    def begun(self, cell: Cell) -> None:
+        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}")
+
+    def proposed(self, cell: Cell, proposal: Proposal) -> None:
+        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}: {proposal.answer.value}")
+
+    def ended(self, cell: Cell, result: Result) -> None:
+        self._tokens += result.usage.total.tokens
+        if result.grade is not None:
+            self._right += result.grade
+            self._graded += 1
+        share = f"{self._right / self._graded:.0%} right, " if self._graded else ""
+        self._progress.update(self._bar, advance=1, note=f"{share}{self._tokens:,} tokens")
+
+
+@contextmanager
+def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunProgress]:
+    """A live progress line while a run goes on."""
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        watcher = RunProgress(progress, total)
+        progress.update(progress.task_ids[0], completed=done)
+        yield watcher
+
+
+def usage_table(result: Result) -> Table:
+    """What one search has spent, by model and purpose."""
+    table = Table(box=None, header_style="dim")
+    for column in ("model", "purpose"):
+        table.add_column(column)
+    for column in ("generated", "prefilled", "reused", "computed", "calls", "GFLOP", "seconds"):
+        table.add_column(column, justify="right")
+    for (model, purpose), s in result.usage.parts.items():
+        counts = [f"{n:,}" for n in (s.generated, s.prefilled, s.reused, s.computed, s.calls)]
+        table.add_row(model, purpose, *counts, f"{s.flops / 1e9:,.0f}", f"{s.seconds:.2f}")
+    return table
+
+
+def solution_tree(result: Result, *, width: int = 100) -> RichTree:
+    """The tree of one search; the path to the answer is marked with a star."""
+    best = {n.id for n in result.answer.node.ancestors()} if result.answer.node else set()
+    roots = result.tree.roots
+    top = RichTree(Text(f"{result.problem.id} · {result.method} · seed {result.seed}", style="bold"))
+
+    def add(branch: RichTree, node: Node) -> None:
+        # A chain without choices is one entry: a tree is read by its forks.
+        chain = [node]
+        while len(chain[-1].children) == 1:
+            chain.append(chain[-1].children[0])
+        twig = branch.add(_line(chain, best, width))
+        for child in chain[-1].children:
+            add(twig, child)
+
+    for root in roots:
+        add(top, root)
+    return top
+
+
+def _line(chain: list[Node], best: set[int], width: int) -> Text:
+    last = chain[-1]
+    text = " ".join("".join(n.segment.text for n in chain).split())
+    if len(text) > width:
+        text = text[: width // 2 - 1] + " … " + text[-(width // 2 - 2) :]
+    line = Text()
+    if last.id in best:
+        line.append("★ ", style="bold yellow")
+    line.append(f"{chain[0].id}" if len(chain) == 1 else f"{chain[0].id}–{last.id}", style="dim")
+    tokens = sum(len(n.segment) for n in chain)
+    line.append(f" {tokens}t ", style="dim")
+    if chain[0].origin is Origin.PROMPT:
+        line.append(text, style="dim")
+    else:
+        line.append(text, style="bold" if last.id in best else "")
+    if last.finished:
+        line.append(f"  {last.finish}", style=_FINISH_STYLE[last.finish])
+    for name, value in last.scores.items():
+        line.append(f"  {name} {value:.3g}", style="cyan")
+    if last.label:
+        line.append(f"  ({last.label})", style="dim")
+    return line
+
+
+def results_table(results: list[Result]) -> Table:
+    """One line a search."""
+    table = Table(header_style="dim", box=None)
+    for column in ("problem", "method", "seed", "answer", "reference", "grade", "status"):
+        table.add_column(column)
+    for column in ("tokens", "nodes", "seconds"):
+        table.add_column(column, justify="right")
+    for r in results:
+        grade = "" if r.grade is None else f"[{'green' if r.grade >= 1 else 'red'}]{r.grade:g}[/]"
+        status = f"[red]failed: {escape(r.error)}[/]" if r.error else str(r.answer.status)
+        table.add_row(
+            escape(r.problem.id),
+            escape(r.method),
+            str(r.seed),
+            escape(_short(r.answer.value)),
+            escape(_short(r.problem.reference)),
+            grade,
+            status,
+            f"{r.usage.total.tokens:,}",
+            str(len(r.tree)),
+            f"{r.usage.seconds:.1f}",
+        )
+    return table
+
+
+def _short(value: str | None, width: int = 40) -> str:
+    if value is None:
+        return "–"
+    flat = " ".join(value.split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def entries_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of plain data as a table, columns as they first appear."""
+    table = Table(header_style="dim", box=None)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
+    return table
