@@ -109,10 +109,14 @@ class Spend:
 
 @dataclass(slots=True)
 class Usage:
-    """What a search has spent, per (model, purpose), and its wall time in seconds."""
+    """What a search has spent, per (model, purpose), and its wall time in seconds.
+
+    peak: the most continuations that were in flight at once; no search passes its budget by more than so many tokens.
+    """
 
     parts: dict[tuple[str, str], Spend] = field(default_factory=dict)
     seconds: float = 0.0
+    peak: int = 0
 
     @property
     def total(self) -> Spend:
@@ -133,12 +137,13 @@ class Usage:
         for key, part in self.parts.items():
             copied[key] = Spend()
             copied[key] += part
-        return Usage(copied, self.seconds)
+        return Usage(copied, self.seconds, self.peak)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `Usage.from_dict` reads it."""
         return {
             "seconds": self.seconds,
+            "peak": self.peak,
             "parts": [{"model": m, "purpose": p, **asdict(s)} for (m, p), s in self.parts.items()],
         }
 
@@ -149,7 +154,7 @@ class Usage:
         for row in data["parts"]:
             row = dict(row)
             parts[row.pop("model"), row.pop("purpose")] = Spend(**row)
-        return Usage(parts, data["seconds"])
+        return Usage(parts, data["seconds"], data["peak"])
 
 
 class Ledger:
@@ -242,6 +247,7 @@ class Ledger:
             self._calls += 1
             count, since = self._busy.get((model, purpose), (0, 0.0))
             self._busy[model, purpose] = (count + 1, since if count else self._clock())
+            self._usage.peak = max(self._usage.peak, sum(count for count, _ in self._busy.values()))
         return Gauge(self, (model, purpose), cost, fresh + reused)
 
     def _take(self, gauge: Gauge, count: int) -> None:

@@ -1,0 +1,9 @@
+"""The conformance suites: what every method, scorer, model and task must keep. A plugin's tests call them too.
+
+Each raises AssertionError, saying what was not kept.
+"""
+
+from clew.testing.methods import check_method
+from clew.testing.models import check_model
+
+__all__ = ["check_method", "check_model"]

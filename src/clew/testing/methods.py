@@ -1,0 +1,157 @@
+"""What every method must keep."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from clew import registry
+from clew.budget import Budget
+from clew.models.base import Model
+from clew.problem import Problem, Status
+from clew.registry import Entry, scorer
+from clew.result import Result
+from clew.runner import Cell, solve
+from clew.search import Scorer, Search
+from clew.tree import Node
+
+BUDGETS = (1, 2, 5, 17, 60, 250, 1000)
+"""Tokens beyond the prompt that `check_method` tries."""
+
+
+class _Constant:
+    def __init__(self, name: str, value: float) -> None:
+        self.name = name
+        self.value = value
+
+    async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+        return [self.value] * len(nodes)
+
+
+class ScorerBroke(Exception):
+    """What the failing scorer raises."""
+
+
+class _Failing:
+    name = "testing_failing"
+
+    async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+        raise ScorerBroke("this scorer always fails")
+
+
+@scorer("testing_constant", family="testing")
+def testing_constant(*, value: float = 0.0) -> Scorer:
+    """The same score for every node: a scorer that knows nothing."""
+    return _Constant("testing_constant", value)
+
+
+@scorer("testing_nan", family="testing")
+def testing_nan() -> Scorer:
+    """NaN for every node: a scorer that has nothing to say."""
+    return _Constant("testing_nan", math.nan)
+
+
+@scorer("testing_failing", family="testing")
+def testing_failing() -> Scorer:
+    """A scorer that always raises."""
+    return _Failing()
+
+
+def check_method(
+    spec: str,
+    *,
+    problem: Problem | None = None,
+    model: Callable[[], Model] | None = None,
+    models: Mapping[str, Model] | None = None,
+) -> None:
+    """Check that the registered method `spec` (`name?key=value`)
+
+    - stays inside any token budget, by no more than one decode step, and inside a budget of calls;
+    - is anytime: cut short, it returns its last proposal, and more budget never loses an answer it already had;
+    - gives the same tree and answer from the same seed, alone and beside other searches;
+    - survives a scorer that says nothing or NaN, and lets a failing scorer's error out (where it takes a `scorer`).
+
+    By default it is tried on the toy solver and one sum. `model` makes a model, `models` adds roles.
+    Raises AssertionError naming what was not kept.
+    """
+    name, params = registry.parse_spec(spec)
+    entry = registry.methods[name]
+    entry.check_parameters(params)
+    from clew.models import load
+    from clew.tasks import load_problems
+
+    make = model or (lambda: load("toy:arithmetic?skill=0.6"))
+    given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
+    if "verifier" in entry.needs and given.verifier is None:
+        reference = given.reference
+        given = replace(given, verifier=lambda value: float(value == reference))
+    roles = {"generate": make(), **(models or {})}
+
+    def go(spec: str, budget: Budget, seed: int = 0, beside: int = 0) -> Result:
+        return asyncio.run(_beside(spec, given, roles, budget, seed, beside))
+
+    prompt = len(roles["generate"].render(given.messages))
+    for extra in BUDGETS:
+        result = go(spec, Budget(tokens=prompt + extra))
+        total = result.usage.total
+        assert total.tokens <= prompt + extra + result.usage.peak, (
+            f"{spec} spent {total.tokens} tokens of {prompt + extra}, more than one decode step ({result.usage.peak}) over"
+        )
+        _check_anytime(spec, result)
+    for calls in (1, 3, 10):
+        result = go(spec, Budget(calls=calls, tokens=prompt + 2000))
+        assert result.usage.total.calls <= calls, f"{spec} made {result.usage.total.calls} calls of {calls}"
+        _check_anytime(spec, result)
+
+    budget = Budget(tokens=prompt + 400)
+    alone, again, beside = go(spec, budget), go(spec, budget), go(spec, budget, beside=7)
+    for other, how in ((again, "a second time"), (beside, "beside other searches")):
+        assert _shape(alone) == _shape(other), f"{spec} grew another tree from the same seed {how}"
+        assert alone.answer.value == other.answer.value, f"{spec} gave another answer from the same seed {how}"
+
+    if "scorer" in entry.parameters and "scorer" not in params:
+        _check_scorers(entry, spec, lambda s: go(s, budget))
+
+
+async def _beside(
+    spec: str, problem: Problem, models: Mapping[str, Model], budget: Budget, seed: int, others: int
+) -> Result:
+    cells = [Cell(problem, spec, seed), *(Cell(problem, spec, seed + 1 + i) for i in range(others))]
+    results = await asyncio.gather(*(solve(cell, models, budget) for cell in cells))
+    return results[0]
+
+
+def _check_anytime(spec: str, result: Result) -> None:
+    assert result.answer.status in set(Status), f"{spec} ended as {result.answer.status!r}"
+    if result.proposals:
+        last = result.proposals[-1].answer.value
+        assert result.answer.value == last, f"{spec} answered {result.answer.value!r} after proposing {last!r}"
+    stamps = [p.usage.total.tokens for p in result.proposals]
+    assert stamps == sorted(stamps), f"{spec}'s proposals are not in the order of spending"
+    if result.answer.node is not None:
+        assert any(n is result.answer.node for n in result.tree.nodes), f"{spec} answered with a node of another tree"
+
+
+def _shape(result: Result) -> list[tuple[int | None, str, str, str]]:
+    """The tree without what timing may change: ids follow the order of completion, so nodes are named by their paths."""
+    return sorted(
+        ((n.depth, n.text, str(n.origin), str(n.finish)) for n in result.tree.nodes), key=lambda row: row[1:] + row[:1]
+    )
+
+
+def _check_scorers(entry: Entry[Callable[..., Any]], spec: str, go: Callable[[str], Result]) -> None:
+    join = "&" if "?" in spec else "?"
+    for name in ("testing_constant", "testing_nan"):
+        result = go(f"{spec}{join}scorer={name}")
+        assert result.answer.status in set(Status), f"{entry.name} did not survive the scorer {name}"
+    failing = f"{spec}{join}scorer=testing_failing"
+    used = False
+    try:
+        result = go(failing)
+        used = any("testing_constant" in n.scores for n in go(f"{spec}{join}scorer=testing_constant").tree.nodes)
+    except ScorerBroke:
+        return
+    assert not used, f"{entry.name} swallowed the error of its scorer and answered {result.answer.value!r}"
