@@ -153,7 +153,8 @@ class Usage:
         parts = {}
         for row in data["parts"]:
             row = dict(row)
-            parts[row.pop("model"), row.pop("purpose")] = Spend(**row)
+            key = (row.pop("model"), row.pop("purpose"))
+            parts[key] = Spend(**row)
         return Usage(parts, data["seconds"], data["peak"])
 
 

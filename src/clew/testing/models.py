@@ -22,8 +22,8 @@ def check_model(model: Model, *, question: Sequence[Message] = QUESTION, repeata
 
     - gives segments whose arrays agree in length, whose offsets rise through the text, and whose statistics are
       possible (log-probabilities at most 0, entropies at least 0);
-    - stops at a cap with finish `step`, at a limit with `length`, at a delimiter with `step` and the token whole, before
-      a stop string with `stop`;
+    - stops at a cap with finish `step`, at a limit with `length`, at a delimiter with `step` and the token whole,
+      before a stop string with `stop`;
     - charges each generated token once, ends a continuation when its gauge says so or is closed, keeps what there was;
     - continues a partial solution, and draws the same from the same stream (with `repeatable`).
 
