@@ -1,0 +1,366 @@
+"""Methods side by side at equal compute, paired over problems and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.budget import AXES
+from clew.errors import UsageError
+from clew.lab.curves import Point, check_axis, curve, grade_of, resampled
+from clew.lab.stats import LEVEL, Interval, clustered, maj_at_k, pareto_front, pass_at_k
+from clew.problem import Problem
+from clew.registry import parse_spec
+from clew.result import Result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNITS = {
+    "generated": "generated tokens",
+    "tokens": "tokens",
+    "calls": "calls",
+    "seconds": "seconds",
+    "flops": "FLOPs",
+    "usd": "US dollars",
+}
+
+_Pair = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method at one budget.
+
+    accuracy: mean over problems of the mean grade over seeds; None where the recordings do not reach this budget.
+    difference: accuracy minus the baseline's on the same problems and seeds; None for the baseline itself.
+    used: mean spent on each axis when the budget was spent or the search had ended.
+    pareto: no method reaches this accuracy at a smaller budget, nor a greater one at this budget.
+    """
+
+    method: str
+    budget: float
+    accuracy: float | None
+    interval: Interval | None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    used: Mapping[str, float] = field(default_factory=dict)
+    pareto: bool = False
+
+    @property
+    def reached(self) -> bool:
+        return self.accuracy is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over problems with its interval."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSummary:
+    """What holds for a method at every budget.
+
+    resampled: whether its points come from resampling its samples (else from its proposals).
+    samples: mean number of recorded samples of one search. pass_at, maj_at: k → pass@k, maj@k, for the powers of two
+        that every search has samples for. A sample is right for pass@k when its grade is 1.
+    prefill_ratio: tokens that the engine really prefilled over those that a perfect cache of each search's own prefixes
+        would have; None where nothing was prefilled. used: mean spent by a whole search, on each axis.
+    """
+
+    method: str
+    resampled: bool
+    samples: float
+    prefill_ratio: float | None
+    used: Mapping[str, float]
+    pass_at: Mapping[int, Estimate] = field(default_factory=dict)
+    maj_at: Mapping[int, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The outcome of `summarise`.
+
+    rows: by method, then budget. problems, seeds: how many distinct ones. searches: pairs of problem and seed, the same
+    for every method. left_out: pairs that some method lacks or failed on. level: of the intervals.
+    """
+
+    axis: str
+    budgets: tuple[float, ...]
+    baseline: str
+    rows: tuple[Row, ...]
+    methods: tuple[MethodSummary, ...]
+    problems: int
+    seeds: int
+    searches: int
+    left_out: int
+    models: tuple[str, ...]
+    families: tuple[str, ...]
+    held_equal: tuple[str, ...]
+    level: float = LEVEL
+
+    def of(self, method: str) -> list[Row]:
+        """The rows of one method, by budget."""
+        return [r for r in self.rows if r.method == method]
+
+    @property
+    def names(self) -> list[str]:
+        """The methods, in order."""
+        return [m.method for m in self.methods]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def summarise(
+    results: Sequence[Result],
+    *,
+    budgets: Sequence[float],
+    axis: str = "tokens",
+    baseline: str | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the methods of these results at each budget on one axis of `clew.budget.AXES`.
+
+    Only pairs of problem and seed that every method finished are compared; failed searches are left out, with their
+    pair. baseline: the method that the others are compared with; the first one by default. seed: of all resampling.
+
+    Raises UsageError without budgets, common pairs or graders, for an unknown axis or baseline, and for two results of
+    the same method, problem and seed.
+    """
+    check_axis(axis)
+    if not budgets or not all(b > 0 for b in budgets):
+        raise UsageError("a comparison needs budgets above zero", "Give at least one")
+    budgets = tuple(sorted(set(budgets)))
+    by_method, left_out = _pair_up(results)
+    base = _baseline(list(by_method), baseline)
+    pairs = sorted(by_method[base])
+    means, used = {}, {}
+    for method, searches in by_method.items():
+        points = [curve(searches[pair], budgets, axis, seed=seed) for pair in pairs]
+        means[method] = _by_problem(pairs, [[np.nan if p is None else p.grade for p in row] for row in points])
+        used[method] = [_mean_used([row[j] for row in points]) for j in range(len(budgets))]
+    rows = _rows(budgets, base, means, used, seed)
+    finished = [r for found in by_method.values() for r in found.values()]
+    return Comparison(
+        axis=axis,
+        budgets=budgets,
+        baseline=base,
+        rows=tuple(_mark_pareto(rows)),
+        methods=tuple(_method(m, [s[pair] for pair in pairs], pairs, axis, seed) for m, s in by_method.items()),
+        problems=len({name for name, _ in pairs}),
+        seeds=len({s for _, s in pairs}),
+        searches=len(pairs),
+        left_out=left_out,
+        models=tuple(sorted({model for r in finished for model, _ in r.usage.parts})),
+        families=tuple(sorted({r.problem.family for r in finished})),
+        held_equal=tuple(_held_equal(by_method, axis)),
+    )
+
+
+def _pair_up(results: Sequence[Result]) -> tuple[dict[str, dict[_Pair, Result]], int]:
+    """The results of each method on the pairs that all methods have, and how many pairs that leaves out."""
+    remembering: dict[str, Problem] = {}
+    by_method: dict[str, dict[_Pair, Result]] = {}
+    seen: set[_Pair] = set()
+    for result in results:
+        pair = (result.problem.id, result.seed)
+        seen.add(pair)
+        found = by_method.setdefault(result.method, {})
+        if pair in found:
+            raise UsageError(
+                f"{result.method} has two results for problem {pair[0]} with seed {pair[1]}",
+                "Give the results of one run",
+            )
+        if not result.error:
+            problem = remembering.setdefault(result.problem.id, _remembering(result.problem))
+            found[pair] = replace(result, problem=problem)
+    common = set.intersection(*(set(f) for f in by_method.values())) if by_method else set()
+    if not common:
+        raise UsageError(
+            "there is no problem and seed that every method has finished", "Run them all on the same problems and seeds"
+        )
+    kept = {m: {p: r for p, r in found.items() if p in common} for m, found in by_method.items()}
+    return kept, len(seen - common)
+
+
+def _remembering(problem: Problem) -> Problem:
+    """The same problem; the extractor and the grader answer a second time from memory. Resampling asks them often."""
+
+    grader = problem.grader and cache(problem.grader)
+    return replace(problem, extract=cache(problem.extract), grader=grader)
+
+
+def _baseline(names: list[str], wanted: str | None) -> str:
+    if wanted is None:
+        return names[0]
+    for name in names:
+        if name == wanted or parse_spec(name) == parse_spec(wanted):
+            return name
+    raise UsageError(f"the baseline {wanted!r} is not among the methods", f"Choose one of {', '.join(names)}")
+
+
+def _by_problem(pairs: Sequence[_Pair], values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """float64[problems, columns]: the mean over the seeds of each problem. values: one row of columns a pair."""
+    table = np.asarray(values, np.float64)
+    names = np.array([name for name, _ in pairs], dtype=object)
+    return np.stack([table[names == name].mean(axis=0) for name in dict.fromkeys(names)])
+
+
+def _mean_used(points: Sequence[Point | None]) -> dict[str, float]:
+    there = [p for p in points if p is not None]
+    if len(there) < len(points):
+        return {}
+    return {a: float(np.mean([p.used[a] for p in there])) for a in AXES}
+
+
+def _rows(
+    budgets: Sequence[float],
+    base: str,
+    means: Mapping[str, NDArray[np.float64]],
+    used: Mapping[str, list[dict[str, float]]],
+    seed: int,
+) -> list[Row]:
+    rows: list[Row] = []
+    for method, table in means.items():
+        # A column with a hole would compare other problems than the ones beside it: it is not reached.
+        intervals = clustered(np.nan_to_num(table), seed=seed)
+        apart = table - means[base]
+        differences = clustered(np.nan_to_num(apart), lowest=-1.0, seed=seed)
+        for j, budget in enumerate(budgets):
+            accuracy = float(table[:, j].mean())
+            difference = float(apart[:, j].mean())
+            reached, paired = not np.isnan(accuracy), method != base and not np.isnan(difference)
+            rows.append(
+                Row(
+                    method=method,
+                    budget=budget,
+                    accuracy=accuracy if reached else None,
+                    interval=intervals[j] if reached else None,
+                    difference=difference if paired else None,
+                    difference_interval=differences[j] if paired else None,
+                    used=used[method][j],
+                )
+            )
+    return rows
+
+
+def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
+    reached = [r for r in rows if r.accuracy is not None]
+    front = pareto_front([r.budget for r in reached], [r.accuracy or 0.0 for r in reached])
+    on_front = {(r.method, r.budget) for r, on in zip(reached, front, strict=True) if on}
+    return [replace(r, pareto=(r.method, r.budget) in on_front) for r in rows]
+
+
+def _method(method: str, results: Sequence[Result], pairs: Sequence[_Pair], axis: str, seed: int) -> MethodSummary:
+    totals = [r.usage.total for r in results]
+    prefilled, computed = sum(t.prefilled for t in totals), sum(t.computed for t in totals)
+    fewest = min(len(r.samples) for r in results)
+    ks = [2**i for i in range(fewest.bit_length())]
+    pass_at: dict[int, Estimate] = {}
+    maj_at: dict[int, Estimate] = {}
+    if ks:
+        drawn = []
+        for r in results:
+            values = [r.problem.extract(leaf.solution) for leaf in r.leaves]
+            drawn.append((values, [grade_of(r.problem, v) for v in values]))
+        pass_at = _estimates(
+            ks, pairs, [[pass_at_k(len(g), sum(x >= 1 for x in g), k) for k in ks] for _, g in drawn], seed
+        )
+        maj_at = _estimates(ks, pairs, [[maj_at_k(v, g, k) for k in ks] for v, g in drawn], seed)
+    return MethodSummary(
+        method=method,
+        resampled=all(resampled(r, axis) for r in results),
+        samples=float(np.mean([len(r.samples) for r in results])),
+        prefill_ratio=computed / prefilled if prefilled else None,
+        used={a: float(np.mean([r.usage.along(a) for r in results])) for a in AXES},
+        pass_at=pass_at,
+        maj_at=maj_at,
+    )
+
+
+def _estimates(
+    ks: Sequence[int], pairs: Sequence[_Pair], values: Sequence[Sequence[float]], seed: int
+) -> dict[int, Estimate]:
+    table = _by_problem(pairs, values)
+    intervals = clustered(table, seed=seed)
+    return {k: Estimate(float(table[:, j].mean()), intervals[j]) for j, k in enumerate(ks)}
+
+
+def _held_equal(by_method: Mapping[str, Mapping[_Pair, Result]], axis: str) -> list[str]:
+    """One sentence for each thing that the methods have in common."""
+    searches = [r for found in by_method.values() for r in found.values()]
+    equal = [f"the budget in {UNITS[axis]}", "the problems and their seeds, search by search"]
+    models = [{model for r in found.values() for model, _ in r.usage.parts} for found in by_method.values()]
+    if all(m == models[0] for m in models):
+        equal.append(f"the model ({', '.join(sorted(models[0]))})")
+    limits = {str(r.budget) for r in searches}
+    if len(limits) == 1:
+        equal.append(f"the limit that each search ran under ({limits.pop()})")
+    longest = {r.problem.max_tokens for r in searches}
+    if len(longest) == 1:
+        equal.append(f"the longest solution allowed ({longest.pop()} tokens)")
+    return equal
+
+
+def amount(value: float, unit: str = "") -> str:
+    """A number for people: 1,600, 0.25, 3.2e+12."""
+    if value and (abs(value) >= 1e7 or abs(value) < 0.01):
+        text = f"{value:.2g}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
+    return f"{text} {unit}".strip()
+
+
+def render_table(comparison: Comparison) -> Table:
+    """The comparison for the terminal: percentages, intervals below them, the difference to the baseline at the
+    greatest budget that both reach, and what was spent by then."""
+    from rich.table import Table
+    from rich.text import Text
+
+    c = comparison
+    table = Table(
+        title=Text(f"Accuracy in percent at equal {UNITS[c.axis]}", "bold"),
+        caption=Text(
+            f"{c.problems} problems × {c.seeds} {'seed' if c.seeds == 1 else 'seeds'}; {c.level:.0%} intervals by "
+            f"problem; * on the Pareto front; – not reached"
+        ),
+    )
+    table.add_column("method")
+    for budget in c.budgets:
+        table.add_column(amount(budget), justify="right")
+    table.add_column(Text(f"vs {c.baseline}"), justify="right")
+    table.add_column("tokens", justify="right")
+    table.add_column("seconds", justify="right")
+    for name in c.names:
+        rows = c.of(name)
+        cells = [Text(name, "bold" if name == c.baseline else "")]
+        for r in rows:
+            cells.append(_cell(r.accuracy, r.interval, star=r.pareto))
+        last = next((r for r in reversed(rows) if r.reached), None)
+        compared = next((r for r in reversed(rows) if r.difference is not None), None)
+        cells.append(_cell(compared.difference, compared.difference_interval, signed=True) if compared else Text("–"))
+        for axis in ("tokens", "seconds"):
+            cells.append(Text(amount(last.used[axis]) if last else "–"))
+        table.add_row(*cells)
+    return table
+
+
+def _cell(value: float | None, interval: Interval | None, *, star: bool = False, signed: bool = False) -> Any:
+    from rich.text import Text
+
+    if value is None or interval is None:
+        return Text("–", "dim")
+    sign = "+" if signed else ""
+    low, high = (f"{100 * x:{sign}.0f}" for x in interval)
+    text = Text(f"{100 * value:{sign}.0f}{'*' if star else ''}", "bold" if star else "")
+    return text.append(f"\n{low}…{high}", "dim not bold")
