@@ -74,7 +74,8 @@ class Model(Protocol):
 
         Continuation i draws only from `streams[i]`, and charges each token with `gauges[i].take()` as it is generated.
         When that returns False, or the gauge is closed, the continuation ends at once with finish `cancelled` and
-        what was generated so far. The others go on.
+        what was generated so far (unless that very token completed the text: then it is `end` or `stop`). The others
+        go on.
 
         Raises ContextOverflow when context and one token do not fit, ModelError when the model failed for good.
         """
