@@ -142,7 +142,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 methods: Registry[Callable[..., Any]] = Registry("method", "clew.methods")
 scorers: Registry[Callable[..., Any]] = Registry("scorer", "clew.scorers")
 tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks")
-models: Registry[Callable[..., Any]] = Registry("model", "clew.models")
+models: Registry[Callable[..., Any]] = Registry("model", "clew.models", "clew.models.toy_specs", "clew.models.script")
 
 method = methods.register
 scorer = scorers.register

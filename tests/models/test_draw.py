@@ -31,10 +31,10 @@ def test_statistics_are_those_of_the_unmodified_distribution() -> None:
     assert drawn.top_logprob[0] == pytest.approx(np.log(P[:3]))
 
 
-def test_certainty_of_an_impossible_token_is_infinite_and_entropy_is_not() -> None:
+def test_statistics_stay_finite_where_a_token_is_impossible() -> None:
     entropy, certainty = statistics(log_softmax([0.0, 0.0, -np.inf]))
     assert entropy == pytest.approx(math.log(2))
-    assert certainty == np.inf
+    assert certainty == pytest.approx(-math.log(3) + (2 * math.log(2) + 100) / 3)
 
 
 @pytest.mark.parametrize(

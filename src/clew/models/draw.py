@@ -17,6 +17,8 @@ from clew.tree import Ints
 Reals = NDArray[np.float64]
 
 NO_BANS: frozenset[int] = frozenset()
+FLOOR = -100.0
+"""Nats. Below every log-probability that a softmax in float32 gives to a token that is possible at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +87,12 @@ def log_softmax(logits: ArrayLike) -> Reals:
 def statistics(logp: Reals) -> tuple[Reals, Reals]:
     """Entropy and certainty in nats of each row of log-probabilities [..., V].
 
-    Certainty is KL(uniform‖p) = -log V - mean(log p) (arXiv:2502.18581, eq. 8): infinite where a token has
-    probability 0.
+    Certainty is KL(uniform‖p) = -log V - mean(log p) (arXiv:2502.18581, eq. 8). It stays finite: a probability below
+    exp(`FLOOR`) counts as that.
     """
-    p = np.exp(logp)
-    entropy = -np.where(p > 0, p * np.where(p > 0, logp, 0.0), 0.0).sum(axis=-1)
-    certainty = -np.log(logp.shape[-1]) - logp.mean(axis=-1)
+    floored = np.maximum(logp, FLOOR)
+    entropy = -(np.exp(logp) * floored).sum(axis=-1)
+    certainty = -np.log(logp.shape[-1]) - floored.mean(axis=-1)
     return entropy, certainty
 
 
