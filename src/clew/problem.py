@@ -40,6 +40,7 @@ class Problem:
     extract: solution text → canonical answer, or None where the text states none. Two solutions vote for the same
         answer exactly when their canonical answers are equal strings.
     verifier: canonical answer → worth in [0, 1], without knowing the gold answer.
+    step_verifier: solution text so far → soundness in [0, 1] (can it still become right), without the gold answer.
     grader: canonical answer → grade in [0, 1] against the gold answer; no method may see it.
     reference: a canonical answer that the grader accepts, where one is known; no method may see it either.
     steps: strings that end a step of a solution. stop: strings that end a solution.
@@ -51,6 +52,7 @@ class Problem:
     family: str = "adhoc"
     difficulty: float | None = None
     verifier: Callable[[str], float] | None = None
+    step_verifier: Callable[[str], float] | None = None
     grader: Callable[[str], float] | None = None
     extract: Callable[[str], str | None] = identity
     reference: str | None = None

@@ -1,0 +1,33 @@
+"""The step verifier as a scorer."""
+
+from __future__ import annotations
+
+import pytest
+
+from clew.errors import UsageError
+from toys import run, search
+
+
+def test_step_verifier_scores_each_solution_so_far() -> None:
+    s = search(step_verifier=lambda text: text.count("a") / max(1, len(text)))
+
+    async def work() -> None:
+        from clew.scorers.verifier import step_verifier
+
+        nodes = await s.extend(s.root, 20)
+        assert await s.score(nodes, step_verifier()) == [n.solution.count("a") / 4 for n in nodes]
+        assert all("step_verifier" in n.scores for n in nodes)
+
+    run(work())
+
+
+def test_step_verifier_names_what_the_task_lacks() -> None:
+    s = search()
+
+    async def work() -> None:
+        from clew.scorers.verifier import step_verifier
+
+        await s.score([s.root], step_verifier())
+
+    with pytest.raises(UsageError, match="steps can be checked"):
+        run(work())
