@@ -94,8 +94,6 @@ def statements(text: str) -> Iterator[tuple[str, bool]]:
             inner = re.split(r"</answer>", rest, maxsplit=1, flags=re.IGNORECASE)[0].strip()
             if inner:
                 yield inner, True
-        elif match.group("hashes"):
-            yield rest.split("\n", 1)[0].strip(), False
         elif not (match.group("words") or "").strip().lower().endswith("not"):
             yield rest.split("\n", 1)[0].strip(), False
 
@@ -189,9 +187,7 @@ def as_exact(answer: str) -> str | None:
 def extract(text: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> str | None:
     """The canonical answer that a solution states, or None.
 
-    choices: the texts of the options A, B, …, so that a solution may name one by its text (kind `choice`).
-    Raises UsageError for an unknown kind.
-    """
+    choices: the texts of the options A, B, …, so that a solution may name one by its text (kind `choice`)."""
     shown = visible(text)
     if shown is None:
         return None
@@ -207,10 +203,7 @@ def extract(text: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> s
 
 
 def as_canonical(answer: str, kind: Kind, *, choices: Sequence[str] = ()) -> str | None:
-    """The canonical form of a bare answer (a gold answer, say); None where it is none of this kind.
-
-    Raises UsageError for an unknown kind.
-    """
+    """The canonical form of a bare answer (a gold answer, say); None where it is none of this kind."""
     if kind == "number":
         return canonical.as_number(answer)
     if kind == "math":
@@ -219,9 +212,7 @@ def as_canonical(answer: str, kind: Kind, *, choices: Sequence[str] = ()) -> str
         return _letter(answer, choices)
     if kind == "exact":
         return as_exact(answer)
-    if kind == "text":
-        return canonical.as_text(answer)[: canonical.LONGEST] or None
-    raise UsageError(f"{kind!r} is no kind of answer", f"Use one of {', '.join(KINDS)}")
+    return canonical.as_text(answer)[: canonical.LONGEST] or None
 
 
 def grade(answer: str | None, gold: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> float:
@@ -234,9 +225,18 @@ def grade(answer: str | None, gold: str, kind: Kind = "math", *, choices: Sequen
     return float(answer == wanted or (kind == "math" and canonical.same_math(answer, wanted)))
 
 
-def extractor(kind: Kind, choices: Sequence[str] = ()) -> Callable[[str], str | None]:
-    """`extract` for one kind, as `Problem.extract` wants it."""
-    return lambda text: extract(text, kind, choices=choices)
+def checked(kind: str) -> Kind:
+    """`kind` itself. Raises UsageError where it is none."""
+    for known in KINDS:
+        if kind == known:
+            return known
+    raise UsageError(f"{kind!r} is no kind of answer", f"Use one of {', '.join(KINDS)}")
+
+
+def extractor(kind: str, choices: Sequence[str] = ()) -> Callable[[str], str | None]:
+    """`extract` for one kind, as `Problem.extract` wants it. Raises UsageError for an unknown kind."""
+    known = checked(kind)
+    return lambda text: extract(text, known, choices=choices)
 
 
 def grader(gold: str, kind: Kind, choices: Sequence[str] = ()) -> Callable[[str], float]:
@@ -245,7 +245,7 @@ def grader(gold: str, kind: Kind, choices: Sequence[str] = ()) -> Callable[[str]
 
 
 def extract_or_unknown(inner: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """An extractor that gives `UNKNOWN` where the last sentence says that there is no answer, else what `inner` gives."""
+    """An extractor: `UNKNOWN` where the last statement says that there is no answer, else what `inner` gives."""
 
     def outer(text: str) -> str | None:
         shown = visible(text)

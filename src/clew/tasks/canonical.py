@@ -9,16 +9,20 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from clew.tasks.lexicon import NUMBERS
+
 LONGEST = 400
 """Characters of the longest answer that is read; longer ones are no answer."""
 _DIGITS = 100  # digits of the longest number
-_SECONDS = 2.0  # for one expression in SymPy
+SECONDS = 2.0
+"""The longest that one answer may take in SymPy."""
 
 _INT = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _DEC = rf"(?:{_INT}(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?!\w))?"
@@ -40,9 +44,8 @@ _PLAIN_SUBSTITUTIONS = [
     (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"\1/\2"),
 ]
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_WORDS = {w: i for i, w in enumerate(_UNITS)}
-_WORD = re.compile(rf"\b(?:{'|'.join(_UNITS)})\b", re.IGNORECASE)
+_WORDS = {w: i for i, w in enumerate(NUMBERS)}
+_WORD = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
@@ -109,10 +112,8 @@ def first_number(text: str) -> str | None:
 
 def last_number(text: str) -> str | None:
     """The last number in `text`, canonical; None without any."""
-    last: re.Match[str] | None = None
-    for last in _numbers(plain(text)):
-        pass
-    value = _value(last) if last else None
+    last = deque(_numbers(plain(text)), maxlen=1)
+    value = _value(last[0]) if last else None
     return None if value is None else show(value)
 
 
@@ -138,20 +139,20 @@ def as_number(answer: str) -> str | None:
 # --- expressions --------------------------------------------------------------------------------------------------
 
 
-class _Late(BaseException):
-    """SymPy took too long. Not an Exception, so that no handler inside SymPy swallows it."""
+class Late(BaseException):
+    """A bounded body took too long. Not an Exception, so that handlers inside the body let it through."""
 
 
 @contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Raise `_Late` in this thread when the body takes longer. Works in any thread, which signals do not."""
+def bounded(seconds: float) -> Iterator[None]:
+    """Raise `Late` in this thread when the body takes longer. Works in any thread, which signals do not."""
     thread = ctypes.c_ulong(threading.get_ident())
     lock, done = threading.Lock(), False
 
     def fire() -> None:
         with lock:
             if not done:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Late))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(Late))
 
     timer = threading.Timer(seconds, fire)
     timer.daemon = True
@@ -165,7 +166,9 @@ def _bounded(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-_WILD = re.compile(r"\\(?:i*int|oint|sum|prod|lim|binom|dbinom|tbinom|operatorname|begin|Gamma)\b|\d{3,}\s*!|[)}\]]\s*!|!\s*!")
+_WILD = re.compile(
+    r"\\(?:i*int|oint|sum|prod|lim|binom|dbinom|tbinom|operatorname|begin|Gamma)\b|\d{3,}\s*!|[)}\]]\s*!|!\s*!"
+)
 _EXPONENT = re.compile(r"\^\s*(?:\{([^{}]*)\}|\(([^()]*)\)|(-?\d+|\\?[a-zA-Z]+))?")
 
 
@@ -229,9 +232,9 @@ def _expression(text: str) -> str | None:
     if not _tame(text):
         return None
     try:
-        with _bounded(_SECONDS):
+        with bounded(SECONDS):
             return _rewrite(_sympify(text))
-    except _Late:
+    except Late:
         return None
     except Exception:  # the parser raises bare Exceptions for anything that is not LaTeX: then it is text
         return None
@@ -344,11 +347,11 @@ def same_math(answer: str, gold: str) -> bool:
     if not (_tame(answer) and _tame(gold)) or re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}", f"{answer} {gold}"):
         return False
     try:
-        with _bounded(_SECONDS):
+        with bounded(SECONDS):
             from math_verify.grader import sympy_expr_eq
 
             return bool(sympy_expr_eq(_sympify(gold), _sympify(answer), 6, 15))
-    except _Late:
+    except Late:
         return False
     except Exception:  # not readable as LaTeX: then only equal strings are equal
         return False

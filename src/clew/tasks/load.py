@@ -1,0 +1,71 @@
+"""From a spec in text to problems."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from clew import registry
+from clew.errors import UsageError
+from clew.problem import Problem
+from clew.tasks.base import Task
+from clew.tasks.files import SUFFIXES, read_file
+from clew.tasks.rg import gym
+from clew.tasks.transforms import TRANSFORMS, transformed
+
+
+def load_task(spec: str, **options: Any) -> Task:
+    """The task that `spec` names: `NAME`, `rg:NAME`, or the path of a file, then `?key=value`, then `+transform`s.
+
+    options: the same as `?key=value`, which they override: fields of a file (`question`, `answer`, `id`, `choices`),
+    its `kind`, a reasoning-gym family's configuration.
+    Raises UsageError for an unknown name, option or transform, and for a file that cannot be read.
+    """
+    base, names = _untransformed(spec)
+    name, given = registry.parse_spec(base)
+    given = {**given, **{k: v for k, v in options.items() if v is not None}}
+    if name.startswith("rg:"):
+        task: Task = gym(name.removeprefix("rg:"), given)
+    elif Path(name).suffix in SUFFIXES or "/" in name:
+        known = [k for k, p in inspect.signature(read_file).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        for key in given:
+            if key not in known:
+                raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join(known)}")
+        task = read_file(Path(name).expanduser(), **given)
+    else:
+        entry = registry.tasks[name]
+        entry.check_parameters(given)
+        task = entry.make(**given)
+    return transformed(task, names)
+
+
+def _untransformed(spec: str) -> tuple[str, list[str]]:
+    """The spec without its transforms, and these in order. A plus in a file's name stays."""
+    names: list[str] = []
+    while "+" in spec:
+        head, _, tail = spec.rpartition("+")
+        if tail not in TRANSFORMS and (Path(spec).suffix in SUFFIXES or "?" in head or Path(spec).exists()):
+            break
+        names.insert(0, tail)
+        spec = head
+    return spec, names
+
+
+def load_problems(
+    spec: str,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    difficulty: float | None = None,
+    shots: int | None = None,
+    **options: Any,
+) -> list[Problem]:
+    """The problems that `spec` names (see `load_task`). count None: 20 of a task, all of a file.
+
+    seed: which ones, and in which order; the first problems are the same whatever the count.
+    difficulty: the task's dial. shots: worked examples in the prompt. None: the task's defaults.
+
+    Raises UsageError for anything that cannot be had, before any work.
+    """
+    return load_task(spec, **options).problems(count, seed=seed, difficulty=difficulty, shots=shots)
