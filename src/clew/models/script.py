@@ -75,7 +75,8 @@ def arithmetic(*, skill: float = 0.6, seed: int = 0) -> ToyModel:
     """Works sums such as `7 * 8 + 5` out in steps, and gets a share `skill` of them right.
 
     How well it does on one question is drawn by `seed` from a Beta distribution with mean `skill`. Half of what is
-    wrong in a step is one favourite mistake, the rest is spread. A question without a sum gets a guess.
+    wrong in a step is one favourite mistake, the rest is spread (two mistakes may cancel). A question without a sum
+    gets a guess. Lower temperatures sharpen all that.
     """
     if not isinstance(skill, int | float) or not 0 <= skill <= 1:
         raise UsageError(f"skill={skill!r} is not possible", "It is a number from 0 to 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -134,10 +135,12 @@ class ToyModel:
         return tuple(context.token_ids[self._length(context.prompt) :].tolist())
 
     def enumerate(
-        self, max_tokens: int, *, sampling: Sampling = AS_IS, context: Context | None = None
+        self, max_tokens: int, *, sampling: Sampling = AS_IS, context: Context | None = None, above: float = 0.0
     ) -> dict[Ids, float]:
         """The probability of every continuation of `context` (of an empty one by default): those that end, `end`
         included, and those that `max_tokens` truncates. Sums to 1, but for what runs into a dead end.
+
+        Only what is more probable than `above` is followed.
         """
         start = context if context is not None else self.render(())
         past, shape = self.solution(start), _Shape(sampling, start)
@@ -148,8 +151,8 @@ class ToyModel:
                 return
             _, logq = self._next(start, past + ids, start.text + text).proposal(shape, len(ids), past + ids)
             for token, lq in enumerate(logq):
-                if lq > -np.inf:
-                    yield from walk((*ids, token), text + self.vocab[token], p * float(np.exp(lq)))
+                if (q := p * math.exp(lq)) > above:
+                    yield from walk((*ids, token), text + self.vocab[token], q)
 
         return dict(walk((), "", 1.0))
 
