@@ -1,0 +1,136 @@
+"""Best-first search and A* over partial solutions."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+
+from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, worths
+from clew.problem import Answer
+from clew.registry import method
+from clew.sampling import STEP
+from clew.search import Search
+from clew.tree import Node
+
+
+class Frontier:
+    """Open and finished partial solutions, the least cost first; among equals the deeper one, then the older one."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, int, Node]] = []
+        self._pushed = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, node: Node, cost: float) -> None:
+        heapq.heappush(self._heap, (cost, -node.depth, self._pushed, node))
+        self._pushed += 1
+
+    def pop(self) -> Node:
+        return heapq.heappop(self._heap)[3]
+
+    @property
+    def first(self) -> Node:
+        """The node that `pop` would give."""
+        return self._heap[0][3]
+
+
+Cost = Callable[[Node, float], float]
+"""What it costs to be at a node with this worth."""
+
+
+@method(
+    "best_first",
+    family="search",
+    paper="arXiv:2407.01476",
+    needs={"text"},
+    proof="tests/methods/test_best_first.py",
+    departs="The value is any scorer's. The search ends when the best of the frontier is a finished solution, or the "
+    "budget does. Equal steps of one parent count once.",
+)
+async def best_first(
+    search: Search,
+    *,
+    expand: int = 4,
+    parallel: int = 1,
+    scorer: Scoring = SCORER,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """Always extend the partial solution with the highest score, until the highest is a finished one.
+
+    With a scorer that never underrates what a partial solution can become, the answer is the optimum of what was
+    sampled. parallel: how many of the best are extended at once.
+    """
+
+    def cost(node: Node, worth: float) -> float:
+        return -worth
+
+    return await _explore(search, cost, expand, parallel, scorer, final, temperature)
+
+
+@method(
+    "a_star",
+    family="search",
+    paper="arXiv:2505.13672",
+    needs={"text"},
+    proof="tests/methods/test_best_first.py",
+    departs="Only the paper's abstract and reports of it could be consulted. The heuristic 1 - score is as reported; "
+    "the cost of a step is the least with which it is consistent. Equal steps of one parent count once.",
+)
+async def a_star(
+    search: Search,
+    *,
+    expand: int = 4,
+    parallel: int = 1,
+    scorer: Scoring = SCORER,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """A*: always extend the partial solution with the least path cost g plus heuristic h = 1 - score.
+
+    A step from s to t costs max(0, h(s) - h(t)). So g + h begins as h of the first step and from there on grows by
+    every loss of score, and by no gain. parallel: how many of the best are extended at once.
+    """
+    known: dict[Node | None, tuple[float, float]] = {search.root: (0.0, math.inf)}
+
+    def cost(node: Node, worth: float) -> float:
+        f, h = known[node.parent]
+        here = 1.0 - worth
+        # f(t) = g(s) + max(0, h(s) - h(t)) + h(t) = f(s) + max(0, h(t) - h(s)); nothing is known of the root's h.
+        total = here if node.parent is search.root else f if here <= h else f + (here - h)
+        known[node] = (total, here)
+        return total
+
+    return await _explore(search, cost, expand, parallel, scorer, final, temperature)
+
+
+async def _explore(
+    search: Search,
+    cost: Cost,
+    expand: int,
+    parallel: int,
+    scorer: Scoring,
+    final: Final,
+    temperature: float | None,
+) -> Answer:
+    at_least(expand=expand, parallel=parallel)
+    found = Solutions(search, final)
+    frontier = Frontier()
+    batch = [search.root]
+    while batch:
+        grown = distinct(
+            await search.extend_each(
+                [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
+            )
+        )
+        values = await worths(search, grown, scorer)
+        found.add(grown, values)
+        for node, worth in zip(grown, values, strict=True):
+            frontier.push(node, cost(node, worth))
+        batch = []
+        while len(frontier) and len(batch) < parallel and not frontier.first.finished:
+            batch.append(frontier.pop())
+    return found.answer

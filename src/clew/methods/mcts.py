@@ -1,0 +1,187 @@
+"""Monte Carlo tree search over reasoning steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from clew.errors import UsageError
+from clew.methods.mcts_policy import RULES, Arm, Backup, Bounds, quality_value, select
+from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct
+from clew.problem import Answer
+from clew.registry import method
+from clew.sampling import STEP
+from clew.search import Search
+from clew.tree import Node
+
+Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
+
+CONVERGED = 1000
+"""After so many simulations in a row that met only finished solutions, there is nothing left to learn."""
+
+
+@method(
+    "mcts",
+    family="search",
+    paper="arXiv:2405.03553",
+    needs={"text"},
+    proof="tests/methods/test_mcts.py",
+    departs="Every new step is evaluated at once and counts as a visit. Values are scaled to [0, 1] by the least and "
+    "the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in rounds with virtual "
+    "loss. For evaluate=quality the distance to completion is that of the shortest rollout.",
+)
+async def mcts(
+    search: Search,
+    *,
+    simulations: int | None = None,
+    expand: int = 4,
+    parallel: int = 4,
+    policy: Literal["puct", "uct"] = "puct",
+    explore: float | None = None,
+    evaluate: Evaluation = "scorer",
+    rollouts: int = 1,
+    mix: float = 0.5,
+    backup: Backup = "mean",
+    scorer: Scoring = SCORER,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """Monte Carlo tree search: select by UCT or PUCT down the whole tree, expand by `expand` steps, evaluate, back up.
+
+    simulations: selections in all; None goes on until the budget is spent or nothing new is met. parallel: simulations
+    in flight at once, kept apart by virtual loss. policy: `puct` takes the step's own probability, the geometric mean
+    over its tokens, as its prior. explore: the rule's constant (1.5 for puct, √2 for uct by default).
+    evaluate: `scorer` scores the step; `rollouts` averages the scores of so many solutions continued from it; `mixed`
+    adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the score
+    (soundness in [0, 1]) and the distance to completion in the rollouts.
+    """
+    at_least(expand=expand, parallel=parallel, rollouts=rollouts)
+    if policy not in RULES:
+        raise UsageError(f"policy={policy!r} is not known", f"Choose {' or '.join(RULES)}")
+    if backup not in ("mean", "max"):
+        raise UsageError(f"backup={backup!r} is not known", "Choose mean or max")
+    rule, usual = RULES[policy]
+    constant = usual if explore is None else explore
+    found = Solutions(search, final)
+    evaluator = _Evaluator(search, found, evaluate, rollouts, mix, scorer, temperature)
+    root = Arm(search.root)
+    done = idle = 0
+    while (simulations is None or done < simulations) and idle < CONVERGED:
+        batch: list[Arm] = []
+        while len(batch) < parallel and (simulations is None or done < simulations):
+            leaf = select(root, rule, constant, evaluator.bounds, backup)
+            if leaf in batch:
+                break
+            batch.append(leaf)
+            done += 1
+            for arm in leaf.path():
+                arm.pending += 1
+        fresh = [leaf for leaf in batch if not leaf.node.finished]
+        idle = 0 if fresh else idle + len(batch)
+        steps = distinct(
+            await search.extend_each(
+                [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=search.at(temperature)
+            )
+        )
+        above = {leaf.node: leaf for leaf in fresh}
+        new = [Arm(step, above[step.parent], prior(step)) for step in steps if step.parent is not None]
+        await evaluator.evaluate(new)
+        for leaf in batch:
+            for arm in leaf.path():
+                arm.pending -= 1
+            if leaf.node.finished:
+                leaf.back_up(leaf.value)
+        for arm in new:
+            assert arm.parent is not None
+            arm.parent.children.append(arm)
+            arm.back_up(arm.value)
+        for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
+            arm.node.scores["mcts_visits"] = float(arm.visits)
+            arm.node.scores["mcts_value"] = arm.total / arm.visits
+    return found.answer
+
+
+def prior(step: Node) -> float:
+    """The geometric mean of the probabilities that the model gave the step's tokens; 1 where it does not tell."""
+    logprob = step.segment.logprob
+    if logprob is None or not len(logprob) or bool(np.isnan(logprob).any()):
+        return 1.0
+    return math.exp(float(logprob.mean()))
+
+
+class _Evaluator:
+    """Gives new steps their values, and keeps the solutions that are met on the way."""
+
+    def __init__(
+        self,
+        search: Search,
+        found: Solutions,
+        how: Evaluation,
+        rollouts: int,
+        mix: float,
+        scorer: Scoring,
+        temperature: float | None,
+    ) -> None:
+        if how not in ("scorer", "rollouts", "mixed", "quality"):
+            raise UsageError(f"evaluate={how!r} is not known", "Choose scorer, rollouts, mixed or quality")
+        if not 0 <= mix <= 1:
+            raise UsageError(f"mix={mix} is not possible", "It must be between 0 (scorer) and 1 (rollouts)")
+        self.bounds = Bounds()
+        self._scores = Bounds()
+        self._search = search
+        self._found = found
+        self._how = how
+        self._rollouts = rollouts
+        self._mix = mix
+        self._scorer = scorer
+        self._sampling = search.at(temperature)
+
+    async def evaluate(self, arms: Sequence[Arm]) -> None:
+        """Set the value of each arm."""
+        nodes = [arm.node for arm in arms]
+        new = set(nodes)
+        ended: dict[Node, list[Node]] = {}
+        if self._how == "scorer":
+            scores = await self._score(nodes)
+        else:
+            leaves = await self._search.extend_each(
+                [node for node in nodes for _ in range(1 if node.finished else self._rollouts)],
+                sampling=self._sampling,
+                label="rollout",
+            )
+            for leaf in leaves:
+                start = leaf if leaf in new or leaf.parent is None else leaf.parent
+                ended.setdefault(start, []).append(leaf)
+            rolled = [leaf for leaf in leaves if leaf not in new]
+            scores = await self._score(leaves if self._how == "rollouts" else [*nodes, *rolled])
+        for arm in arms:
+            arm.value = self.bounds.admit(self._value(arm, scores, ended.get(arm.node, [])))
+
+    async def _score(self, nodes: Sequence[Node]) -> dict[Node, float]:
+        raw = await self._search.score(nodes, self._scorer)
+        self._found.add(nodes, [-math.inf if math.isnan(s) else s for s in raw])
+        return {node: self._scores.admit(s) for node, s in zip(nodes, raw, strict=True)}
+
+    def _value(self, arm: Arm, scores: dict[Node, float], leaves: Sequence[Node]) -> float:
+        if self._how == "scorer":
+            return scores[arm.node]
+        if self._how == "quality":
+            above = arm.parent.value if arm.parent is not None else 0.0
+            return quality_value(above, min(1.0, max(0.0, scores[arm.node])), self._distance(arm.node, leaves))
+        rolled = sum(scores[leaf] for leaf in leaves) / len(leaves)
+        if self._how == "rollouts":
+            return rolled
+        return (1 - self._mix) * scores[arm.node] + self._mix * rolled
+
+    def _distance(self, node: Node, leaves: Sequence[Node]) -> int:
+        """Further steps of the shortest rollout from `node`."""
+        if node.finished:
+            return 0
+        return min(self._steps(leaf.segment.text) for leaf in leaves)
+
+    def _steps(self, text: str) -> int:
+        ends = sum(text.count(mark) for mark in self._search.problem.steps)
+        return max(1, ends + (not text.endswith(self._search.problem.steps)))

@@ -1,0 +1,119 @@
+"""The statistics of a Monte Carlo tree and the rules that choose where it grows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from clew.tree import Node
+
+Backup = Literal["mean", "max"]
+
+
+class Bounds:
+    """The least and the greatest value met in one tree, which scale all to [0, 1] (arXiv:1911.08265, eq. 5).
+
+    So the constants of the rules mean the same for any scorer.
+    """
+
+    def __init__(self) -> None:
+        self.low = math.inf
+        self.high = -math.inf
+
+    def admit(self, value: float) -> float:
+        """The value itself, or, for NaN or an infinite one, the least met so far (0 before any)."""
+        if not math.isfinite(value):
+            return self.low if math.isfinite(self.low) else 0.0
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        return value
+
+    def scaled(self, value: float) -> float:
+        """`value` in [0, 1]; 0 while all values are equal."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
+
+
+class Arm:
+    """A node of the tree with what the search knows of it.
+
+    visits: values backed up through it; total: their sum; best: the greatest. pending: simulations in flight below
+    it (virtual loss). prior: the model's own probability of the step.
+    """
+
+    __slots__ = ("best", "children", "node", "parent", "pending", "prior", "total", "value", "visits")
+
+    def __init__(self, node: Node, parent: Arm | None = None, prior: float = 1.0) -> None:
+        self.node = node
+        self.parent = parent
+        self.prior = prior
+        self.children: list[Arm] = []
+        self.visits = 0
+        self.total = 0.0
+        self.best = -math.inf
+        self.pending = 0
+        self.value = 0.0
+
+    def path(self) -> Iterator[Arm]:
+        """This arm, its parent, … up to the root."""
+        arm: Arm | None = self
+        while arm is not None:
+            yield arm
+            arm = arm.parent
+
+    def back_up(self, value: float) -> None:
+        """One more value, seen from here and from everything above."""
+        for arm in self.path():
+            arm.visits += 1
+            arm.total += value
+            arm.best = max(arm.best, value)
+
+    def quality(self, bounds: Bounds, backup: Backup) -> float:
+        """Q in [0, 1]. Each simulation in flight counts as a visit that was worth nothing (virtual loss)."""
+        if not self.visits:
+            return 0.0
+        q = bounds.scaled(self.total / self.visits if backup == "mean" else self.best)
+        return q * self.visits / (self.visits + self.pending)
+
+
+Rule = Callable[[Arm, float, Bounds, Backup], float]
+
+
+def uct(arm: Arm, explore: float, bounds: Bounds, backup: Backup) -> float:
+    """Q + c·√(ln N(parent) / N) (Kocsis and Szepesvári 2006; arXiv:2408.00724, eq. 18)."""
+    assert arm.parent is not None
+    n = arm.visits + arm.pending
+    if not n:
+        return math.inf
+    above = max(1, arm.parent.visits + arm.parent.pending)
+    return arm.quality(bounds, backup) + explore * math.sqrt(math.log(above) / n)
+
+
+def puct(arm: Arm, explore: float, bounds: Bounds, backup: Backup) -> float:
+    """Q + c·P·√N(parent) / (1 + N) (arXiv:2405.03553, section 3.3; P is not normalised, as in the authors' code)."""
+    assert arm.parent is not None
+    above = arm.parent.visits + arm.parent.pending
+    return arm.quality(bounds, backup) + explore * arm.prior * math.sqrt(above) / (1 + arm.visits + arm.pending)
+
+
+RULES: dict[str, tuple[Rule, float]] = {"uct": (uct, math.sqrt(2)), "puct": (puct, 1.5)}
+"""By name: the rule and its usual constant (UCB1's √2; AlphaMath's 1.5)."""
+
+
+def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup) -> Arm:
+    """Down from the root, always to the child with the greatest score, until an arm without children; the first wins
+    among equals."""
+    arm = root
+    while arm.children:
+        arm = max(arm.children, key=lambda child: rule(child, explore, bounds, backup))
+    return arm
+
+
+def quality_value(previous: float, soundness: float, distance: int) -> float:
+    """ReST-MCTS*'s value of a partial solution (arXiv:2406.03816, eq. 1 and 2).
+
+    v = max(0, v_previous + (1 - v_previous) / (m + 1) · (1 - 2r)).
+
+    previous: the value one step earlier, in [0, 1] (0 for the root). soundness: 1 - r in [0, 1], 1 for a step that is
+    certainly right. distance: m, the number of further steps to a complete solution; a sound last step (0) gives 1.
+    """
+    return max(0.0, previous + (1.0 - previous) / (distance + 1) * (2.0 * soundness - 1.0))

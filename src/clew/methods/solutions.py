@@ -1,0 +1,90 @@
+"""What tree searches share: scores that can be compared, siblings that differ, and the solutions found so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from clew.errors import UsageError
+from clew.problem import Answer
+from clew.search import Scorer, Search
+from clew.tree import Finish, Node
+
+Scoring = str | Scorer
+"""A scorer, or the spec of a registered one (`name?key=value`)."""
+
+Final = Literal["best", "vote"]
+"""How the solutions that a search has found give one answer: the best one's, or the vote weighted by their scores."""
+
+SCORER = "self_certainty"
+
+
+async def worths(search: Search, nodes: Sequence[Node], scorer: Scoring) -> list[float]:
+    """What the scorer says of each node, with NaN as the worst there is (-inf)."""
+    return [-math.inf if math.isnan(s) else s for s in await search.score(nodes, scorer)]
+
+
+def distinct(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes without those that say the same as an earlier one, and stand where it stands."""
+    seen: dict[tuple[str, bool], Node] = {}
+    for node in nodes:
+        seen.setdefault((node.solution, node.finished), node)
+    return list(seen.values())
+
+
+def at_least(**values: int | float) -> None:
+    """Raises UsageError for a parameter that is not at least 1."""
+    for name, value in values.items():
+        if value < 1:
+            raise UsageError(f"{name}={value} leaves nothing to search", f"{name} must be at least 1")
+
+
+class Solutions:
+    """The finished solutions of one search, each with its worth. Proposes whenever they give another answer.
+
+    Equal worths are decided by the nodes' random streams, so that timing decides nothing.
+
+    Raises UsageError for a `final` that is not known.
+    """
+
+    def __init__(self, search: Search, final: Final = "best") -> None:
+        if final not in ("best", "vote"):
+            raise UsageError(f"final={final!r} is not known", "Choose best or vote")
+        self._search = search
+        self._final = final
+        self._worths: dict[Node, float] = {}
+        self.answer = Answer(None)
+
+    def __len__(self) -> int:
+        return len(self._worths)
+
+    @property
+    def best(self) -> float:
+        """The greatest worth of a solution that states an answer; -inf without one."""
+        return max((w for n, w in self._worths.items() if self._states(n)), default=-math.inf)
+
+    def add(self, nodes: Sequence[Node], values: Sequence[float]) -> None:
+        """Take in those nodes that are finished solutions."""
+        ended = [(n, v) for n, v in zip(nodes, values, strict=True) if n.finished and n.finish is not Finish.CANCELLED]
+        if not ended:
+            return
+        self._worths.update(ended)
+        answer = self._decide()
+        if answer.value is not None and (answer.value, answer.node) != (self.answer.value, self.answer.node):
+            self._search.propose(answer)
+        self.answer = answer
+
+    def _decide(self) -> Answer:
+        nodes = sorted(self._worths, key=lambda n: n.stream.key)
+        if self._final == "vote":
+            # Scores below zero are no weights; without any above, all count alike.
+            weights = [max(self._worths[n], 0.0) for n in nodes]
+            return self._search.pick(nodes, weights if any(weights) else None)
+        stated = [n for n in nodes if self._states(n)]
+        if not stated:
+            return Answer(None)
+        return self._search.answer(max(stated, key=self._worths.__getitem__))
+
+    def _states(self, node: Node) -> bool:
+        return self._search.problem.extract(node.solution) is not None
