@@ -1,0 +1,422 @@
+"""A model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from clew.budget import Cost, Gauge
+from clew.errors import ContextOverflow, ModelError, UsageError
+from clew.models.base import Capability, Context
+from clew.models.openai.growth import Growth, assemble
+from clew.models.openai.probe import Probe, key_for, probe, tokenise
+from clew.models.openai.reply import pieces, spread, text_of
+from clew.models.openai.wire import Event, Transient, Wire, blocking
+from clew.problem import Message
+from clew.sampling import Sampling, Stream, Until
+from clew.tree import Finish, Segment
+
+_BYTES_A_TOKEN = 4
+_TOKENS_A_TURN = 4
+_PENALISED = 8192
+"""How far back a repetition penalty looks where the length of the context is not known."""
+
+
+def connect(
+    url: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    concurrency: int = 64,
+    timeout: float = 120.0,
+    retries: int = 5,
+    top_logprobs: int = 5,
+    params: float | None = None,
+    usd_input: float | None = None,
+    usd_cached: float | None = None,
+    usd_output: float | None = None,
+    fresh: bool = False,
+) -> OpenAIModel:
+    """The model that a server offers. At first use the server is probed (`clew doctor URL` shows the result).
+
+    model: its name there; not needed when the server has only one. api_key: OPENAI_API_KEY or CLEW_API_KEY by default.
+    concurrency: requests in flight at most. timeout: seconds of silence after which a request counts as lost.
+    retries: further attempts after a failure that may pass. top_logprobs: how many alternatives to ask for at each
+    position (1 to 20): entropy and certainty come from them, and servers grow slower with many. params: the model's
+    weights, for FLOPs. usd_*: dollars per million tokens. fresh: probe again.
+
+    Raises UsageError for a bad URL or several models to choose from; ModelError when there is no server or it refuses.
+    """
+    if concurrency < 1 or retries < 0 or timeout <= 0 or not 1 <= top_logprobs <= 20:
+        raise UsageError(
+            "concurrency, timeout, retries or top_logprobs is out of range",
+            "Give concurrency >= 1, timeout > 0, retries >= 0, top_logprobs between 1 and 20",
+        )
+    key = key_for(api_key)
+    found = probe(url, model=model, api_key=key, timeout=timeout, fresh=fresh)
+    wire = Wire(url, api_key=key, concurrency=concurrency, timeout=timeout, retries=retries)
+    cost = Cost(params or found.params or 0.0, usd_input=usd_input, usd_cached=usd_cached, usd_output=usd_output)
+    return OpenAIModel(wire, found, cost, top_logprobs=min(top_logprobs, found.top_logprobs))
+
+
+class OpenAIModel:
+    """See `clew.models.base.Model`. Made by `connect`.
+
+    Replies are streamed, so that each token is charged as it arrives, a continuation that is given up ends at once (the
+    connection is closed, which tells the server) and what had arrived is kept. Steps and stop strings are found here:
+    the step's last token stays whole, as it would not if the server were given stop strings. The price is a token
+    or two that the server may compute before it notices. A server that cannot stream is sent one request at a time
+    while a token budget runs, and is paid for whole replies.
+
+    Each continuation is a request of its own with its own seed. Only where a server takes n>1 and honours no
+    seed do continuations share a request. A reply that breaks off is begun anew; its tokens are charged once.
+    """
+
+    def __init__(self, wire: Wire, found: Probe, cost: Cost, *, top_logprobs: int) -> None:
+        short = PurePath(found.model).name if found.model.endswith(".gguf") else found.model
+        self.name = f"{short}@{wire.host}"
+        self.probe = found
+        self.cost = cost
+        self.context_length = found.context_length
+        self.capabilities = _capabilities(found)
+        self._wire = wire
+        self._top = top_logprobs
+        self._rendered = lru_cache(maxsize=1024)(self._render)
+        self._encoded = lru_cache(maxsize=1024)(self._encode)
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    # --- text and tokens ------------------------------------------------------------------------------------------
+
+    def render(self, messages: Sequence[Message]) -> Context:
+        """The conversation as a context. Token ids are -1, and their number an estimate (a token for four bytes),
+        where the server does not render and tokenise."""
+        turns = tuple(messages)
+        if self.probe.render and all(isinstance(m.content, str) for m in turns):
+            prompt, ids = self._rendered(json.dumps(_plain(turns)))
+            if ids is not None:
+                return Context(turns, prompt, np.array(ids, np.int32))
+        else:
+            prompt = ""
+        size = sum(_estimate(m.text) + _TOKENS_A_TURN for m in turns)
+        return Context(turns, prompt, np.full(size, -1, np.int32))
+
+    def _render(self, messages: str) -> tuple[str, list[int] | None]:
+        turns = json.loads(messages)
+
+        async def ask() -> tuple[str, list[int] | None]:
+            model = self.probe.model
+            if self.probe.render == "apply-template":
+                prompt = str((await self._wire.json("/apply-template", {"messages": turns}))["prompt"])
+                return prompt, await tokenise(self._wire, model, prompt, special=True)
+            ids = await tokenise(self._wire, model, turns, special=True)
+            text = await self._wire.json("/detokenize", {"model": model, "tokens": ids}) if ids else {}
+            return str(text.get("prompt", "")), ids
+
+        return blocking(ask)
+
+    def encode(self, text: str) -> Segment:
+        """`text` as a segment; with estimated length and ids of -1 where the server does not tokenise."""
+        ids = np.array(self._encoded(text), np.int32)
+        parts = spread(text, len(ids)) if len(ids) else []
+        offsets = np.cumsum([0, *(len(p.text) for p in parts)], dtype=np.int32)[: len(ids)]
+        return Segment(ids, text, offsets, exact=False)
+
+    def _encode(self, text: str) -> list[int]:
+        ids = None
+        if text and self.probe.tokenise:
+            ids = blocking(lambda: tokenise(self._wire, self.probe.model, text, special=False))
+        return [-1] * _estimate(text) if ids is None else ids
+
+    def count(self, text: str) -> int:
+        """Tokens in `text`; an estimate (a token for four bytes) where the server does not tokenise."""
+        return len(self._encoded(text))
+
+    # --- generation -----------------------------------------------------------------------------------------------
+
+    async def extend(
+        self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        """See `Model.extend`.
+
+        Raises UsageError for a way of sampling that the server does not offer, and ModelError where a partial solution
+        would have to be continued and the server has no way to.
+        """
+        path, body, echo = self._request(context, sampling)
+        if self.context_length is not None and self.probe.raw and len(context) >= self.context_length:
+            raise ContextOverflow(
+                f"{len(context)} tokens do not fit into the context of {self.context_length} of {self.name}",
+                "Shorten the prompt, or give the server a longer context",
+            )
+        room = None if self.context_length is None else max(1, self.context_length - len(context))
+        if len(streams) > 1 and self.probe.many and not self.probe.seeds and self.probe.streams:
+            work = [self._receive(path, body, echo, until, sampling, room, list(streams), list(gauges))]
+        else:
+            work = [
+                self._receive(path, body, echo, until, sampling, room, [stream], [gauge])
+                for stream, gauge in zip(streams, gauges, strict=True)
+            ]
+        return [segment for group in await _all(work) for segment in group]
+
+    def _request(self, context: Context, sampling: Sampling) -> tuple[str, dict[str, Any], str]:
+        """Endpoint, body (but for seed and length), and the text that the reply may echo."""
+        found = self.probe
+        body: dict[str, Any] = {"model": found.model, "temperature": sampling.temperature, "top_p": sampling.top_p}
+        top = min(max(self._top, sampling.top), found.top_logprobs)
+        echo = ""
+        if found.raw == "tokens" and context.token_ids.size and context.token_ids.min() >= 0:
+            path, body["prompt"] = "completions", context.token_ids.tolist()
+        elif found.raw and context.prompt:
+            path, body["prompt"] = "completions", context.prompt + context.text
+        else:
+            path, body["messages"] = "chat/completions", _plain(context.messages)
+            if context.text:
+                body["messages"].append({"role": "assistant", "content": context.text})
+                echo = context.text if found.prefill == "echoes" else ""
+                if found.prefill == "final message":
+                    body |= {"add_generation_prompt": False, "continue_final_message": True}
+                elif not found.prefill:
+                    raise ModelError(
+                        f"{self.name} cannot continue a partial solution",
+                        "Use a method that samples whole solutions, or a server with raw completions (llama.cpp, vLLM)",
+                    )
+        if found.logprobs and path == "completions":
+            body["logprobs"] = top
+        elif found.logprobs:
+            body |= {"logprobs": True, "top_logprobs": top}
+        if found.streams:
+            body["stream"] = True
+            if found.usage != "missing":
+                body["stream_options"] = {"include_usage": True}
+        if sampling.logit_bias:
+            body["logit_bias"] = {str(k): v for k, v in sampling.logit_bias.items()}
+        return path, body | self._beyond(sampling), echo
+
+    def _beyond(self, sampling: Sampling) -> dict[str, Any]:
+        """What goes beyond the OpenAI interface."""
+        if sampling.bans:
+            raise UsageError("a server cannot ban tokens at single positions", "Use the embedded engine")
+        if not self.probe.samplers:
+            if sampling.top_k or sampling.min_p or sampling.repetition_penalty != 1:
+                raise UsageError(
+                    f"{self.name} takes no top_k, min_p or repetition_penalty",
+                    "Leave them out; temperature and top_p work",
+                )
+            return {}
+        # Sent even when off: servers have defaults of their own.
+        more: dict[str, Any] = {"top_k": sampling.top_k or -1, "min_p": sampling.min_p}
+        if sampling.repetition_penalty != 1:
+            more |= {"repetition_penalty": sampling.repetition_penalty, "repeat_penalty": sampling.repetition_penalty}
+            more["repeat_last_n"] = self.context_length or _PENALISED
+        if self.probe.server == "llama.cpp":
+            # Counts every token, also those whose text waits for the rest of a character.
+            more["timings_per_token"] = True
+            more["samplers"] = ["penalties", "temperature", "top_k", "top_p", "min_p"]
+        elif self.probe.server == "vllm" and self.probe.token_ids:
+            more["return_token_ids"] = True
+        return more
+
+    async def _receive(
+        self,
+        path: str,
+        body: dict[str, Any],
+        echo: str,
+        until: Until,
+        sampling: Sampling,
+        room: int | None,
+        streams: list[Stream],
+        gauges: list[Gauge],
+    ) -> list[Segment]:
+        """The continuations that one request brings."""
+        async with AsyncExitStack() as stack:
+            if not self.probe.streams and gauges[0].left is not None:
+                await stack.enter_async_context(self._turn())
+            caps = [c for c in (until.cap, gauges[0].left, room) if c is not None]
+            asked = max(1, min(caps)) if caps else None
+            growths = [Growth(until, gauge, asked=asked, echo=echo) for gauge in gauges]
+            if asked is not None:
+                body = {**body, "max_tokens" if path == "completions" else self.probe.limit_field: asked}
+            body = {**body, "seed": streams[0].seed} if len(streams) == 1 else {**body, "n": len(streams)}
+            await self._until_closed(self._persist(path, body, growths, gauges[0]), growths)
+        return [g.segment(sampling, None if g.finish else Finish.CANCELLED) for g in growths]
+
+    def _turn(self) -> asyncio.Lock:
+        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+    async def _until_closed(self, work: Coroutine[Any, Any, None], growths: list[Growth]) -> None:
+        """Await `work`, but end it when every continuation is given up or the time is spent."""
+        loop = asyncio.get_running_loop()
+        if all(g.gauge.closed for g in growths):
+            work.close()
+            return
+        task = loop.create_task(work)
+
+        def check() -> None:
+            if all(g.gauge.closed or g.finish for g in growths):
+                task.cancel()
+
+        def closed() -> None:
+            if not task.done():
+                loop.call_soon_threadsafe(check)
+
+        for growth in growths:
+            growth.gauge.on_close(closed)
+        seconds = growths[0].gauge.seconds_left
+        timer = None if seconds is None else loop.call_later(seconds + 0.001, check)
+        try:
+            await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if (current is not None and current.cancelling()) or not all(g.gauge.closed or g.finish for g in growths):
+                raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _persist(self, path: str, body: dict[str, Any], growths: list[Growth], gauge: Gauge) -> None:
+        computed: int | None = None
+
+        async def attempt() -> None:
+            nonlocal computed
+            for growth in growths:
+                growth.restart()
+            computed = await self._listen(path, body, growths)
+
+        await self._wire.persist(attempt)
+        gauge.computed(gauge.context - gauge.generated if computed is None else computed)
+
+    async def _listen(self, path: str, body: dict[str, Any], growths: list[Growth]) -> int | None:
+        """Feed one reply to the growths. Returns how many prompt tokens the server computed, if it told."""
+        usage: dict[str, Any] = {}
+        timings: dict[str, Any] = {}
+        reasons: dict[int, str | None] = {}
+        try:
+            async with aclosing(self._wire.events(path, body)) as events:
+                async for event in events:
+                    usage = event.get("usage") or usage
+                    timings = event.get("timings") or timings
+                    for choice in event.get("choices") or ():
+                        index = choice.get("index", 0)
+                        if index >= len(growths):
+                            continue
+                        self._feed(growths[index], choice, event, usage)
+                        reasons.setdefault(index, None)
+                        if choice.get("finish_reason"):
+                            reasons[index] = choice["finish_reason"]
+                    # One that has just as many tokens as were asked for is about to end: its usage is worth the wait.
+                    if all(g.finish and len(g.tokens) != g.asked for g in growths):
+                        break
+        except Transient:
+            if not all(g.finish or reasons.get(i) for i, g in enumerate(growths)):
+                raise
+        if len(reasons) < len(growths):
+            raise Transient("the reply held no choices" if not reasons else "the reply held too few choices")
+        # Of several choices some servers count one only; an echo may be counted or not.
+        used = usage.get("completion_tokens") if len(growths) == 1 and not growths[0].echo else None
+        for index, growth in enumerate(growths):
+            growth.ended(reasons[index], used)
+        if "prompt_n" in timings:
+            return int(timings["prompt_n"])
+        if "prompt_tokens" in usage:
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            return int(usage["prompt_tokens"]) - int(cached)
+        return None
+
+    def _feed(self, growth: Growth, choice: dict[str, Any], event: Event, usage: dict[str, Any]) -> None:
+        if growth.finish is not None:
+            return
+        text = growth.think(*text_of(choice))
+        got = pieces(choice, text)
+        if "message" in choice and len(got) == 1 and got[0].logprob != got[0].logprob:
+            got = spread(text, max(1, usage.get("completion_tokens") or _estimate(text)))
+        generated = (event.get("timings") or {}).get("predicted_n")
+        if generated is not None and got and not choice.get("finish_reason"):
+            growth.missed(generated - len(growth.tokens) - len(got))
+        growth.feed(got)
+        if "delta" not in choice and not self.probe.streams and len(growth.tokens) < len(got):
+            growth.gauge.take(len(got) - len(growth.tokens))
+
+    # --- teacher forcing ------------------------------------------------------------------------------------------
+
+    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
+        """See `Model.score`. Through raw completions that echo their prompt with log-probabilities.
+
+        Raises ModelError where the server does not offer that.
+        """
+        if Capability.SCORE not in self.capabilities:
+            raise ModelError(
+                f"{self.name} cannot score a given text", "Use the embedded engine, or a server that echoes (vLLM)"
+            )
+        sampling = Sampling(top=self._top)
+        path, body, _ = self._request(context, sampling)
+        given = self.encode(continuation)
+        prompt = body["prompt"]
+        by_tokens = isinstance(prompt, list) and bool((given.token_ids >= 0).all())
+        whole: Any = prompt + given.token_ids.tolist() if by_tokens else context.prompt + context.text + continuation
+        body |= {"prompt": whole, "echo": True, "max_tokens": 1, "stream": False, "logprobs": max(1, self._top)}
+        body.pop("stream_options", None)
+        reply = await self._wire.json(path, body)
+        choice = (reply.get("choices") or [{}])[0]
+        got = pieces(choice, choice.get("text") or "")
+        if by_tokens:
+            mine = got[len(prompt) : len(prompt) + len(given)]
+            mine = [p._replace(id=int(i)) for p, i in zip(mine, given.token_ids, strict=False)]
+        else:
+            ends = np.cumsum([len(p.text) for p in got])
+            before, after = len(whole) - len(continuation), len(whole)
+            mine = [p for p, end in zip(got, ends, strict=True) if before < end <= after]
+        if not mine:
+            raise ModelError(f"{self.name} did not echo the text to be scored", "Run `clew doctor URL` again")
+        usage = reply.get("usage") or {}
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        gauge.computed(int(usage.get("prompt_tokens") or len(got)) - int(cached))
+        offsets = np.cumsum([0, *(len(p.text) for p in mine)]).clip(0, len(continuation))
+        return assemble(mine, continuation, offsets[:-1].tolist(), Finish.STEP, sampling)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._wire.close()
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, list[Segment]]]) -> list[list[Segment]]:
+    """All results in order; when one fails, the others are given up first."""
+    if len(work) == 1:
+        return [await work[0]]
+    tasks = [asyncio.ensure_future(w) for w in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _capabilities(found: Probe) -> frozenset[Capability]:
+    has = {
+        Capability.TEXT: True,
+        Capability.LOGPROBS: found.logprobs,
+        Capability.CONTINUE: bool(found.continuation),
+        Capability.PREFIX_SHARING: found.caches,
+        Capability.SCORE: found.forces,
+        Capability.VISION: found.vision,
+    }
+    return frozenset(c for c, there in has.items() if there)
+
+
+def _plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [
+        {"role": m.role, "content": m.content if isinstance(m.content, str) else [dict(p) for p in m.content]}
+        for m in messages
+    ]
+
+
+def _estimate(text: str) -> int:
+    return -(-len(text.encode()) // _BYTES_A_TOKEN)
