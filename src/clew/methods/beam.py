@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -40,7 +41,7 @@ async def beam(
     width·expand steps.
     """
     found = Solutions(search, final)
-    await _climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
+    await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
     return found.answer
 
 
@@ -76,7 +77,7 @@ async def lookahead(
         found.add(ahead, values)
         return values
 
-    await _climb(search, width, expand, judge, found, search.at(temperature))
+    await climb(search, width, expand, judge, found, search.at(temperature))
     return found.answer
 
 
@@ -104,7 +105,7 @@ async def dvts(
     at_least(n=n, expand=expand)
     found = Solutions(search, final)
     judge = partial(worths, search, scorer=scorer)
-    await search.together(*(_climb(search, 1, expand, judge, found, search.at(temperature)) for _ in range(n)))
+    await search.together(*(climb(search, 1, expand, judge, found, search.at(temperature)) for _ in range(n)))
     return found.answer
 
 
@@ -132,11 +133,11 @@ async def alphamath(
     """
     found = Solutions(search, final)
     judge = partial(worths, search, scorer=scorer)
-    await _climb(search, width, expand, judge, found, search.at(temperature), shrink=True)
+    await climb(search, width, expand, judge, found, search.at(temperature), shrink=True)
     return found.answer
 
 
-async def _climb(
+async def climb(
     search: Search,
     width: Widths,
     expand: Widths,
@@ -144,11 +145,14 @@ async def _climb(
     found: Solutions,
     sampling: Sampling,
     *,
+    first: int | None = None,
     shrink: bool = False,
 ) -> None:
     """From the root to finished solutions, the best `width` of each depth at a time.
 
-    shrink: a finished solution that is kept leaves the beam, which is narrower by one from then on.
+    judge: what partial solutions of one depth are worth. found: takes in the finished ones. first: the steps sampled
+    from the root; width·expand by default. shrink: a finished solution that is kept leaves the beam, which is narrower
+    by one from then on.
     """
     open_nodes = [search.root]
     ended: dict[Node, float] = {}
@@ -156,10 +160,12 @@ async def _climb(
     depth = 0
     while open_nodes:
         kept, each = _at(width, depth) - gone, _at(expand, depth)
-        children = each * kept if depth == 0 else each
+        children = (first or each * kept) if depth == 0 else each
         grown = distinct(
             await search.extend_each([n for n in open_nodes for _ in range(children)], until=STEP, sampling=sampling)
         )
+        # Taken in before they are judged: a judge may spend the rest of the budget.
+        found.add(grown, [-math.inf] * len(grown))
         values = await judge(grown)
         found.add(grown, values)
         candidates = {**ended, **dict(zip(grown, values, strict=True))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from clew.sampling import STEP
 from clew.search import Search
 from clew.tree import Node
 
+Associate = Callable[[Search, Node], Awaitable[str]]
 Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
 
 CONVERGED = 1000
@@ -48,6 +49,7 @@ async def mcts(
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: float | None = None,
+    associate: Associate | None = None,
 ) -> Answer:
     """Monte Carlo tree search: select by UCT or PUCT down the whole tree, expand by `expand` steps, evaluate, back up.
 
@@ -56,7 +58,8 @@ async def mcts(
     over its tokens, as its prior. explore: the rule's constant (1.5 for puct, √2 for uct by default).
     evaluate: `scorer` scores the step; `rollouts` averages the scores of so many solutions continued from it; `mixed`
     adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the score
-    (soundness in [0, 1]) and the distance to completion in the rollouts.
+    (soundness in [0, 1]) and the distance to completion in the rollouts. associate: from Python only; text that is
+    inserted below a step before it is expanded (`coat` recalls facts this way).
     """
     at_least(expand=expand, parallel=parallel, rollouts=rollouts)
     if policy not in RULES:
@@ -81,6 +84,8 @@ async def mcts(
                 arm.pending += 1
         fresh = [leaf for leaf in batch if not leaf.node.finished]
         idle = 0 if fresh else idle + len(batch)
+        if associate is not None:
+            await search.together(*(_associated(search, leaf, associate) for leaf in fresh))
         steps = distinct(
             await search.extend_each(
                 [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=search.at(temperature)
@@ -102,6 +107,12 @@ async def mcts(
             arm.node.scores["mcts_visits"] = float(arm.visits)
             arm.node.scores["mcts_value"] = arm.total / arm.visits
     return found.answer
+
+
+async def _associated(search: Search, leaf: Arm, associate: Associate) -> None:
+    """Put what is associated with a leaf below it, where its children will grow."""
+    if text := await associate(search, leaf.node):
+        leaf.node = await search.insert(leaf.node, text, label="memory")
 
 
 def prior(step: Node) -> float:

@@ -1,0 +1,57 @@
+"""What methods ask a model about whole solutions: to criticise one, to rewrite it, to rate it."""
+
+from __future__ import annotations
+
+import re
+
+from clew.problem import Message
+from clew.search import GENERATE, Search
+from clew.tree import Node
+
+CRITIC = (
+    "Provide a detailed and constructive critique to improve the answer. "
+    "Highlight specific areas that need refinement or correction."
+)
+REWRITER = (
+    "Refine the answer based on the critique. Respond with a complete solution and its answer, in the same form. "
+    "Do not discuss the critique and do not repeat the problem."
+)
+RATER = (
+    "Rate the quality of the answer from -100 to 100, using very strict standards. "
+    "Do not give a full score above 95. Return only the score, an integer."
+)
+CEILING, PENALTY = 95.0, 5.0
+"""A rating above the ceiling is lowered by the penalty (arXiv:2406.07394, section 3.3: full scores are suppressed)."""
+
+
+def _about(search: Search, solution: str, critique: str = "") -> str:
+    text = f"<problem>\n{search.problem.question}\n</problem>\n<answer>\n{solution}\n</answer>"
+    return f"{text}\n<critique>\n{critique}\n</critique>" if critique else text
+
+
+async def criticise(search: Search, solution: str) -> str:
+    """What the judge finds wrong with a solution."""
+    (reply,) = await search.ask((Message("system", CRITIC), Message("user", _about(search, solution))))
+    return reply.solution
+
+
+async def rewrite(search: Search, solution: str, critique: str) -> Node:
+    """A new solution in the light of a critique, written by the generating model."""
+    turns = (Message("system", REWRITER), Message("user", _about(search, solution, critique)))
+    (reply,) = await search.ask(turns, role=GENERATE)
+    return reply
+
+
+async def rate(search: Search, solution: str) -> float:
+    """The judge's rating of a solution, -100 to 100; -100 when it gives none."""
+    (reply,) = await search.ask((Message("system", RATER), Message("user", _about(search, solution))))
+    return rating(reply.solution)
+
+
+def rating(reply: str) -> float:
+    """The last number of a reply, held in [-100, 100] and lowered when it is above the ceiling; -100 without one."""
+    numbers = re.findall(r"-?\d+(?:\.\d+)?", reply)
+    if not numbers:
+        return -100.0
+    value = max(-100.0, min(100.0, float(numbers[-1])))
+    return value - PENALTY if value > CEILING else value
