@@ -1,4 +1,4 @@
-"""The step verifier as a scorer."""
+"""The problem's own checks as scorers."""
 
 from __future__ import annotations
 
@@ -31,3 +31,23 @@ def test_step_verifier_names_what_the_task_lacks() -> None:
 
     with pytest.raises(UsageError, match="steps can be checked"):
         run(work())
+
+
+def test_verifier_judges_the_stated_answer() -> None:
+    s = search(
+        verifier=lambda answer: float(answer.startswith("a")), extract=lambda text: text.partition("c")[0] or None
+    )
+
+    async def work() -> None:
+        nodes = await s.extend(s.root, 30)
+        scores = await s.score(nodes, "verifier")
+        assert scores == [float(n.solution.startswith("a")) for n in nodes]
+        assert any(n.solution.startswith("c") for n in nodes) and 1.0 in scores
+
+    run(work())
+
+
+def test_verifier_names_what_the_task_lacks() -> None:
+    s = search()
+    with pytest.raises(UsageError, match="can check an answer"):
+        run(s.score([s.root], "verifier"))

@@ -1,5 +1,5 @@
 """What a node is worth."""
 
-from clew.scorers import verifier
+from clew.scorers import answers, confidence, likelihood, verifier
 
-__all__ = ["verifier"]
+__all__ = ["answers", "confidence", "likelihood", "verifier"]

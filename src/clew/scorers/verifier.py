@@ -1,4 +1,4 @@
-"""What the problem's own check of partial solutions says."""
+"""What the problem's own checks say, of answers and of partial solutions."""
 
 from __future__ import annotations
 
@@ -30,3 +30,23 @@ class _StepVerifier:
 def step_verifier() -> Scorer:
     """Whether the solution so far is sound, in [0, 1], as the problem can check it (puzzles)."""
     return _StepVerifier()
+
+
+class _Verifier:
+    name = "verifier"
+
+    async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+        check = search.problem.verifier
+        if check is None:
+            raise UsageError(
+                f"verifier needs a task that can check an answer, and {search.problem.family} is none",
+                "Use a task with a verifier (`clew list tasks`), or another scorer",
+            )
+        answers = [search.problem.extract(node.solution) for node in nodes]
+        return [0.0 if answer is None else float(check(answer)) for answer in answers]
+
+
+@scorer("verifier", family="verifier", needs={"verifier"}, proof="tests/scorers/test_verifier.py")
+def verifier() -> Scorer:
+    """What the task's verifier says of the stated answer, in [0, 1]; 0 without one."""
+    return _Verifier()

@@ -1,0 +1,51 @@
+"""How probable the model itself finds a solution."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from clew.registry import scorer
+from clew.scorers.base import PerNode, per_token
+from clew.tree import Node
+
+if TYPE_CHECKING:
+    from clew.search import Scorer, Search
+
+PROOF = "tests/scorers/test_likelihood.py"
+
+
+@scorer("logprob", family="likelihood", needs={"logprobs"}, proof=PROOF)
+def logprob() -> Scorer:
+    """The log-probability of the whole solution, in nats: the sum over its tokens. Shorter solutions have more."""
+
+    def worth(search: Search, node: Node) -> float:
+        return float(per_token("logprob", node, "logprob").sum())
+
+    return PerNode("logprob", worth)
+
+
+@scorer("perplexity", family="likelihood", needs={"logprobs"}, proof=PROOF)
+def perplexity() -> Scorer:
+    """The mean log-probability per token, in nats: minus the logarithm of the perplexity."""
+    return _mean("perplexity", "logprob", 1.0)
+
+
+@scorer("entropy", family="likelihood", needs={"logprobs"}, proof=PROOF)
+def entropy() -> Scorer:
+    """Minus the mean entropy of the next-token distributions, in nats."""
+    return _mean("entropy", "entropy", -1.0)
+
+
+@scorer("self_certainty", family="likelihood", paper="arXiv:2502.18581", needs={"logprobs"}, proof=PROOF)
+def self_certainty() -> Scorer:
+    """The mean of KL(uniform‖p) over the next-token distributions p, in nats (eq. 8)."""
+    return _mean("self_certainty", "certainty", 1.0)
+
+
+def _mean(name: str, statistic: str, sign: float) -> Scorer:
+    def worth(search: Search, node: Node) -> float:
+        values = per_token(name, node, statistic)
+        return sign * float(values.mean()) if values.size else math.nan
+
+    return PerNode(name, worth)
