@@ -207,7 +207,7 @@ def make_plan(
         raise UsageError(f"the baseline {baseline!r} is not among the methods", f"Choose one of {', '.join(specs)}")
     Sampling(**(sampling or {}))
     top = max(budgets)
-    limit = Budget(**{axis: int(top) if axis in ("tokens", "calls") else top}) if axis in LIMITS else Budget()
+    limit = runner.budget_along(axis, top) if axis in LIMITS else Budget()
     return runner.Plan(
         models={"generate": model} | ({"judge": judge} if judge else {}),
         task=task,

@@ -354,15 +354,22 @@ def pull(name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(url: str | None, fresh: bool, as_json: bool) -> None:
     """Say what this machine, or a server, can do for clew."""
-    from clew.doctor import machine, server
+    from clew.terminal import entries_table
 
-    data = server(url, fresh=fresh) if url else machine()
+    if url:
+        from clew.models.openai import probe
+
+        found = probe(url, fresh=fresh)
+        data, rows = found.as_dict(), found.rows()
+    else:
+        from clew.doctor import machine
+
+        data = machine()
+        rows = list(data.items())
     if as_json:
         _json(data)
         return
-    from clew.terminal import entries_table
-
-    _out().print(entries_table([{"what": k, "found": v} for k, v in data.items()]))
+    _out().print(entries_table([{"what": what, "found": said} for what, said in rows]))
 
 
 def _result_data(result: Result) -> dict[str, Any]:

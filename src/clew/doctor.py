@@ -1,4 +1,4 @@
-"""What `clew doctor` tells: what this machine, or a server, can do."""
+"""What `clew doctor` tells of this machine."""
 
 from __future__ import annotations
 
@@ -38,13 +38,3 @@ def machine() -> dict[str, Any]:
     except (ClewError, ImportError) as error:
         found["embedded engine"] = str(error)
     return found
-
-
-def server(url: str, *, fresh: bool = False) -> dict[str, Any]:
-    """What a probe of an OpenAI-compatible server found.
-
-    Raises ModelError when there is no server, or it refuses.
-    """
-    from clew.models.openai import probe
-
-    return probe(url, fresh=fresh).as_dict()

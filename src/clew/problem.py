@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Problem:
     stop: tuple[str, ...] = ()
     max_tokens: int = 512
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def remembering(self) -> Problem:
+        """The same problem, whose extractor and grader answer a second time from memory: votes ask them often."""
+        return replace(self, extract=cache(self.extract), grader=self.grader and cache(self.grader))
 
     @property
     def question(self) -> str:

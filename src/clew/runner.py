@@ -69,6 +69,12 @@ class Plan:
         )
 
 
+def budget_along(axis: str, amount: float) -> Budget:
+    """A budget that limits one axis."""
+    limit: dict[str, Any] = {axis: int(amount) if axis in ("tokens", "calls") else amount}
+    return Budget(**limit)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One search to be run."""

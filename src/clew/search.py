@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,12 +20,17 @@ from clew.tree import Finish, Node, Origin, Segment, Tree
 from clew.vote import answer_of, vote
 
 GENERATE = "generate"
+WIDTH = 64
+"""The most independent solutions of one search in flight: what an engine's batch can use."""
 
 
 class Scorer(Protocol):
     """Says what a node is worth; higher is better. `clew.scorers` has them."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its scores are recorded as."""
+        ...
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         """One score for each node, in order."""
@@ -49,7 +55,7 @@ class Search:
         sampling: Sampling | None = None,
         on_proposal: Callable[[Proposal], None] | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem = problem.remembering()
         self.models = models
         self.model = models[GENERATE]
         self.sampling = sampling or Sampling()
@@ -193,16 +199,21 @@ class Search:
     # --- what most methods do with them ---------------------------------------------------------------------------
 
     async def rollouts(
-        self, node: Node | None = None, n: int | None = None, *, sampling: Sampling | None = None
+        self,
+        node: Node | None = None,
+        n: int | None = None,
+        *,
+        sampling: Sampling | None = None,
+        width: int = WIDTH,
     ) -> AsyncIterator[Node]:
         """Independent solutions from `node` (the root by default), in the order of their numbers, not of completion.
 
-        As many are in flight as the budget could pay for if all of them grew to full length, and at least one. So
-        the solutions that come back are exactly the longest run of numbers that fits the budget, whatever the timing,
-        and at most one is ever cut. With `n=None` they go on until the budget is spent; else BudgetExhausted is raised
-        when it was spent before the n-th.
+        As many are in flight as the budget could pay for if all of them grew to full length, at most `width`, and at
+        least one. So the solutions that come back are exactly the longest run of numbers that fits the budget, whatever
+        the timing, and at most one is ever cut. With `n=None` they go on until the budget is spent; else
+        BudgetExhausted is raised when it was spent before the n-th.
 
-        Leaving the loop early gives up what is in flight (recorded and charged).
+        Leaving the loop early gives up what is in flight (recorded and charged): who may do so wants a small width.
         """
         start = node or self.root
         if n is None and not self.budget.as_dict():
@@ -213,8 +224,12 @@ class Search:
         cut = False
         try:
             while True:
-                while not cut and (n is None or asked < n) and (not waiting or self._affords(gauges, start)):
-                    gauges = [g for g in gauges if not g.released]
+                gauges = [g for g in gauges if not g.released]
+                while (
+                    not cut
+                    and (n is None or asked < n)
+                    and (not waiting or (len(gauges) < width and self._affords(gauges, start)))
+                ):
                     try:
                         self.ledger.check()
                         growth = self._open(start, start.reserve(1), END, sampling or self.sampling, "")
@@ -292,8 +307,9 @@ class Search:
         for gauges in self._running.values():
             for gauge in gauges:
                 gauge.close()
-        if self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            await asyncio.wait(list(self._running))
+            await asyncio.sleep(0)  # the extensions that waited for these record what came back
 
     # --- underneath -----------------------------------------------------------------------------------------------
 
@@ -350,8 +366,7 @@ class Search:
     def _affords(self, in_flight: Sequence[Gauge], start: Node) -> bool:
         """Whether one more full-length continuation of `start` could be paid for beside those in flight."""
         cap = self.problem.max_tokens - start.tokens
-        running = [g for g in in_flight if not g.released]
-        worst = sum(cap - g.generated for g in running)
+        worst = sum(cap - g.generated for g in in_flight)
         return self.ledger.affords(self.model.cost, len(self.root.segment) + start.tokens, worst + cap)
 
     def _open(self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str) -> _Growth:
@@ -411,7 +426,7 @@ class Search:
             for gauge in gauges:
                 gauge.release()
         children = [
-            self._add(growth.node, segment, Origin.SAMPLED, stream, growth.label)
+            self._add(growth.node, _truncated(segment, growth.until), Origin.SAMPLED, stream, growth.label)
             for segment, stream in zip(segments, paid, strict=True)
         ]
         self._warm.update(c.id for c in children)
@@ -446,6 +461,12 @@ class _Growth:
         self.label = label
         self.streams = streams
         self.gauges = gauges
+
+
+def _truncated(segment: Segment, until: Until) -> Segment:
+    """A step that ends just where the solution may grow no longer is the last one."""
+    full = until.limit is not None and len(segment) >= until.limit
+    return replace(segment, finish=Finish.LENGTH) if full and segment.finish is Finish.STEP else segment
 
 
 def _kept(segment: Segment, *, tokens: int | None, left: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,7 +181,7 @@ def _pair_up(results: Sequence[Result]) -> tuple[dict[str, dict[_Pair, Result]],
                 "Give the results of one run",
             )
         if not result.error:
-            problem = remembering.setdefault(result.problem.id, _remembering(result.problem))
+            problem = remembering.setdefault(result.problem.id, result.problem.remembering())
             found[pair] = replace(result, problem=problem)
     common = set.intersection(*(set(f) for f in by_method.values())) if by_method else set()
     if not common:
@@ -191,13 +190,6 @@ def _pair_up(results: Sequence[Result]) -> tuple[dict[str, dict[_Pair, Result]],
         )
     kept = {m: {p: r for p, r in found.items() if p in common} for m, found in by_method.items()}
     return kept, len(seen - common)
-
-
-def _remembering(problem: Problem) -> Problem:
-    """The same problem; the extractor and the grader answer a second time from memory. Resampling asks them often."""
-
-    grader = problem.grader and cache(problem.grader)
-    return replace(problem, extract=cache(problem.extract), grader=grader)
 
 
 def _baseline(names: list[str], wanted: str | None) -> str:
@@ -313,11 +305,13 @@ def _held_equal(by_method: Mapping[str, Mapping[_Pair, Result]], axis: str) -> l
 
 
 def amount(value: float, unit: str = "") -> str:
-    """A number for people: 1,600, 0.25, 3.2e+12."""
-    if value and (abs(value) >= 1e7 or abs(value) < 0.01):
-        text = f"{value:.2g}"
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
+    """A number for people: 1,600, 0.25, 3.2 T."""
+    text = f"{value:.2g}"
+    if abs(value) >= 1e6:
+        power = min(int(np.log10(abs(value))) // 3, 6)
+        text = f"{value / 1000**power:.3g} {'kMGTPE'[power - 1]}"
+    elif abs(value) >= 10 or value == int(value):
+        text = f"{value:,.0f}"
     return f"{text} {unit}".strip()
 
 

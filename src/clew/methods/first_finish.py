@@ -23,12 +23,13 @@ async def first_finish(search: Search, *, n: int = 4, temperature: float | None 
     try:
         pending = set(tasks)
         while pending:
-            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done() and task not in pending and task.result()[0].complete:
-                    answer = search.answer(task.result()[0])
-                    search.propose(answer)
-                    return answer
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            ended = [task.result()[0] for task in tasks if task in done and task.result()[0].complete]
+            if ended:
+                # Several may end before this task has its turn; the shortest was the first.
+                answer = search.answer(min(ended, key=lambda leaf: leaf.tokens))
+                search.propose(answer)
+                return answer
     finally:
         for task in tasks:
             task.cancel()

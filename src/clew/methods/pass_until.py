@@ -9,6 +9,9 @@ from clew.problem import Answer, Status
 from clew.registry import method
 from clew.search import Search
 
+WIDTH = 8
+"""Solutions in flight: those that are given up at the last pass are paid for in vain."""
+
 
 @method(
     "pass_until",
@@ -36,7 +39,7 @@ async def pass_until(
         raise UsageError(f"passes={passes} gives no unbiased estimate", "passes must be at least 2")
     passed, drawn = 0, 0
     found = Answer(None, status=Status.ABSTAINED)
-    async for leaf in search.rollouts(n=n, sampling=search.at(temperature)):
+    async for leaf in search.rollouts(n=n, sampling=search.at(temperature), width=WIDTH):
         drawn += 1
         answer = search.answer(leaf)
         if answer.value is not None and verifier(answer.value) >= 1.0:

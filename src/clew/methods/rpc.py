@@ -16,6 +16,7 @@ from clew.tree import Node
 from clew.vote import vote
 
 Array = NDArray[np.float64]
+_CAP = 50.0  # exponents beyond it change nothing but overflow
 
 
 def rpc_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
@@ -53,7 +54,7 @@ def pruned(probability: Array) -> NDArray[np.bool_]:
 
 def _log_weibull(x: Array, k: Array, lam: Array) -> Array:
     z = np.log(x) - np.log(lam)
-    out: Array = np.log(k) - np.log(lam) + (k - 1) * z - np.exp(np.minimum(k * z, 50.0))
+    out: Array = np.log(k) - np.log(lam) + (k - 1) * z - np.exp(np.minimum(k * z, _CAP))
     return out
 
 
@@ -62,14 +63,23 @@ def _fit_mixture(x: Array) -> tuple[Array, Array, Array]:
     them (weight in [0.2, 0.8], start at 0.5, shapes 1 and 1.5, scales 1 and 2)."""
     from scipy.optimize import minimize
 
-    def loss(theta: Array) -> float:
-        w = np.array([theta[0], 1 - theta[0]])
-        parts = np.log(w) + _log_weibull(x[:, None], np.exp(theta[1:3]), np.exp(theta[3:5]))
-        return -float(np.logaddexp(parts[:, 0], parts[:, 1]).sum())
+    log_x = np.log(x)[:, None]
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        w, k = np.array([theta[0], 1 - theta[0]]), np.exp(theta[1:3])
+        z = k * (log_x - theta[3:5])
+        e = np.exp(np.minimum(z, _CAP))
+        parts = np.log(w) + theta[1:3] - log_x + z - e
+        total = np.logaddexp(parts[:, 0], parts[:, 1])
+        share = np.exp(parts - total[:, None])
+        by_weight = (share / w).sum(0)
+        by_shape = (share * (1 + z - z * e)).sum(0)
+        by_scale = (share * k * (e - 1)).sum(0)
+        return -float(total.sum()), -np.array([by_weight[0] - by_weight[1], *by_shape, *by_scale])
 
     start = np.array([0.5, 0.0, np.log(1.5), 0.0, np.log(2.0)])
     bounds = [(0.2, 0.8), (-3.0, 4.0), (-3.0, 4.0), (-30.0, 5.0), (-30.0, 5.0)]
-    theta = minimize(loss, start, bounds=bounds, method="L-BFGS-B", options={"maxiter": 60}).x
+    theta = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 60}).x
     return np.array([theta[0], 1 - theta[0]]), np.exp(theta[1:3]), np.exp(theta[3:5])
 
 
