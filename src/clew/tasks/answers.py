@@ -14,12 +14,13 @@ from typing import Literal, get_args
 from clew.errors import UsageError
 from clew.tasks import canonical
 
-Kind = Literal["math", "number", "choice", "exact", "text"]
+Kind = Literal["math", "number", "choice", "exact", "text", "auto"]
 """How answers are read and compared.
 
 math: numbers, expressions, tuples, sets, intervals (LaTeX or plain), through math-verify. number: one number.
 choice: the letter of an option. exact: the same characters, but for spaces and quotes around them.
-text: the same words, but for case, quotes and final punctuation.
+text: the same words, but for case, quotes and final punctuation. auto: for a question that nothing is known about:
+`math` where the answer looks like it, else `exact` without a final stop.
 """
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -184,6 +185,23 @@ def as_exact(answer: str) -> str | None:
     return answer if 0 < len(answer) <= canonical.LONGEST else None
 
 
+def _as_auto(answer: str) -> str | None:
+    if canonical.as_number(answer) is not None or re.search(r"[\\^=]|^\W*\d", answer):
+        return canonical.as_math(answer)
+    return as_exact(answer.strip().strip("*").rstrip("."))
+
+
+def _auto(text: str) -> str | None:
+    for statement, delimited in statements(text):
+        if not delimited and not _INLINE.search(statement):
+            statement = _SENTENCE_END.split(statement, maxsplit=1)[0]
+        elif not delimited:
+            return _math(text)
+        return _as_auto(statement if _LIST.search(statement) else _right_side(statement))
+    last = stated(text)
+    return None if last is None else canonical.last_number(last) or _as_auto(last)
+
+
 def extract(text: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> str | None:
     """The canonical answer that a solution states, or None.
 
@@ -198,6 +216,8 @@ def extract(text: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> s
         return _math(shown)
     if kind == "choice":
         return _choice(shown, choices)
+    if kind == "auto":
+        return _auto(shown)
     statement = stated(shown)
     return None if statement is None else as_canonical(statement, kind)
 
@@ -210,6 +230,8 @@ def as_canonical(answer: str, kind: Kind, *, choices: Sequence[str] = ()) -> str
         return canonical.as_math(answer)
     if kind == "choice":
         return _letter(answer, choices)
+    if kind == "auto":
+        return _as_auto(answer)
     if kind == "exact":
         return as_exact(answer)
     return canonical.as_text(answer)[: canonical.LONGEST] or None

@@ -29,7 +29,7 @@ class Task(Protocol):
     def problems(
         self, count: int | None, *, seed: int = 0, difficulty: float | None = None, shots: int | None = None
     ) -> list[Problem]:
-        """The first `count` problems of `seed`; None is as many as there are (20 where there is no end).
+        """The first `count` problems of `seed`, or all there are; None is all there are (20 where there is no end).
 
         The first problems are the same whatever the count. difficulty: the task's dial; None is its default.
         shots: worked examples shown as earlier turns of the conversation; None is the task's default.

@@ -17,10 +17,13 @@ from clew.tasks.answers import Kind, as_canonical, checked, extractor, grader, s
 from clew.tasks.base import check_count, check_shots
 
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-_QUESTION = ("question", "problem", "prompt", "input", "query")
-_ANSWER = ("answer", "final_answer", "gold", "target", "label", "solution", "output")
-_CHOICES = ("choices", "options")
-_IDS = ("id", "unique_id", "task_id", "name")
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "question": ("question", "problem", "prompt", "input", "query"),
+    "answer": ("answer", "final_answer", "gold", "target", "label", "solution", "output"),
+    "id": ("id", "unique_id", "task_id", "name"),
+    "choices": ("choices", "options"),
+}
+"""What a field can be, and the names that it usually has."""
 _ASK: Mapping[str, str] = {
     "math": "\nReason step by step, and put the final answer within \\boxed{}.",
     "number": "\nEnd with a line `#### ` and the answer as a number.",
@@ -166,14 +169,15 @@ class File:
     def problems(
         self, count: int | None, *, seed: int = 0, difficulty: float | None = None, shots: int | None = None
     ) -> list[Problem]:
-        """See `Task.problems`: the rows in an order that depends on the seed only. The first rows serve as examples."""
+        """See `Task.problems`: the rows in an order that depends on the seed only. The first rows serve as examples.
+
+        A file that has fewer problems than asked for gives all of them.
+        """
         if difficulty is not None:
             raise UsageError("a file has no dial of difficulty", "Leave --difficulty out")
         used = check_shots(shots or 0, len(self.rows) - 1)
         left = self.rows[used:]
         wanted = len(left) if count is None else check_count(count)
-        if wanted > len(left):
-            raise UsageError(f"{self.path} has {len(left)} problems, not {wanted}", "Ask for fewer")
         head: list[Message] = []
         for _, question, gold, choices, solution in self.rows[:used]:
             head.append(Message("user", self._prompt(question, choices)))
@@ -203,46 +207,38 @@ class File:
 
 
 def read_file(
-    path: Path,
-    *,
-    question: str | None = None,
-    answer: str | None = None,
-    id: str | None = None,
-    choices: str | None = None,
-    kind: str | None = None,
-    instruct: bool = True,
+    path: Path, *, fields: Mapping[str, str] | None = None, kind: str | None = None, instruct: bool = True
 ) -> File:
-    """The problems of a file. question, answer, id, choices: the names of its fields, found by themselves where usual.
+    """The problems of a file. fields: which column is the `question`, `answer`, `id` or `choices`; the usual names are
+    found by themselves. kind: how answers are compared; guessed from the gold answers where not given.
 
-    kind: how answers are compared; guessed from the gold answers where not given.
     Raises UsageError, with file and line, for anything that cannot be read, a row without question or answer, a gold
     answer that is none of this kind, and an id that occurs twice.
     """
+    given_fields = dict(fields or {})
+    for role in given_fields:
+        if role not in ROLES:
+            raise UsageError(f"a file has no role {role!r}", f"Name the fields of: {', '.join(ROLES)}")
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path} is no file of problems", f"It must end in {', '.join(SUFFIXES)}")
     rows = list(_read(path))
     if not rows:
         raise _bad(path, None, "the file has no rows", "Write at least one problem")
-    fields = {
-        "question": _field(path, rows, question, _QUESTION),
-        "answer": _field(path, rows, answer, _ANSWER),
-        "id": _field(path, rows, id, _IDS),
-        "choices": _field(path, rows, choices, _CHOICES),
-    }
+    columns = {role: _field(path, rows, given_fields.get(role), usual) for role, usual in ROLES.items()}
     for role in ("question", "answer"):
-        if fields[role] is None:
+        if columns[role] is None:
             known = ", ".join(rows[0].data)
             raise _bad(path, rows[0].line, f"no field looks like the {role}", f"Say which one is: {role}=… of {known}")
     kept, golds = [], []
     for row in rows:
-        asked_, given = row.data.get(str(fields["question"])), row.data.get(str(fields["answer"]))
+        asked_, given = row.data.get(str(columns["question"])), row.data.get(str(columns["answer"]))
         for role, value in (("question", asked_), ("answer", given)):
             if value is None or not str(value).strip():
-                raise _bad(path, row.line, f"this row has no {role} ({fields[role]})", "Fill it in, or remove the row")
-        options = _options(path, row, row.data.get(fields["choices"])) if fields["choices"] else ()
+                raise _bad(path, row.line, f"this row has no {role} ({columns[role]})", "Fill it in, or remove the row")
+        options = _options(path, row, row.data.get(columns["choices"])) if columns["choices"] else ()
         kept.append((row, str(asked_).strip(), given, options))
         golds.append(_gold(str(given)))
-    chosen = checked(kind) if kind else _guess(golds, bool(fields["choices"]))
+    chosen = checked(kind) if kind else _guess(golds, bool(columns["choices"]))
     result, seen = [], set()
     for (row, asked_, given, options), (gold, _) in zip(kept, golds, strict=True):
         bare = _chosen(given, options) if options else gold
@@ -250,7 +246,7 @@ def read_file(
             raise _bad(
                 path, row.line, f"the answer {str(given)[:40]!r} is no {chosen}", "Correct it, or give another kind"
             )
-        stem = row.data.get(fields["id"]) if fields["id"] else None
+        stem = row.data.get(columns["id"]) if columns["id"] else None
         name = f"{path.stem}:{row.line if stem in (None, '') else stem}"
         if name in seen:
             raise _bad(path, row.line, f"the id {stem!r} occurs twice", "Make ids unique, or give another id field")

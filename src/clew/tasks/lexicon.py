@@ -14,6 +14,8 @@ NAMES = _listed(
 THINGS = _listed(
     "apples marbles stickers pencils cards shells coins cookies buttons stamps beads plums books flowers candies eggs"
 )
+POOLS = {"names": NAMES, "things": THINGS}
+"""Words that may stand for each other in any sentence."""
 BOXES = _listed("boxes bags baskets jars drawers trays")
 WARES = _listed("hat book lamp ball kite cup scarf game")
 CITIES = _listed("Paris Rome Oslo Lima Cairo Tokyo Berlin Madrid Dublin Quito Delhi Athens Lisbon Vienna Prague Bern")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,18 @@ from clew import registry
 from clew.errors import UsageError
 from clew.problem import Problem
 from clew.tasks.base import Task
-from clew.tasks.files import SUFFIXES, read_file
+from clew.tasks.files import ROLES, SUFFIXES, read_file
 from clew.tasks.rg import gym
 from clew.tasks.transforms import TRANSFORMS, transformed
+
+_FILE_OPTIONS = ("kind", "instruct")
 
 
 def load_task(spec: str, **options: Any) -> Task:
     """The task that `spec` names: `NAME`, `rg:NAME`, or the path of a file, then `?key=value`, then `+transform`s.
 
-    options: the same as `?key=value`, which they override: fields of a file (`question`, `answer`, `id`, `choices`),
-    its `kind`, a reasoning-gym family's configuration.
+    options: the same as `?key=value`, which they override: a file's `kind`, `instruct` and columns (`question`,
+    `answer`, `id`, `choices`, or all of them as `fields`), a reasoning-gym family's configuration.
     Raises UsageError for an unknown name, option or transform, and for a file that cannot be read.
     """
     base, names = _untransformed(spec)
@@ -28,11 +29,11 @@ def load_task(spec: str, **options: Any) -> Task:
     if name.startswith("rg:"):
         task: Task = gym(name.removeprefix("rg:"), given)
     elif Path(name).suffix in SUFFIXES or "/" in name:
-        known = [k for k, p in inspect.signature(read_file).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        fields = {**given.pop("fields", {}), **{role: given.pop(role) for role in ROLES if role in given}}
         for key in given:
-            if key not in known:
-                raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join(known)}")
-        task = read_file(Path(name).expanduser(), **given)
+            if key not in _FILE_OPTIONS:
+                raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join((*ROLES, *_FILE_OPTIONS))}")
+        task = read_file(Path(name).expanduser(), fields=fields, **given)
     else:
         entry = registry.tasks[name]
         entry.check_parameters(given)

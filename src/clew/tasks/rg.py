@@ -72,11 +72,9 @@ def _evaluates(module: str) -> bool:
 
 _FUNCTIONS = {"sin", "cos", "tan", "exp", "log", "sqrt", "Abs", "asin", "acos", "atan", "sinh", "cosh", "tanh"}
 _NAMES = _FUNCTIONS | {"pi", "True", "False", "None", "true", "false", "null"}
-_NODES = (
-    (ast.Expression, ast.Constant, ast.Name, ast.Call, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Load)
-    + (ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
-    + (ast.UnaryOp, ast.USub, ast.UAdd)
-)
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd)
+_PARTS = (ast.Expression, ast.Constant, ast.Name, ast.Call, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Load)
+_NODES = (*_PARTS, *_OPERATORS, ast.BinOp, ast.UnaryOp)
 
 
 def harmless(answer: str) -> bool:

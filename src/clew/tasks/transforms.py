@@ -20,6 +20,7 @@ from clew.sampling import Stream
 from clew.tasks.answers import UNKNOWN, extract_or_unknown, extractor
 from clew.tasks.base import Generated, Task
 from clew.tasks.files import asked
+from clew.tasks.lexicon import POOLS
 
 _DROP_ASK = " If something needed is missing, answer unknown."
 
@@ -62,7 +63,7 @@ def _rename(problem: Problem, stream: Stream) -> Problem:
     taken = set(pools)
     names: dict[str, str] = {}
     for old, pool in sorted(pools.items()):
-        fresh = [w for w in pool if w not in taken]
+        fresh = [w for w in POOLS[pool] if w not in taken]
         names[old] = fresh[int(stream.child(old).generator().integers(len(fresh)))]
         taken.add(names[old])
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")

@@ -252,9 +252,9 @@ def _told(plan: _Plan, draws: Draws) -> Item | None:
         return None
     question = " ".join([*premises, plan.ask.format(**plan.words)])
     used = [n for n in (plan.words["N"], plan.words["M"]) if n in question]
-    renames = dict.fromkeys(used, NAMES)
+    renames = dict.fromkeys(used, "names")
     if plan.words["things"] in question:
-        renames[plan.words["things"]] = THINGS
+        renames[plan.words["things"]] = "things"
     # Without one of the events the question has another answer; without one of these it has none.
     needed = (premises[0], premises[-1]) if plan.closed else (premises[0],)
     return Item(
