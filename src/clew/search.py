@@ -68,6 +68,7 @@ class Search:
         self._contexts: dict[int, tuple[Context, str, int]] = {}
         self._warm: set[int] = set()
         self._rewound: dict[tuple[int, int], Node] = {}
+        self._asked: dict[bytes, int] = {}
         self._running: dict[asyncio.Future[list[Segment]], Sequence[Gauge]] = {}
         self._stream = Stream(seed, problem.id)
         self.rng = self._stream.child("method").generator()
@@ -185,8 +186,10 @@ class Search:
         max_tokens: the most tokens a reply may have; as the problem says by default.
         """
         turns = (Message("user", messages),) if isinstance(messages, str) else tuple(messages)
-        stream = self._stream.child("ask", role, len(self.tree.roots))
-        root = self._plant(turns, role, stream, max_tokens or self.problem.max_tokens)
+        # Named by what is asked and how often it was before: what else is in flight does not change the draws.
+        question = self._stream.child("ask", role, turns)
+        before = self._asked[question.key] = self._asked.get(question.key, -1) + 1
+        root = self._plant(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
         return await self._grow(root, root.reserve(n), until, sampling or self.sampling, "")
 
     def propose(self, answer: Answer) -> None:

@@ -139,24 +139,24 @@ async def ab_mcts(
     at_least(n=n, parallel=parallel)
     if belief not in BELIEFS:
         raise UsageError(f"belief={belief!r} is not known", "Choose gaussian or beta")
-    found = Solutions(search, final)
-    root = Attempt(BELIEFS[belief], search.root)
+    async with Solutions(search, final, scorer) as found:
+        root = Attempt(BELIEFS[belief], search.root)
 
-    async def write(attempt: Attempt) -> Node:
-        if attempt is root:
-            (node,) = await search.extend(search.root, sampling=search.at(temperature))
-            return node
-        critique = await criticise(search, attempt.node.solution)
-        return await rewrite(search, attempt.node.solution, critique)
+        async def write(attempt: Attempt) -> Node:
+            if attempt is root:
+                (node,) = await search.extend(search.root, sampling=search.at(temperature))
+                return node
+            critique = await criticise(search, attempt.node.solution)
+            return await rewrite(search, attempt.node.solution, critique)
 
-    done = 0
-    while done < n:
-        chosen = [root.choose(search.rng) for _ in range(min(parallel, n - done))]
-        nodes = await search.together(*(write(attempt) for attempt in chosen))
-        found.add(nodes, [-math.inf] * len(nodes))
-        rewards = [0.0 if math.isnan(r) else r for r in await search.score(nodes, scorer)]
-        found.add(nodes, rewards)
-        for attempt, node, reward in zip(chosen, nodes, rewards, strict=True):
-            attempt.grow(node, reward)
-        done += len(chosen)
+        done = 0
+        while done < n:
+            chosen = [root.choose(search.rng) for _ in range(min(parallel, n - done))]
+            nodes = await search.together(*(write(attempt) for attempt in chosen))
+            found.met(nodes)
+            rewards = [0.0 if math.isnan(r) else r for r in await search.score(nodes, scorer)]
+            found.add(nodes, rewards)
+            for attempt, node, reward in zip(chosen, nodes, rewards, strict=True):
+                attempt.grow(node, reward)
+            done += len(chosen)
     return found.answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -40,8 +39,8 @@ async def beam(
     width, expand: one number, or one for each depth (the last one holds from there on). The first depth samples
     width·expand steps.
     """
-    found = Solutions(search, final)
-    await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
+    async with Solutions(search, final, scorer) as found:
+        await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
     return found.answer
 
 
@@ -67,17 +66,17 @@ async def lookahead(
 
     steps: k of the paper; 0 is `beam`.
     """
-    found = Solutions(search, final)
+    async with Solutions(search, final, scorer) as found:
 
-    async def judge(nodes: Sequence[Node]) -> list[float]:
-        ahead = list(nodes)
-        for _ in range(steps):
-            ahead = await search.extend_each(ahead, until=STEP, sampling=_greedy(search), label="lookahead")
-        values = await worths(search, ahead, scorer)
-        found.add(ahead, values)
-        return values
+        async def judge(nodes: Sequence[Node]) -> list[float]:
+            ahead = list(nodes)
+            for _ in range(steps):
+                ahead = await search.extend_each(ahead, until=STEP, sampling=_greedy(search), label="lookahead")
+            values = await worths(search, ahead, scorer)
+            found.add(ahead, values)
+            return values
 
-    await climb(search, width, expand, judge, found, search.at(temperature))
+        await climb(search, width, expand, judge, found, search.at(temperature))
     return found.answer
 
 
@@ -103,9 +102,9 @@ async def dvts(
     The authors' N is n·expand, their M is expand.
     """
     at_least(n=n, expand=expand)
-    found = Solutions(search, final)
     judge = partial(worths, search, scorer=scorer)
-    await search.together(*(climb(search, 1, expand, judge, found, search.at(temperature)) for _ in range(n)))
+    async with Solutions(search, final, scorer) as found:
+        await search.together(*(climb(search, 1, expand, judge, found, search.at(temperature)) for _ in range(n)))
     return found.answer
 
 
@@ -131,9 +130,9 @@ async def alphamath(
 
     width, expand: B1 and B2 of the paper (SBS).
     """
-    found = Solutions(search, final)
     judge = partial(worths, search, scorer=scorer)
-    await climb(search, width, expand, judge, found, search.at(temperature), shrink=True)
+    async with Solutions(search, final, scorer) as found:
+        await climb(search, width, expand, judge, found, search.at(temperature), shrink=True)
     return found.answer
 
 
@@ -164,8 +163,7 @@ async def climb(
         grown = distinct(
             await search.extend_each([n for n in open_nodes for _ in range(children)], until=STEP, sampling=sampling)
         )
-        # Taken in before they are judged: a judge may spend the rest of the budget.
-        found.add(grown, [-math.inf] * len(grown))
+        found.met(grown)
         values = await judge(grown)
         found.add(grown, values)
         candidates = {**ended, **dict(zip(grown, values, strict=True))}

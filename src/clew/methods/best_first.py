@@ -117,20 +117,20 @@ async def _explore(
     temperature: float | None,
 ) -> Answer:
     at_least(expand=expand, parallel=parallel)
-    found = Solutions(search, final)
-    frontier = Frontier()
-    batch = [search.root]
-    while batch:
-        grown = distinct(
-            await search.extend_each(
-                [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
+    async with Solutions(search, final, scorer) as found:
+        frontier = Frontier()
+        batch = [search.root]
+        while batch:
+            grown = distinct(
+                await search.extend_each(
+                    [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
+                )
             )
-        )
-        values = await worths(search, grown, scorer)
-        found.add(grown, values)
-        for node, worth in zip(grown, values, strict=True):
-            frontier.push(node, cost(node, worth))
-        batch = []
-        while len(frontier) and len(batch) < parallel and not frontier.first.finished:
-            batch.append(frontier.pop())
+            values = await worths(search, grown, scorer)
+            found.add(grown, values)
+            for node, worth in zip(grown, values, strict=True):
+                frontier.push(node, cost(node, worth))
+            batch = []
+            while len(frontier) and len(batch) < parallel and not frontier.first.finished:
+                batch.append(frontier.pop())
     return found.answer

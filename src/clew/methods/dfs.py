@@ -41,18 +41,18 @@ async def dfs(
     at_least(expand=expand)
     if backtracks is not None and backtracks < 0:
         raise UsageError(f"backtracks={backtracks} is not possible", "It must be at least 0, or left out")
-    found = Solutions(search, final)
-    stack = [search.root]
-    gone_back = 0
-    while stack and (good is None or found.best < good):
-        node = stack.pop()
-        steps = distinct(await search.extend(node, expand, until=STEP, sampling=search.at(temperature)))
-        values = await worths(search, steps, scorer)
-        found.add(steps, values)
-        promising = [(v, s) for v, s in zip(values, steps, strict=True) if v > threshold and not s.finished]
-        stack += [s for _, s in sorted(promising, key=lambda pair: pair[0])]
-        if not promising:
-            gone_back += 1
-            if backtracks is not None and gone_back > backtracks:
-                break
+    async with Solutions(search, final, scorer) as found:
+        stack = [search.root]
+        gone_back = 0
+        while stack and (good is None or found.best < good):
+            node = stack.pop()
+            steps = distinct(await search.extend(node, expand, until=STEP, sampling=search.at(temperature)))
+            values = await worths(search, steps, scorer)
+            found.add(steps, values)
+            promising = [(v, s) for v, s in zip(values, steps, strict=True) if v > threshold and not s.finished]
+            stack += [s for _, s in sorted(promising, key=lambda pair: pair[0])]
+            if not promising:
+                gone_back += 1
+                if backtracks is not None and gone_back > backtracks:
+                    break
     return found.answer

@@ -102,7 +102,7 @@ class Graph:
 
     async def _weigh(self, thought: Thought, nodes: Sequence[Node]) -> None:
         if thought is self.whole:
-            self.found.add(nodes, [-math.inf] * len(nodes))
+            self.found.met(nodes)
         values = await worths(self._search, nodes, self._scorer)
         for node, value in zip(nodes, values, strict=True):
             if thought.node is None or value > thought.worth:

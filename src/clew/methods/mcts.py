@@ -13,7 +13,7 @@ from clew.methods.mcts_policy import RULES, Arm, Backup, Bounds, quality_value, 
 from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct
 from clew.problem import Answer
 from clew.registry import method
-from clew.sampling import STEP
+from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tree import Node
 
@@ -68,45 +68,58 @@ async def mcts(
         raise UsageError(f"backup={backup!r} is not known", "Choose mean or max")
     rule, usual = RULES[policy]
     constant = usual if explore is None else explore
-    found = Solutions(search, final)
-    evaluator = _Evaluator(search, found, evaluate, rollouts, mix, scorer, temperature)
+    sampling = search.at(temperature)
     root = Arm(search.root)
-    done = idle = 0
-    while (simulations is None or done < simulations) and idle < CONVERGED:
-        batch: list[Arm] = []
-        while len(batch) < parallel and (simulations is None or done < simulations):
-            leaf = select(root, rule, constant, evaluator.bounds, backup)
-            if leaf in batch:
-                break
-            batch.append(leaf)
-            done += 1
-            for arm in leaf.path():
-                arm.pending += 1
-        fresh = [leaf for leaf in batch if not leaf.node.finished]
-        idle = 0 if fresh else idle + len(batch)
-        if associate is not None:
-            await search.together(*(_associated(search, leaf, associate) for leaf in fresh))
-        steps = distinct(
-            await search.extend_each(
-                [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=search.at(temperature)
+    async with Solutions(search, final, scorer) as found:
+        evaluator = _Evaluator(search, found, evaluate, rollouts, mix, scorer, sampling)
+        done = idle = 0
+        while (simulations is None or done < simulations) and idle < CONVERGED:
+            room = parallel if simulations is None else min(parallel, simulations - done)
+            batch = _selected(lambda: select(root, rule, constant, evaluator.bounds, backup), room)
+            done += len(batch)
+            fresh = [leaf for leaf in batch if not leaf.node.finished]
+            idle = 0 if fresh else idle + len(batch)
+            if associate is not None:
+                await search.together(*(_associated(search, leaf, associate) for leaf in fresh))
+            steps = distinct(
+                await search.extend_each(
+                    [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=sampling
+                )
             )
-        )
-        above = {leaf.node: leaf for leaf in fresh}
-        new = [Arm(step, above[step.parent], prior(step)) for step in steps if step.parent is not None]
-        await evaluator.evaluate(new)
-        for leaf in batch:
-            for arm in leaf.path():
-                arm.pending -= 1
-            if leaf.node.finished:
-                leaf.back_up(leaf.value)
-        for arm in new:
-            assert arm.parent is not None
-            arm.parent.children.append(arm)
-            arm.back_up(arm.value)
-        for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
-            arm.node.scores["mcts_visits"] = float(arm.visits)
-            arm.node.scores["mcts_value"] = arm.total / arm.visits
+            above = {leaf.node: leaf for leaf in fresh}
+            new = [Arm(step, above[step.parent], prior(step)) for step in steps if step.parent is not None]
+            await evaluator.evaluate(new)
+            _backed_up(batch, new)
     return found.answer
+
+
+def _selected(choose: Callable[[], Arm], most: int) -> list[Arm]:
+    """Leaves for simulations in flight together, until virtual loss no longer keeps two apart."""
+    batch: list[Arm] = []
+    while len(batch) < most:
+        leaf = choose()
+        if leaf in batch:
+            break
+        batch.append(leaf)
+        for arm in leaf.path():
+            arm.pending += 1
+    return batch
+
+
+def _backed_up(batch: Sequence[Arm], new: Sequence[Arm]) -> None:
+    """End the simulations of a batch: its finished leaves are worth what they were, the new arms join the tree."""
+    for leaf in batch:
+        for arm in leaf.path():
+            arm.pending -= 1
+        if leaf.node.finished:
+            leaf.back_up(leaf.value)
+    for arm in new:
+        assert arm.parent is not None
+        arm.parent.children.append(arm)
+        arm.back_up(arm.value)
+    for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
+        arm.node.scores["mcts_visits"] = float(arm.visits)
+        arm.node.scores["mcts_value"] = arm.total / arm.visits
 
 
 async def _associated(search: Search, leaf: Arm, associate: Associate) -> None:
@@ -134,7 +147,7 @@ class _Evaluator:
         rollouts: int,
         mix: float,
         scorer: Scoring,
-        temperature: float | None,
+        sampling: Sampling,
     ) -> None:
         if how not in ("scorer", "rollouts", "mixed", "quality"):
             raise UsageError(f"evaluate={how!r} is not known", "Choose scorer, rollouts, mixed or quality")
@@ -148,7 +161,7 @@ class _Evaluator:
         self._rollouts = rollouts
         self._mix = mix
         self._scorer = scorer
-        self._sampling = search.at(temperature)
+        self._sampling = sampling
 
     async def evaluate(self, arms: Sequence[Arm]) -> None:
         """Set the value of each arm."""

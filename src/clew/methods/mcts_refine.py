@@ -127,8 +127,7 @@ async def mcts_refine(
     (first,) = await search.extend(search.root, sampling=search.at(temperature))
     root = Draft(first)
     drafts = [root]
-    # The first answer is proposed before anybody has rated it: a search that is cut short has it.
-    found.add([first], [-math.inf])
+    found.met([first])
     await evaluate(root)
     found.add([first], [root.q])
     for _ in range(rollouts):

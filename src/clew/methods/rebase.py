@@ -52,15 +52,15 @@ async def rebase(
     balance: the softmax temperature T_b of the paper (0.1 there, for rewards in [0, 1]).
     """
     at_least(n=n)
-    found = Solutions(search, final)
-    left = n
-    plan = [search.root] * n
-    while left and plan:
-        nodes = distinct(await search.extend_each(plan, until=STEP, sampling=search.at(temperature)))
-        rewards = await worths(search, nodes, scorer)
-        found.add(nodes, rewards)
-        going = [(node, reward) for node, reward in zip(nodes, rewards, strict=True) if not node.finished]
-        left -= len(nodes) - len(going)
-        counts = shares([reward for _, reward in going], left, balance) if going else []
-        plan = [node for (node, _), count in zip(going, counts, strict=True) for _ in range(count)]
+    async with Solutions(search, final, scorer) as found:
+        left = n
+        plan = [search.root] * n
+        while left and plan:
+            nodes = distinct(await search.extend_each(plan, until=STEP, sampling=search.at(temperature)))
+            rewards = await worths(search, nodes, scorer)
+            found.add(nodes, rewards)
+            going = [(node, reward) for node, reward in zip(nodes, rewards, strict=True) if not node.finished]
+            left -= len(nodes) - len(going)
+            counts = shares([reward for _, reward in going], left, balance) if going else []
+            plan = [node for (node, _), count in zip(going, counts, strict=True) for _ in range(count)]
     return found.answer

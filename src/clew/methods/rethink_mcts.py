@@ -50,32 +50,32 @@ async def rethink_mcts(
     takes the old one's place in the tree.
     """
     at_least(expand=expand)
-    found = Solutions(search, final)
-    bounds = Bounds()
-    root = Arm(search.root)
-    sampling = search.at(temperature)
+    async with Solutions(search, final, scorer) as found:
+        bounds = Bounds()
+        root = Arm(search.root)
+        sampling = search.at(temperature)
 
-    async def follow(node: Node) -> tuple[Node, float]:
-        (end,) = await search.extend_each([node], sampling=sampling, label="rollout")
-        found.add([end], [-math.inf])
-        (score,) = await search.score([end], scorer)
-        found.add([end], [-math.inf if math.isnan(score) else score])
-        return end, score
+        async def follow(node: Node) -> tuple[Node, float]:
+            (end,) = await search.extend_each([node], sampling=sampling, label="rollout")
+            found.met([end])
+            (score,) = await search.score([end], scorer)
+            found.add([end], [-math.inf if math.isnan(score) else score])
+            return end, score
 
-    for _ in range(simulations):
-        arm = select(root, puct, RULES["puct"][1], bounds, "max")
-        end, score = await follow(arm.node)
-        for _ in range(rethinks):
-            if score >= good or arm.parent is None:
-                break
-            arm.node = await _repaired(search, arm.node, end)
+        for _ in range(simulations):
+            arm = select(root, puct, RULES["puct"][1], bounds, "max")
             end, score = await follow(arm.node)
-        arm.back_up(bounds.admit(score))
-        if found.best >= good:
-            break
-        if not arm.node.finished:
-            thoughts = distinct(await search.extend(arm.node, expand, until=STEP, sampling=sampling))
-            arm.children = [Arm(thought, arm, prior(thought)) for thought in thoughts]
+            for _ in range(rethinks):
+                if score >= good or arm.parent is None:
+                    break
+                arm.node = await _repaired(search, arm.node, end)
+                end, score = await follow(arm.node)
+            arm.back_up(bounds.admit(score))
+            if found.best >= good:
+                break
+            if not arm.node.finished:
+                thoughts = distinct(await search.extend(arm.node, expand, until=STEP, sampling=sampling))
+                arm.children = [Arm(thought, arm, prior(thought)) for thought in thoughts]
     return found.answer
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
-from clew.errors import UsageError
+from clew.errors import BudgetExhausted, UsageError
 from clew.problem import Answer
 from clew.search import Scorer, Search
 from clew.tree import Finish, Node
@@ -43,26 +44,43 @@ def at_least(**values: int | float) -> None:
 class Solutions:
     """The finished solutions of one search, each with its worth. Proposes whenever they give another answer.
 
-    Equal worths are decided by the nodes' random streams, so that timing decides nothing.
+    As a context: when the budget ends inside, solutions that had come to their end by then are taken in too, scored if
+    the scorer spends nothing. Equal worths are decided by the nodes' random streams, so that timing decides nothing.
 
     Raises UsageError for a `final` that is not known.
     """
 
-    def __init__(self, search: Search, final: Final = "best") -> None:
+    def __init__(self, search: Search, final: Final = "best", scorer: Scoring | None = None) -> None:
         if final not in ("best", "vote"):
             raise UsageError(f"final={final!r} is not known", "Choose best or vote")
         self._search = search
         self._final = final
+        self._scorer = scorer
         self._worths: dict[Node, float] = {}
         self.answer = Answer(None)
 
-    def __len__(self) -> int:
-        return len(self._worths)
+    async def __aenter__(self) -> Solutions:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, BudgetExhausted):
+            return
+        late = [n for n in self._search.tree.nodes if n.complete and n not in self._worths and self._own(n)]
+        self.met(late)
+        if self._scorer is not None:
+            with suppress(BudgetExhausted):
+                self.add(late, await worths(self._search, late, self._scorer))
 
     @property
     def best(self) -> float:
         """The greatest worth of a solution that states an answer; -inf without one."""
         return max((w for n, w in self._worths.items() if self._states(n)), default=-math.inf)
+
+    def met(self, nodes: Sequence[Node]) -> None:
+        """Take in those nodes that are finished solutions and not known yet, before anybody has said what they are
+        worth: whoever says it may spend the rest of the budget."""
+        new = [node for node in nodes if node not in self._worths]
+        self.add(new, [-math.inf] * len(new))
 
     def add(self, nodes: Sequence[Node], values: Sequence[float]) -> None:
         """Take in those nodes that are finished solutions."""
@@ -85,6 +103,10 @@ class Solutions:
         if not stated:
             return Answer(None)
         return self._search.answer(max(stated, key=self._worths.__getitem__))
+
+    def _own(self, node: Node) -> bool:
+        """Whether it is a solution, not a reply to a question asked on the way."""
+        return node.path()[0] is self._search.root
 
     def _states(self, node: Node) -> bool:
         return self._search.problem.extract(node.solution) is not None

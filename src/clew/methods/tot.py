@@ -61,23 +61,23 @@ async def tot_bfs(
     at_least(breadth=breadth, expand=expand, asks=asks)
     if judge not in ("value", "vote"):
         raise UsageError(f"judge={judge!r} is not known", "Choose value or vote")
-    found = Solutions(search, final)
+    async with Solutions(search, final) as found:
 
-    async def values(nodes: Sequence[Node]) -> list[float]:
-        return list(await search.together(*(_value(search, node, asks) for node in nodes)))
+        async def values(nodes: Sequence[Node]) -> list[float]:
+            return list(await search.together(*(_value(search, node, asks) for node in nodes)))
 
-    async def votes(nodes: Sequence[Node]) -> list[float]:
-        return await _votes(search, nodes, asks)
+        async def votes(nodes: Sequence[Node]) -> list[float]:
+            return await _votes(search, nodes, asks)
 
-    await climb(
-        search,
-        breadth,
-        expand,
-        values if judge == "value" else votes,
-        found,
-        search.at(temperature),
-        first=expand,
-    )
+        await climb(
+            search,
+            breadth,
+            expand,
+            values if judge == "value" else votes,
+            found,
+            search.at(temperature),
+            first=expand,
+        )
     return found.answer
 
 

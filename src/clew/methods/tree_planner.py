@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from clew.methods.solutions import SCORER, Scoring, Solutions, worths
@@ -69,7 +68,7 @@ async def tree_planner(
     plans: list[Node] = []
     async for plan in search.rollouts(n=n, sampling=search.at(temperature)):
         plans.append(plan)
-        found.add([plan], [-math.inf])
+        found.met([plan])
     stack = [merged(search, plans)]
     while stack:
         action = stack.pop()
