@@ -1,5 +1,47 @@
 """The methods: one paper, or one family of close variants, a file."""
 
-from clew.methods import best_of_n, first_finish, pass_until, rpc, self_consistency, single
+from clew.methods import (
+    ab_mcts,
+    beam,
+    best_first,
+    best_of_n,
+    coat,
+    dfs,
+    first_finish,
+    graph_of_thought,
+    mcts,
+    mcts_refine,
+    parallel_threads,
+    particles,
+    pass_until,
+    rebase,
+    rethink_mcts,
+    rpc,
+    self_consistency,
+    single,
+    tot,
+    tree_planner,
+)
 
-__all__ = ["best_of_n", "first_finish", "pass_until", "rpc", "self_consistency", "single"]
+__all__ = [
+    "ab_mcts",
+    "beam",
+    "best_first",
+    "best_of_n",
+    "coat",
+    "dfs",
+    "first_finish",
+    "graph_of_thought",
+    "mcts",
+    "mcts_refine",
+    "parallel_threads",
+    "particles",
+    "pass_until",
+    "rebase",
+    "rethink_mcts",
+    "rpc",
+    "self_consistency",
+    "single",
+    "tot",
+    "tree_planner",
+]
