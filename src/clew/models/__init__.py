@@ -1,0 +1,69 @@
+"""Things that generate text, and `load`, which turns a string into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clew.errors import UsageError
+from clew.models.pull import EMBEDDED, model_path
+from clew.registry import models
+
+if TYPE_CHECKING:
+    from clew.models.base import Model
+
+
+def load(spec: str, **options: Any) -> Model:
+    """The model that a string names.
+
+    spec: an embedded model (`smollm2-135m`, after `clew pull`), the path of a .gguf file, `http(s)://HOST/v1` (any
+        OpenAI-compatible server), `toy:…`, `hf:ORG/REPO[/FILE]` (fetched as `clew pull` does), or the name of a plugin.
+    options: what the model's class takes (`LlamaCppModel`, `clew.models.openai.connect`, `clew.models.toy.parse`).
+
+    Raises UsageError for an unknown spec, a missing or damaged file, or a missing package.
+    """
+    if spec.startswith(("http://", "https://")):
+        from clew.models.openai import connect
+
+        return _called(spec, connect, spec, options)
+    if spec.startswith("toy:"):
+        from clew.models.toy import parse
+
+        return _called(spec, parse, spec, options)
+    if spec in EMBEDDED:
+        path = model_path(spec)
+        if path is None:
+            raise UsageError(f"{spec} is not on this machine yet", f"Run: clew pull {spec}")
+        return _embedded(path, {"name": spec, **options})
+    if spec.startswith("hf:"):
+        from clew.models.pull import pull
+
+        return _embedded(pull(spec), {"name": spec, **options})
+    if spec.endswith(".gguf"):
+        return _embedded(Path(spec).expanduser(), options)
+    if spec.partition("?")[0] in models:
+        made: Model = models.build(spec)
+        return made
+    raise UsageError(
+        f"no model is called {spec!r}",
+        f"Give {', '.join(EMBEDDED)}, a .gguf file, http://HOST/v1, or toy:…; `clew list models` shows more",
+    )
+
+
+def _embedded(path: Path, options: dict[str, Any]) -> Model:
+    from clew.models.llamacpp import LlamaCppModel
+
+    return _called(str(path), LlamaCppModel, path, options)
+
+
+def _called(spec: str, make: Any, argument: Any, options: dict[str, Any]) -> Model:
+    import inspect
+
+    known = inspect.signature(make).parameters
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    for name in options:
+        if name not in known and not open_ended:
+            takes = ", ".join(list(known)[1:]) or "none"
+            raise UsageError(f"{spec} has no option {name!r}", f"It takes: {takes}")
+    made: Model = make(argument, **options)
+    return made

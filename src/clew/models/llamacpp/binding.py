@@ -1,0 +1,230 @@
+"""The few things clew needs of llama.cpp's C interface, as Python objects over NumPy arrays. No policy here."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.errors import ModelError, UsageError
+from clew.models.pull import check_gguf
+from clew.tree import Ints
+
+UBATCH = 512
+"""Tokens that one pass over the weights computes at most."""
+BATCH = 2048
+"""Tokens in one call at most."""
+MAX_SEQUENCES = 256
+"""What llama.cpp allows in one context."""
+_FLASH_ATTENTION = 1
+_HEADER = 3
+
+
+@functools.cache
+def library() -> Any:
+    """llama_cpp's low-level module, loaded once and silenced.
+
+    Raises UsageError when it is not installed.
+    """
+    try:
+        import llama_cpp.llama_cpp as lib
+    except ImportError as error:
+        raise UsageError("the embedded engine is not installed", "Run: pip install 'clew[engine]'") from error
+
+    # llama.cpp keeps the bare pointer: the callback must live as long as the library.
+    lib.clew_silent = lib.llama_log_callback(lambda level, text, data: None)
+    lib.llama_log_set(lib.clew_silent, ctypes.c_void_p())
+    lib.llama_backend_init()
+    return lib
+
+
+class Weights:
+    """A loaded model file.
+
+    kv_bytes: bytes of cache that one token takes. Raises UsageError for a file that cannot be loaded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.lib = lib = library()
+        check_gguf(path)
+        params = lib.llama_model_default_params()
+        self.handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not self.handle:
+            raise UsageError(f"{path} is truncated or damaged: llama.cpp cannot load it", "Fetch it again")
+        self.vocab = lib.llama_model_get_vocab(self.handle)
+        self.vocab_size: int = lib.llama_vocab_n_tokens(self.vocab)
+        self.context_length: int = lib.llama_model_n_ctx_train(self.handle)
+        self.layers: int = lib.llama_model_n_layer(self.handle)
+        self.width: int = lib.llama_model_n_embd(self.handle)
+        self.params: int = lib.llama_model_n_params(self.handle)
+        if not lib.llama_model_has_decoder(self.handle) or lib.llama_model_is_recurrent(self.handle):
+            raise UsageError(f"{path} is not a decoder with an attention cache", "Choose another model")
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of cache (16-bit keys and values) that one token takes."""
+        lib = self.lib
+        heads, kv_heads = lib.llama_model_n_head(self.handle), lib.llama_model_n_head_kv(self.handle)
+        return int(self.layers * 2 * 2 * kv_heads * (self.width // heads))
+
+    def meta(self, key: str) -> str:
+        """A value from the file's metadata; '' where it has none."""
+        size = 1 << 16
+        buffer = ctypes.create_string_buffer(size)
+        length = self.lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, size)
+        return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
+
+    @property
+    def chat_template(self) -> str:
+        """The chat template in the file (Jinja); '' where it has none."""
+        found = self.lib.llama_model_chat_template(self.handle, None)
+        return found.decode("utf-8", "replace") if found else ""
+
+    def mark(self, name: str) -> str:
+        """The text of the model's token for 'bos' or 'eos'; '' where it has none."""
+        token = getattr(self.lib, f"llama_vocab_{name}")(self.vocab)
+        return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def tokenize(self, text: str, *, special: bool, begin: bool) -> Ints:
+        """The tokens of `text`, int32[T].
+
+        special: whether the text of control tokens stands for them. begin: whether to add what the model wants at the
+        begin of a text.
+        """
+        data = text.encode("utf-8", "surrogateescape")
+        size = len(data) + 8
+        ids = np.zeros(size, np.int32)
+        pointer = ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        count = self.lib.llama_tokenize(self.vocab, data, len(data), pointer, size, begin, special)
+        if count < 0:
+            raise ModelError(f"the model cannot tokenise a text of {len(text)} characters")
+        return ids[:count].copy()
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """What a token says; b'' for control tokens unless `special`."""
+        buffer = ctypes.create_string_buffer(512)
+        length = self.lib.llama_token_to_piece(self.vocab, token, buffer, 512, 0, special)
+        return buffer.raw[:length] if length > 0 else b""
+
+    def close(self) -> None:
+        if self.handle:
+            self.lib.llama_model_free(self.handle)
+            self.handle = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A sequence's cells, copied out. buffer: uint8; the cells themselves lie at [begin, end)."""
+
+    buffer: NDArray[np.uint8]
+    begin: int
+    end: int
+
+
+class Decoder:
+    """A llama.cpp context of `slots` sequences of up to `length` tokens, each with cells of its own ("streams").
+
+    Sequences that are decoded together should have consecutive numbers: llama.cpp computes each run of consecutive
+    sequences in a pass of its own.
+    """
+
+    def __init__(self, weights: Weights, slots: int, length: int, threads: int) -> None:
+        self.lib = lib = weights.lib
+        self.vocab_size = weights.vocab_size
+        self.slots = slots
+        self.length = length
+        params = lib.llama_context_default_params()
+        params.n_ctx = slots * length
+        params.n_seq_max = slots
+        params.n_batch = BATCH
+        params.n_ubatch = UBATCH
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = False
+        params.flash_attn_type = _FLASH_ATTENTION
+        params.no_perf = True
+        self.handle = lib.llama_init_from_model(weights.handle, params)
+        if not self.handle:
+            raise ModelError(
+                f"no memory for a cache of {slots} x {length} tokens", "Give the model a smaller `cache_bytes`"
+            )
+        self.memory = lib.llama_get_memory(self.handle)
+        # The batch that llama.cpp reads lies in these arrays; filling it is a few slice assignments.
+        self.token = np.zeros(BATCH, np.int32)
+        self.position = np.zeros(BATCH, np.int32)
+        self.sequence = np.zeros(BATCH, np.int32)
+        self.wanted = np.zeros(BATCH, np.int8)
+        self._counts = np.ones(BATCH, np.int32)
+        self._sequences = (self.sequence.ctypes.data + 4 * np.arange(BATCH)).astype(np.uintp)
+        self._batch = lib.llama_batch()
+        for name, array in (
+            ("token", self.token),
+            ("pos", self.position),
+            ("n_seq_id", self._counts),
+            ("seq_id", self._sequences),
+            ("logits", self.wanted),
+        ):
+            kind = dict(lib.llama_batch._fields_)[name]
+            setattr(self._batch, name, ctypes.cast(array.ctypes.data, kind))
+
+    def decode(self, count: int) -> int:
+        """Compute the first `count` tokens of the batch; the address of the logits, float32[wanted, V], which the next
+        call overwrites.
+
+        Raises ModelError when llama.cpp fails.
+        """
+        self._batch.n_tokens = count
+        status = self.lib.llama_decode(self.handle, self._batch)
+        if status != 0:
+            raise ModelError(f"llama.cpp could not decode a batch of {count} tokens (status {status})")
+        return ctypes.cast(self.lib.llama_get_logits(self.handle), ctypes.c_void_p).value or 0
+
+    def trim(self, slot: int, length: int) -> None:
+        """Drop all but the first `length` tokens of a sequence."""
+        self.lib.llama_memory_seq_rm(self.memory, slot, length, -1)
+
+    def snapshot_size(self, slot: int) -> int:
+        """Bytes that `save` needs for a sequence."""
+        return int(self.lib.llama_state_seq_get_size(self.handle, slot)) + 4 * MAX_SEQUENCES
+
+    def save(self, slot: int, buffer: NDArray[np.uint8]) -> Snapshot:
+        """Copy a sequence's cells out into `buffer`."""
+        pointer = ctypes.cast(buffer.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+        size = int(self.lib.llama_state_seq_get_data(self.handle, pointer, len(buffer), slot))
+        return Snapshot(buffer, 4 * (_HEADER + slot), size - 4 * (self.slots - 1 - slot))
+
+    def restore(self, slot: int, snapshot: Snapshot) -> None:
+        """Replace a sequence's cells by what `save` wrote, also where that was another decoder.
+
+        Raises ModelError when they do not fit.
+        """
+        # llama.cpp writes a header (magic, sequence, number of sequences) and then a count of cells for each sequence,
+        # zero for all but one. Here the header and the zeros are put where this decoder's number of them wants them.
+        data, begin, end = snapshot.buffer, snapshot.begin, snapshot.end
+        header = data[:8].copy()
+        data[begin - 4 * _HEADER : begin - 4] = header
+        data[begin - 4 : begin].view(np.uint32)[0] = self.slots
+        data[end : end + 4 * (self.slots - 1)] = 0
+        first = begin - 4 * _HEADER
+        pointer = ctypes.cast(data.ctypes.data + first, ctypes.POINTER(ctypes.c_uint8))
+        size = end + 4 * (self.slots - 1) - first
+        if not self.lib.llama_state_seq_set_data(self.handle, pointer, size, slot):
+            raise ModelError("llama.cpp could not restore a sequence")
+
+    def close(self) -> None:
+        if self.handle:
+            self.lib.llama_free(self.handle)
+            self.handle = None
+
+
+def buffer_of(size: int) -> NDArray[np.uint8]:
+    """uint8[size], of huge pages where the system has them: first touching ordinary ones costs more than the copy."""
+    area = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        area.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(area, np.uint8)

@@ -1,0 +1,279 @@
+"""The KV cache: sequences in llama.cpp's cells, paths parked outside them, and the prefix tree over both.
+
+A path that is being extended sits in a *slot* (a llama.cpp sequence with cells of its own). A path that nobody extends
+stays in its slot until the slot is needed; then it is parked: its cells are copied to ordinary memory, from where they
+come back in a fraction of the time of computing one token. Parked paths are evicted when the memory for them is full,
+least recently used first. So forking is a copy, rewinding a trim, and only what was evicted is ever computed twice.
+
+Cells are made as they are needed: few and short first, then more or longer ones, up to the memory allowed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.models.llamacpp.binding import MAX_SEQUENCES, Decoder, Snapshot, Weights, buffer_of
+from clew.models.llamacpp.prefix_tree import PrefixTree
+from clew.tree import Ints
+
+_GRAIN = 1 << 21
+_SHORTEST = 512
+_FEWEST = 4
+
+
+class Path:
+    """A token path whose cells are held.
+
+    tokens: int32[T], those that are computed. slot: where it sits, or None when it is parked. live: being extended.
+    """
+
+    __slots__ = ("live", "number", "slot", "snapshot", "tokens")
+
+    def __init__(self, number: int, tokens: Ints, slot: int | None) -> None:
+        self.number = number
+        self.tokens = tokens
+        self.slot = slot
+        self.live = True
+        self.snapshot: Snapshot | None = None
+
+    @property
+    def parked(self) -> bool:
+        return self.snapshot is not None
+
+
+class Cells:
+    """All held paths of one model.
+
+    length_limit: the most tokens of one sequence. memory: bytes for cells, a part of them for parked paths.
+    """
+
+    def __init__(self, weights: Weights, *, memory: int, length_limit: int, slot_limit: int, threads: int) -> None:
+        self._weights = weights
+        self._threads = threads
+        self._kv_bytes = weights.kv_bytes
+        self._parking = memory // 2
+        self._seating = memory - self._parking
+        self.length_limit = length_limit
+        self._slot_limit = min(slot_limit, MAX_SEQUENCES)
+        self.decoder: Decoder | None = None
+        self._seats: list[Path | None] = []
+        self._tree: PrefixTree[Path] = PrefixTree()
+        self._numbers = itertools.count()
+        # Paths that nobody extends, least recently used first.
+        self._idle: OrderedDict[int, Path] = OrderedDict()
+        self._parked_bytes = 0
+        self._spare: dict[int, list[NDArray[np.uint8]]] = {}
+        self._scratch: NDArray[np.uint8] = buffer_of(_GRAIN)
+        self.evicted = 0
+
+    def slots_for(self, length: int) -> int:
+        """How many sequences of `length` tokens the memory holds at once."""
+        return max(1, min(self._slot_limit, self._seating // (self._rounded(length) * self._kv_bytes)))
+
+    def match(self, tokens: Ints) -> int:
+        """How many leading tokens of this path are held."""
+        return self._tree.find(tokens)[0]
+
+    def reserve(self, slots: int, length: int) -> None:
+        """Make room for `slots` live sequences of `length` tokens, or as many as the memory holds.
+
+        Raises ModelError when the memory cannot be had.
+        """
+        length = self._rounded(length)
+        now = self.decoder
+        if now is not None:
+            length = max(length, now.length)
+        most = self.slots_for(length)
+        wanted = min(most, max(_FEWEST, 1 << (slots - 1).bit_length()))
+        if now is not None:
+            if length == now.length and wanted <= now.slots:
+                return
+            wanted = min(most, max(wanted, now.slots))
+        self._rebuild(wanted, length)
+
+    @property
+    def slots(self) -> int:
+        return self.decoder.slots if self.decoder else 0
+
+    @property
+    def length(self) -> int:
+        """The most tokens that a sequence may have until `reserve` makes room for longer ones."""
+        return self.decoder.length if self.decoder else 0
+
+    def seat(self, tokens: Ints, limit: int) -> Path | None:
+        """A live path in a slot that holds the longest held prefix of `tokens`, at most `limit` tokens of it.
+
+        None when every slot is taken by a live path.
+        """
+        held, holder = self._tree.find(tokens[:limit])
+        if holder is not None and not holder.live and holder.slot is not None and self._expendable(holder, held):
+            self._trim(holder, held)
+            return self._wake(holder)
+        slot = self._free_slot(holder)
+        if slot is None:
+            return None
+        assert self.decoder is not None
+        here = holder is not None and holder.slot == slot
+        self._vacate(slot, keep=holder)
+        if holder is not None and not here:
+            self._copy(holder, slot)
+        self.decoder.trim(slot, held)
+        path = Path(next(self._numbers), tokens[:held], slot)
+        if holder is not None and holder.number in self._idle:
+            self._idle.move_to_end(holder.number)
+        self._seats[slot] = path
+        self._tree.put(path.number, path, path.tokens)
+        return path
+
+    def hold(self, path: Path, tokens: Ints) -> None:
+        """Say that a live path's cells now hold `tokens`, so that others can share them."""
+        path.tokens = tokens
+        self._tree.put(path.number, path, tokens)
+
+    def leave(self, path: Path, tokens: Ints) -> None:
+        """The path is no longer extended; its cells hold `tokens` and stay until the room is needed."""
+        self.hold(path, tokens)
+        path.live = False
+        self._idle[path.number] = path
+
+    def arrange(self, live: Iterable[Path]) -> None:
+        """Move live paths so that their slots are 0 … n-1: llama.cpp computes only consecutive ones in one pass."""
+        paths = sorted(live, key=_slot_of)
+        count = len(paths)
+        taken = {p.slot for p in paths}
+        holes = [s for s in range(count) if s not in taken]
+        for hole, path in zip(holes, reversed(paths), strict=False):
+            self._vacate(hole)
+            old = _slot_of(path)
+            self._copy(path, hole)
+            self._seats[hole], self._seats[old] = path, None
+            path.slot = hole
+
+    def clear(self) -> None:
+        """Forget everything (after a failure: nothing is known of what the cells hold)."""
+        for path in [*self._idle.values(), *filter(None, self._seats)]:
+            self._forget(path)
+        self.close()
+
+    def close(self) -> None:
+        if self.decoder is not None:
+            self.decoder.close()
+            self.decoder = None
+        self._seats = []
+
+    # --- underneath -----------------------------------------------------------------------------------------------
+
+    def _rounded(self, length: int) -> int:
+        size = _SHORTEST
+        while size < length:
+            size *= 2
+        return min(size, -(-self.length_limit // 256) * 256)
+
+    def _wake(self, path: Path) -> Path:
+        del self._idle[path.number]
+        path.live = True
+        return path
+
+    def _expendable(self, path: Path, kept: int) -> bool:
+        """Whether cutting an idle path to `kept` tokens loses nothing."""
+        return len(path.tokens) == kept or self._tree.covered(path.number)
+
+    def _trim(self, path: Path, kept: int) -> None:
+        assert self.decoder is not None and path.slot is not None
+        self.decoder.trim(path.slot, kept)
+        self.hold(path, path.tokens[:kept])
+
+    def _free_slot(self, source: Path | None) -> int | None:
+        for slot, path in enumerate(self._seats):
+            if path is None:
+                return slot
+        victims = (p for p in self._idle.values() if p.slot is not None)
+        victim = next(victims, None)
+        if victim is source and victim is not None:
+            # What is to be copied goes last: it is about to be used.
+            victim = next(victims, victim)
+        return None if victim is None else victim.slot
+
+    def _vacate(self, slot: int, keep: Path | None = None) -> None:
+        """Park what idles in a slot, or forget it where others hold the same. `keep` is not evicted for it."""
+        path = self._seats[slot]
+        if path is None:
+            return
+        assert not path.live and self.decoder is not None
+        if self._tree.covered(path.number) or not self._park(path, keep):
+            self._forget(path)
+        self._seats[slot] = None
+        path.slot = None
+
+    def _park(self, path: Path, keep: Path | None) -> bool:
+        assert self.decoder is not None and path.slot is not None
+        size = self.decoder.snapshot_size(path.slot)
+        room = -(-size // _GRAIN) * _GRAIN
+        while self._parked_bytes + room > self._parking:
+            self.evicted += 1
+            oldest = next((p for p in self._idle.values() if p.parked and p is not keep), None)
+            if oldest is None:
+                return False
+            self._forget(oldest)
+        spare = self._spare.get(room)
+        path.snapshot = self.decoder.save(path.slot, spare.pop() if spare else buffer_of(room))
+        self._parked_bytes += room
+        return True
+
+    def _forget(self, path: Path) -> None:
+        self._tree.drop(path.number)
+        self._idle.pop(path.number, None)
+        if path.snapshot is not None:
+            buffer = path.snapshot.buffer
+            self._parked_bytes -= len(buffer)
+            self._spare.setdefault(len(buffer), []).append(buffer)
+            self._limit_spare()
+            path.snapshot = None
+
+    def _limit_spare(self) -> None:
+        # Buffers of a size that no path needs any more must not add up beside those in use.
+        spare = sum(size * len(buffers) for size, buffers in self._spare.items())
+        for size in sorted(self._spare, key=lambda s: -len(self._spare[s]) * s):
+            while spare and self._parked_bytes + spare > self._parking and self._spare[size]:
+                self._spare[size].pop()
+                spare -= size
+
+    def _copy(self, path: Path, slot: int) -> None:
+        assert self.decoder is not None
+        if path.snapshot is not None:
+            self.decoder.restore(slot, path.snapshot)
+            return
+        source = _slot_of(path)
+        size = self.decoder.snapshot_size(source)
+        if size > len(self._scratch):
+            self._scratch = buffer_of(-(-2 * size // _GRAIN) * _GRAIN)
+        self.decoder.restore(slot, self.decoder.save(source, self._scratch))
+
+    def _rebuild(self, slots: int, length: int) -> None:
+        moved: list[tuple[Path, Snapshot]] = []
+        old = self.decoder
+        if old is not None:
+            for path in filter(None, list(self._seats)):
+                if path.live:
+                    buffer = buffer_of(-(-old.snapshot_size(_slot_of(path)) // _GRAIN) * _GRAIN)
+                    moved.append((path, old.save(_slot_of(path), buffer)))
+                else:
+                    self._vacate(_slot_of(path))
+            # The old cells go first: the two together may not fit.
+            self.close()
+        self.decoder = Decoder(self._weights, slots, length, self._threads)
+        self._seats = [None] * slots
+        for slot, (path, snapshot) in enumerate(moved):
+            self.decoder.restore(slot, snapshot)
+            path.slot = slot
+            self._seats[slot] = path
+
+
+def _slot_of(path: Path) -> int:
+    assert path.slot is not None
+    return path.slot

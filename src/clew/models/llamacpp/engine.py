@@ -1,0 +1,202 @@
+"""The embedded engine: a GGUF model in this process, on llama.cpp."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clew.budget import Cost, Gauge
+from clew.errors import ContextOverflow, UsageError
+from clew.models.base import Capability, Context
+from clew.models.llamacpp.binding import Weights, library
+from clew.models.llamacpp.cells import Cells
+from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
+from clew.models.llamacpp.job import Call, Ending, Job
+from clew.models.llamacpp.sampler import Draw, kernel
+from clew.models.llamacpp.scheduler import Scheduler
+from clew.models.llamacpp.template import ChatTemplate
+from clew.models.llamacpp.text import Vocabulary
+from clew.problem import Message
+from clew.sampling import Sampling, Stream, Until
+from clew.tree import Segment
+
+_MEMORY_LIMIT = 6 << 30
+_SMALLEST_MEMORY = 64 << 20
+
+
+class LlamaCppModel:
+    """A model on llama.cpp. Can be used from any event loop and from several at once; see `clew.models.base.Model`.
+
+    context: the most tokens of one sequence; what the model was trained for by default, less where `cache_bytes` does
+        not hold that much.
+    cache_bytes: memory for keys and values; a third of what is free, at most 6 GiB, by default.
+    live: continuations computed in one batch at most; others wait.
+    format: 'auto' (what `format_choice` says), or 'as shipped'.
+
+    Stop strings and delimiters are sought in the text of one extension, not across its beginning. Equal seeds give
+    equal text as long as the batches have equal shapes: llama.cpp computes slightly different logits in batches of
+    other sizes, so a draw near a boundary may fall to the other side. With `live=1` every batch has one shape.
+
+    Raises UsageError when the file is missing, damaged or of the wrong kind, or when the engine is not installed.
+    """
+
+    capabilities = frozenset(
+        {
+            Capability.TEXT,
+            Capability.LOGPROBS,
+            Capability.EXACT_STATS,
+            Capability.PREFIX_SHARING,
+            Capability.CONTINUE,
+            Capability.SCORE,
+        }
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        context: int | None = None,
+        cache_bytes: int | None = None,
+        threads: int | None = None,
+        live: int = 128,
+        format: str = "auto",
+    ) -> None:
+        if format not in ("auto", "as shipped"):
+            raise UsageError(f"no compute format is called {format!r}", "Give 'auto' or 'as shipped'")
+        if live < 1:
+            raise UsageError(f"live={live} computes nothing", "Give a number above zero")
+        library()
+        self.name = name or path.stem
+        self.file = compute_file(path) if format == "auto" and path.is_file() else path
+        self._weights = weights = Weights(self.file)
+        memory = max(_SMALLEST_MEMORY, cache_bytes if cache_bytes is not None else min(_MEMORY_LIMIT, _free() // 3))
+        fits = memory // 2 // weights.kv_bytes // 256 * 256
+        wanted = weights.context_length if context is None else context
+        if wanted < 1:
+            raise UsageError(f"a context of {wanted} tokens holds nothing", "Give a number above zero")
+        self.context_length: int | None = min(wanted, fits)
+        self._limit = min(wanted, fits)
+        self.cost = Cost(params=float(weights.params), layers=weights.layers, width=weights.width)
+        self._vocabulary = Vocabulary(weights)
+        begin, end = weights.mark("bos"), weights.mark("eos")
+        self._begin = begin
+        self._template = ChatTemplate(weights.chat_template, begin=begin, end=end)
+        cells = Cells(
+            weights,
+            memory=memory,
+            length_limit=self._limit,
+            slot_limit=live,
+            threads=threads or threads_choice(),
+        )
+        self._scheduler = Scheduler(cells, self._vocabulary, vocab_size=weights.vocab_size, live_limit=live)
+        # Also at the interpreter's exit, and when the model is dropped without being closed.
+        self._finalizer = weakref.finalize(self, _shut, self._scheduler, weights)
+
+    async def extend(
+        self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        """See `Model.extend`. A dead end (every token banned) ends the segment with finish `length`."""
+        room = self._room(context)
+        self._check(sampling)
+        ending = Ending.of(until, self._vocabulary, room)
+
+        def job(call: Call, stream: Stream, gauge: Gauge) -> Job:
+            draw = Draw(sampling, stream, context.token_ids)
+            return Job(call, gauge, context.token_ids, draw=draw, ending=ending)
+
+        return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])
+
+    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
+        """See `Model.score`."""
+        room = self._room(context)
+        forced = self._weights.tokenize(continuation, special=False, begin=False)
+        if len(forced) > room:
+            raise self._overflow(len(context) + len(forced))
+        if not len(forced):
+            return self.encode("")
+        segments = await self._ask(lambda call: [Job(call, gauge, context.token_ids, forced=forced, text=continuation)])
+        return segments[0]
+
+    def render(self, messages: Sequence[Message]) -> Context:
+        """See `Model.render`; the template is the model file's own."""
+        prompt = self._template.render(messages)
+        begin = not (self._begin and prompt.startswith(self._begin))
+        return Context(tuple(messages), prompt, self._weights.tokenize(prompt, special=True, begin=begin))
+
+    def encode(self, text: str) -> Segment:
+        """See `Model.encode`."""
+        ids = self._weights.tokenize(text, special=False, begin=False)
+        _, offsets = self._vocabulary.text_of(ids, b"", final=True)
+        return Segment(ids, text, np.minimum(offsets, len(text)).astype(np.int32))
+
+    def count(self, text: str) -> int:
+        """See `Model.count`."""
+        return len(self._weights.tokenize(text, special=False, begin=False))
+
+    async def close(self) -> None:
+        """See `Model.close`; what is in flight fails with ModelError."""
+        await asyncio.to_thread(self._finalizer)
+
+    async def _ask(self, jobs: Callable[[Call], list[Job]]) -> list[Segment]:
+        loop = asyncio.get_running_loop()
+        call = Call(loop, loop.create_future())
+        call.jobs = jobs(call)
+        call.left = len(call.jobs)
+        if not call.jobs:
+            return []
+        self._scheduler.submit(call)
+        try:
+            return await call.future
+        except asyncio.CancelledError:
+            call.abandoned = True
+            self._scheduler.wake()
+            raise
+
+    def _room(self, context: Context) -> int:
+        if not len(context):
+            raise UsageError("an empty context cannot be continued", "Give the model at least one token")
+        if len(context) >= self._limit:
+            raise self._overflow(len(context) + 1)
+        return self._limit - len(context)
+
+    def _overflow(self, needed: int) -> ContextOverflow:
+        return ContextOverflow(
+            f"{needed} tokens do not fit into {self.name}'s context of {self._limit}", "Shorten the prompt"
+        )
+
+    def _check(self, sampling: Sampling) -> None:
+        size = self._weights.vocab_size
+        ids = [*sampling.logit_bias, *(t for banned in sampling.bans.values() for t in banned)]
+        wrong = next((i for i in ids if not 0 <= i < size), None)
+        if wrong is not None:
+            raise UsageError(f"{self.name} has no token {wrong}", f"Its tokens are 0 … {size - 1}")
+
+
+def _shut(scheduler: Scheduler, weights: Weights) -> None:
+    scheduler.close()
+    weights.close()
+
+
+def _free() -> int:
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return 2 * _MEMORY_LIMIT
+    return next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("MemAvailable"))
+
+
+def describe() -> dict[str, str]:
+    """What `clew doctor` says of the embedded engine on this machine."""
+    library()
+    choice = format_choice()
+    built = kernel() is not None
+    return {
+        "compute format": f"{choice.format}: {choice.why}",
+        "engine threads": str(threads_choice()),
+        "sampling kernel": "compiled" if built else "NumPy (no compiler was there when clew was installed: slower)",
+    }

@@ -1,0 +1,118 @@
+"""Which held cells hold which token path: a radix tree over token ids.
+
+Looking a context up costs one comparison an edge. The tree knows nothing of cells; `cells.py` does.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from clew.tree import Ints
+
+H = TypeVar("H")
+
+
+class _Edge(Generic[H]):
+    """The tokens on the way from a parent to here, what goes on from here, and who ends exactly here."""
+
+    __slots__ = ("children", "holders", "parent", "tokens")
+
+    def __init__(self, tokens: Ints, parent: _Edge[H] | None) -> None:
+        self.tokens = tokens
+        self.parent = parent
+        self.children: dict[int, _Edge[H]] = {}
+        self.holders: dict[int, H] = {}
+
+
+def common(a: Ints, b: Ints) -> int:
+    """How many leading tokens two paths share."""
+    size = min(len(a), len(b))
+    differs = a[:size] != b[:size]
+    at = int(differs.argmax()) if size else 0
+    return at if size and differs[at] else size
+
+
+class PrefixTree(Generic[H]):
+    """Holders of token paths, each under a number of its own. Every leaf has a holder."""
+
+    def __init__(self) -> None:
+        self._root: _Edge[H] = _Edge(np.zeros(0, np.int32), None)
+        self._places: dict[int, _Edge[H]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def put(self, number: int, holder: H, path: Ints) -> None:
+        """Say that `holder` now holds exactly `path`, int32[T]; what it held before is forgotten."""
+        edge = self._descend(path)
+        old = self._places.get(number)
+        edge.holders[number] = holder
+        self._places[number] = edge
+        if old is not None and old is not edge:
+            del old.holders[number]
+            self._prune(old)
+
+    def drop(self, number: int) -> None:
+        """Say that the holder of this number holds nothing any more."""
+        edge = self._places.pop(number, None)
+        if edge is not None:
+            del edge.holders[number]
+            self._prune(edge)
+
+    def find(self, path: Ints) -> tuple[int, H | None]:
+        """The longest held prefix of `path`: its length and one that holds it (exactly it, where there is such)."""
+        edge, matched = self._root, 0
+        while matched < len(path):
+            child = edge.children.get(int(path[matched]))
+            if child is None:
+                break
+            shared = common(child.tokens, path[matched:])
+            matched += shared
+            edge = child
+            if shared < len(child.tokens):
+                break
+        if matched == 0:
+            return 0, None
+        while not edge.holders:
+            edge = next(iter(edge.children.values()))
+        return matched, next(reversed(edge.holders.values()))
+
+    def covered(self, number: int) -> bool:
+        """Whether others hold all that this holder holds."""
+        edge = self._places[number]
+        return bool(edge.children) or len(edge.holders) > 1
+
+    def _descend(self, path: Ints) -> _Edge[H]:
+        edge, at = self._root, 0
+        while at < len(path):
+            first = int(path[at])
+            child = edge.children.get(first)
+            if child is None:
+                child = edge.children[first] = _Edge(path[at:].copy(), edge)
+                return child
+            shared = common(child.tokens, path[at:])
+            if shared < len(child.tokens):
+                child = self._split(child, shared)
+            edge, at = child, at + shared
+        return edge
+
+    def _split(self, edge: _Edge[H], at: int) -> _Edge[H]:
+        assert edge.parent is not None
+        upper: _Edge[H] = _Edge(edge.tokens[:at], edge.parent)
+        edge.parent.children[int(edge.tokens[0])] = upper
+        edge.tokens, edge.parent = edge.tokens[at:], upper
+        upper.children[int(edge.tokens[0])] = edge
+        return upper
+
+    def _prune(self, edge: _Edge[H]) -> None:
+        while edge.parent is not None and not edge.holders and not edge.children:
+            parent = edge.parent
+            del parent.children[int(edge.tokens[0])]
+            edge = parent
+        if edge.parent is not None and not edge.holders and len(edge.children) == 1:
+            (child,) = edge.children.values()
+            child.tokens = np.concatenate([edge.tokens, child.tokens])
+            child.parent = edge.parent
+            edge.parent.children[int(child.tokens[0])] = child
