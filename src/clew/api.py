@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import re
 import threading
 import time
@@ -35,7 +34,7 @@ LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
 
 class _Background:
     """One event loop in a thread of its own: the sync calls work in scripts, notebooks and running event loops, and
-    models stay loaded between calls."""
+    models stay loaded between calls (each frees what it holds when the interpreter ends)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,7 +46,6 @@ class _Background:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="clew", daemon=True).start()
-                atexit.register(self.close)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -56,18 +54,6 @@ class _Background:
             # What is in flight gives up at its next token and is recorded; only then is the interrupt passed on.
             asyncio.run_coroutine_threadsafe(_settle(), self._loop).result(timeout=30)
             raise
-
-    def close(self) -> None:
-        if self._loop is None:
-            return
-
-        async def close_all() -> None:
-            for model in self.models.values():
-                await model.close()
-
-        asyncio.run_coroutine_threadsafe(close_all(), self._loop).result(timeout=30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._loop = None
 
 
 async def _settle() -> None:
@@ -230,21 +216,42 @@ def plan_problems(plan: runner.Plan) -> list[Problem]:
     return load_problems(plan.task, **plan.task_options)
 
 
-async def aexecute(plan: runner.Plan, store: Store, problems: Sequence[Problem], watcher: runner.Watcher | None) -> int:
-    """Run what the store has not finished yet; how many searches failed."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A plan made ready: its problems, models and searches, everything checked that can be known before any work."""
+
+    plan: runner.Plan
+    problems: list[Problem]
+    models: dict[str, Model]
+    budget: Budget
+    cells: list[runner.Cell]
+
+
+def prepare(plan: runner.Plan) -> Job:
+    """Make a plan ready to run.
+
+    Raises UsageError for what cannot be done as asked, ModelError when a server cannot be reached.
+    """
+    problems = plan_problems(plan)
     models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
     budget = plan.budget
     if plan.view["axis"] == "generated":
         longest = max(len(models["generate"].render(p.messages)) for p in problems)
         budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
     cells = runner.cells_of(problems, plan.methods, plan.seeds)
+    runner.check(cells, models, budget)
+    return Job(plan, problems, models, budget, cells)
+
+
+async def aexecute(job: Job, store: Store, watcher: runner.Watcher | None = None) -> int:
+    """Run what the store has not finished yet; how many searches failed."""
     return await runner.run(
-        cells,
-        models,
-        budget,
+        job.cells,
+        job.models,
+        job.budget,
         store,
-        sampling=Sampling(**plan.sampling),
-        concurrency=plan.concurrency,
+        sampling=Sampling(**job.plan.sampling),
+        concurrency=job.plan.concurrency,
         watcher=watcher,
     )
 
@@ -274,14 +281,10 @@ async def acompare(
     task: str, *, out: str | Path | None = None, watcher: runner.Watcher | None = None, **options: Any
 ) -> Outcome:
     """Compare methods on a task at equal budgets; the async twin of `compare`."""
-    plan = make_plan(task, **options)
-    problems = plan_problems(plan)
-    for role, spec in plan.models.items():
-        del role
-        get_model(spec, plan.model_options)
-    with Store.create(Path(out) if out else default_path(plan), plan, problems) as store:
-        failed = await aexecute(plan, store, problems, watcher)
-        return summary(store, problems, failed)
+    job = await asyncio.to_thread(prepare, make_plan(task, **options))
+    with Store.create(Path(out) if out else default_path(job.plan), job.plan, job.problems) as store:
+        failed = await aexecute(job, store, watcher)
+        return summary(store, job.problems, failed)
 
 
 def compare(task: str, **options: Any) -> Outcome:
@@ -298,15 +301,14 @@ def compare(task: str, **options: Any) -> Outcome:
 async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
     """Go on with an interrupted run; the async twin of `resume`."""
     with Store.open(Path(path)) as store:
-        plan = store.plan
-        problems = plan_problems(plan)
-        if [p.id for p in problems] != store.problem_ids():
+        job = await asyncio.to_thread(prepare, store.plan)
+        if [p.id for p in job.problems] != store.problem_ids():
             raise UsageError(
-                f"{plan.task} no longer gives the problems that {path} was begun with",
+                f"{job.plan.task} no longer gives the problems that {path} was begun with",
                 "Put the data file back as it was, or start a new run",
             )
-        failed = await aexecute(plan, store, problems, watcher)
-        return summary(store, problems, failed)
+        failed = await aexecute(job, store, watcher)
+        return summary(store, job.problems, failed)
 
 
 def resume(path: str | Path, **options: Any) -> Outcome:

@@ -195,11 +195,9 @@ def compare(
         task_options={k: v for k, v in task_options.items() if v is not None},
         **options,
     )
-    problems = api.plan_problems(plan)
-    for spec in plan.models.values():
-        api.get_model(spec, plan.model_options)
+    job = api.prepare(plan)
     path = out or api.default_path(plan)
-    Store.create(path, plan, problems).close()
+    Store.create(path, plan, job.problems).close()
     _go_on(path, report, as_json)
 
 

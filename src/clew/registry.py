@@ -141,8 +141,10 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 methods: Registry[Callable[..., Any]] = Registry("method", "clew.methods")
 scorers: Registry[Callable[..., Any]] = Registry("scorer", "clew.scorers")
-tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks")
-models: Registry[Callable[..., Any]] = Registry("model", "clew.models", "clew.models.toy_specs", "clew.models.script")
+tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks", "clew.tasks.puzzles")
+models: Registry[Callable[..., Any]] = Registry(
+    "model", "clew.models", "clew.models.toy_specs", "clew.models.script", "clew.tasks.puzzles.players"
+)
 
 method = methods.register
 scorer = scorers.register

@@ -121,7 +121,7 @@ class _Nobody:
 def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) -> None:
     """Everything that can be known to be wrong before any work starts.
 
-    Raises UsageError for an unknown method or parameter, a capability that the model lacks, a prompt that does not fit
+    Raises UsageError for an unknown method, parameter or scorer, a capability that the model lacks, a prompt that does not fit
     the context, or a budget that does not pay for the prompt and one token.
     """
     model = models[GENERATE]
@@ -129,6 +129,8 @@ def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) ->
         name, params = registry.parse_spec(spec)
         entry = registry.methods[name]
         entry.check_parameters(params)
+        if "scorer" in params:
+            registry.scorers.build(params["scorer"])
         missing = {n for n in entry.needs if n in set(Capability) and n not in model.capabilities}
         if missing:
             raise UsageError(

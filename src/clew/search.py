@@ -321,7 +321,7 @@ class Search:
         context = model.render(messages)
         text = context.prompt or "\n".join(f"{m.role}: {m.text}" for m in messages)
         segment = Segment(context.token_ids, text, np.zeros(len(context), np.int32))
-        root = self._add(None, segment, Origin.PROMPT, stream, role)
+        root = self._add(None, segment, Origin.PROMPT, stream, "" if role == GENERATE else role)
         self._contexts[root.id] = (context, role, max_tokens)
         return root
 

@@ -363,7 +363,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise StoreError(f"{path} is not a run file of clew", "Name a file that clew wrote") from error
         raise StoreError(
             f"{path} cannot be opened ({error})", "Name a file that clew wrote, in a writable folder"
         ) from error

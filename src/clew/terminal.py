@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
+from clew.problem import Status
 from clew.result import Proposal, Result
 from clew.runner import Cell
 from clew.tree import Finish, Node, Origin
@@ -71,12 +72,12 @@ def usage_table(result: Result) -> Table:
     """What one search has spent, by model and purpose."""
     table = Table(box=None, header_style="dim")
     for column in ("model", "purpose"):
-        table.add_column(column)
-    for column in ("generated", "prefilled", "reused", "computed", "calls", "GFLOP", "seconds"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("generated", "prefilled", "reused", "computed", "calls", "GFLOP"):
+        table.add_column(column, justify="right", no_wrap=True)
     for (model, purpose), s in result.usage.parts.items():
         counts = [f"{n:,}" for n in (s.generated, s.prefilled, s.reused, s.computed, s.calls)]
-        table.add_row(model, purpose, *counts, f"{s.flops / 1e9:,.0f}", f"{s.seconds:.2f}")
+        table.add_row(model, purpose, *counts, f"{s.flops / 1e9:,.0f}")
     return table
 
 
@@ -125,28 +126,35 @@ def _line(chain: list[Node], best: set[int], width: int) -> Text:
 
 
 def results_table(results: list[Result]) -> Table:
-    """One line a search."""
+    """One line a search. The seed is shown where there are several, the status where it is not `answered`."""
+    seeds = len({r.seed for r in results}) > 1
     table = Table(header_style="dim", box=None)
-    for column in ("problem", "method", "seed", "answer", "reference", "grade", "status"):
-        table.add_column(column)
+    for column in ("problem", "method", *(("seed",) if seeds else ())):
+        table.add_column(column, no_wrap=True)
+    table.add_column("answer", overflow="ellipsis", no_wrap=True)
+    table.add_column("reference", overflow="ellipsis", no_wrap=True)
     for column in ("tokens", "nodes", "seconds"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for r in results:
-        grade = "" if r.grade is None else f"[{'green' if r.grade >= 1 else 'red'}]{r.grade:g}[/]"
-        status = f"[red]failed: {escape(r.error)}[/]" if r.error else str(r.answer.status)
         table.add_row(
             escape(r.problem.id),
             escape(r.method),
-            str(r.seed),
-            escape(_short(r.answer.value)),
+            *((str(r.seed),) if seeds else ()),
+            _answer(r),
             escape(_short(r.problem.reference)),
-            grade,
-            status,
             f"{r.usage.total.tokens:,}",
             str(len(r.tree)),
             f"{r.usage.seconds:.1f}",
         )
     return table
+
+
+def _answer(result: Result) -> str:
+    if result.error:
+        return f"[red]failed: {escape(result.error)}[/]"
+    mark = "" if result.grade is None else ("[green]✓[/] " if result.grade >= 1 else "[red]✗[/] ")
+    status = "" if result.answer.status == Status.ANSWERED else f" [dim]{result.answer.status}[/]"
+    return mark + escape(_short(result.answer.value, 28)) + status
 
 
 def _short(value: str | None, width: int = 40) -> str:
@@ -161,7 +169,7 @@ def entries_table(rows: list[dict[str, Any]]) -> Table:
     table = Table(header_style="dim", box=None)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
     return table

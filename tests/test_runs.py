@@ -1,0 +1,250 @@
+"""Runs: what is kept, what survives a kill, what a resume does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clew import api
+from clew.budget import Budget
+from clew.errors import ModelError, StoreError, UsageError
+from clew.models.base import Context
+from clew.models.toy import ToyModel
+from clew.result import Result
+from clew.runner import Cell, cells_of, check, solve
+from clew.runner import run as run_cells
+from clew.sampling import Sampling
+from clew.store import Store
+from clew.tree import Segment
+from toys import letters, problem, run
+
+METHODS = ("greedy", "self_consistency?n=4", "first_finish")
+MODEL = "toy:arithmetic?skill=0.5"
+
+
+def plan(count: int = 3, **changes: Any) -> Any:
+    options = {"model": MODEL, "methods": METHODS, "budgets": [400, 800], "count": count}
+    return api.make_plan("add", **(options | changes))
+
+
+def shape(result: Result) -> Any:
+    nodes = [
+        (n.id, n.parent and n.parent.id, n.segment.text, str(n.finish), n.scores, n.born) for n in result.tree.nodes
+    ]
+    return (result.problem.id, result.method, result.seed, result.answer.value, result.grade, nodes)
+
+
+def test_what_is_kept_is_what_was_found(tmp_path: Path) -> None:
+    p = plan()
+    problems = api.plan_problems(p)
+    cell = Cell(problems[0], "self_consistency?n=4&weighting=borda", 0)
+    p = replace(p, methods=(cell.method,))
+    found = run(solve(cell, {"generate": api.get_model(MODEL)}, p.budget))
+    with Store.create(tmp_path / "run.db", p, problems) as store:
+        store.keep(found)
+    with Store.open(tmp_path / "run.db") as store:
+        (back,) = store.results(problems)
+        assert store.plan == p
+    assert shape(back) == shape(found)
+    assert back.usage == found.usage and back.samples == found.samples and back.cost == found.cost
+    assert back.answer.votes == found.answer.votes and back.answer.status == found.answer.status
+    assert [q.answer.value for q in back.proposals] == [q.answer.value for q in found.proposals]
+    for mine, theirs in zip(found.tree.nodes, back.tree.nodes, strict=True):
+        assert mine.solution == theirs.solution
+        for name in ("token_ids", "offsets", "logprob", "entropy", "certainty", "proposal_logprob"):
+            a, b = getattr(mine.segment, name), getattr(theirs.segment, name)
+            assert (a is None) == (b is None) and (a is None or np.array_equal(a, b))
+
+
+def test_trees_are_the_same_at_concurrency_1_and_64(tmp_path: Path) -> None:
+    shapes = []
+    for concurrency in (1, 64):
+        p = plan(count=8, concurrency=concurrency)
+        job = api.prepare(p)
+        with Store.create(tmp_path / f"{concurrency}.db", p, job.problems) as store:
+            run(api.aexecute(job, store))
+            shapes.append([shape(r) for r in store.results(job.problems)])
+    assert shapes[0] == shapes[1]
+
+
+def start(path: Path, *extra: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "clew.cli", "compare", "add", "--model", MODEL, "-n", "150", "-o", str(path)]
+    command += ["--methods", "self_consistency,best_of_n", "--budgets", "600", "--concurrency", "4", "--json", *extra]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(path: Path, count: int) -> None:
+    for _ in range(600):
+        time.sleep(0.05)
+        if path.exists():
+            try:
+                db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+                done = db.execute("SELECT count(*) FROM results").fetchone()[0]
+                db.close()
+            except sqlite3.Error:
+                continue
+            if done >= count:
+                return
+    raise AssertionError("the run did not begin")
+
+
+def clew(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "clew.cli", *arguments], capture_output=True, text=True, timeout=240)
+
+
+def table(output: str | bytes) -> Any:
+    data = json.loads(output)
+    return [{k: v for k, v in row.items() if k != "used"} for row in data["rows"]]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_resumes_to_the_same_table(tmp_path: Path, how: signal.Signals) -> None:
+    whole = start(tmp_path / "whole.db")
+    expected, _ = whole.communicate(timeout=240)
+    cut = start(tmp_path / "cut.db")
+    wait_for(tmp_path / "cut.db", 20)
+    cut.send_signal(how)
+    _, err = cut.communicate(timeout=60)
+    assert cut.returncode == (130 if how is signal.SIGINT else -9)
+    if how is signal.SIGINT:
+        assert b"clew resume" in err and b"Traceback" not in err
+    with Store.open(tmp_path / "cut.db") as store:
+        before = {row["id"]: row["usage"] for row in store.rows("results")}
+    assert 20 <= len(before) < 300
+    resumed = clew("resume", str(tmp_path / "cut.db"), "--json")
+    assert table(resumed.stdout) == table(expected)
+    with Store.open(tmp_path / "cut.db") as store:
+        after = {row["id"]: row["usage"] for row in store.rows("results")}
+    assert len(after) == 300, "every search is there, and once"
+    assert {i: after[i] for i in before} == before, "what was done was not done again"
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
+    p = plan(count=40)
+    job = api.prepare(p)
+    with Store.create(tmp_path / "run.db", p, job.problems) as store:
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages + 40}")
+        with pytest.raises(StoreError, match=r"full.*what was finished before is kept"):
+            run(api.aexecute(job, store))
+    with Store.open(tmp_path / "run.db") as store:
+        kept = list(store.results(job.problems))
+        assert 0 < len(kept) < 120
+        assert all(len(r.tree) > 1 for r in kept)
+
+
+class Flaky(ToyModel):
+    """A toy whose service fails for the calls that `fails` names."""
+
+    def __init__(self, fails: Sequence[int]) -> None:
+        inner = letters(length=2)
+        super().__init__(inner.vocab[:-1], inner._source)
+        self.fails = set(fails)
+        self.calls = 0
+
+    async def extend(self, context: Context, **rest: Any) -> list[Segment]:
+        self.calls += 1
+        if self.calls in self.fails:
+            raise ModelError("the server is gone", "Start it")
+        return await super().extend(context, **rest)
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+
+    def finished(self) -> set[tuple[str, str, int]]:
+        return {(r.problem.id, r.method, r.seed) for r in self.results if not r.error}
+
+    def keep(self, result: Result) -> None:
+        self.results.append(result)
+
+
+def test_a_failing_model_costs_a_search_and_a_dead_one_ends_the_run() -> None:
+    cells = cells_of([problem(id=str(i)) for i in range(12)], ["sample"], [0])
+    memory = Memory()
+    model = Flaky([2, 5])
+    assert run(run_cells(cells, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 2
+    assert len(memory.finished()) == 10 and sum(bool(r.error) for r in memory.results) == 2
+    assert run(run_cells(cells, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 0
+    assert len(memory.finished()) == 12 and model.calls == 14
+
+    dead = Flaky(range(1, 100))
+    with pytest.raises(ModelError, match="the server is gone"):
+        run(run_cells(cells, {"generate": dead}, Budget(tokens=100), Memory(), concurrency=1))
+    assert dead.calls == 5
+
+
+def test_a_mistake_in_a_method_is_not_hidden() -> None:
+    class Broken(ToyModel):
+        async def extend(self, context: Context, **rest: Any) -> list[Segment]:
+            raise ZeroDivisionError
+
+    inner = letters()
+    model = Broken(inner.vocab[:-1], inner._source)
+    with pytest.raises(ZeroDivisionError):
+        run(run_cells(cells_of([problem()], ["sample"], [0]), {"generate": model}, Budget(tokens=99), Memory()))
+
+
+@pytest.mark.parametrize(
+    ("budget", "length", "method", "message"),
+    [
+        (Budget(tokens=5), None, "greedy", "does not pay for the .* prompt tokens"),
+        (Budget(), 3, "greedy", "the context of letters 3"),
+        (Budget(), None, "gredy", "Did you mean 'greedy'"),
+        (Budget(), None, "greedy?n=3", "greedy has no parameter 'n'"),
+    ],
+)
+def test_what_can_be_known_to_be_wrong_is_said_before_any_work(
+    budget: Budget, length: int | None, method: str, message: str
+) -> None:
+    model = letters()
+    model.context_length = length
+    with pytest.raises(UsageError, match=message):
+        check([Cell(problem(), method, 0)], {"generate": model}, budget)
+
+
+def test_solving_works_inside_a_running_event_loop() -> None:
+    async def notebook() -> str:
+        return str(api.solve("What is 20 + 22?", model="toy:arithmetic?skill=1", method="greedy"))
+
+    assert run(notebook()) == "42"
+
+
+def test_the_same_question_draws_the_same_samples() -> None:
+    one, two = (api.solve("What is 20 + 22?", model=MODEL, budget=600) for _ in range(2))
+    assert [n.text for n in one.tree.nodes] == [n.text for n in two.tree.nodes]
+    assert one.budget == Budget(tokens=600) and one.usage.total.tokens <= 600 + one.usage.peak
+
+
+def test_importing_clew_loads_no_engine_and_no_torch() -> None:
+    code = (
+        "import sys, clew; from clew.cli import cli; cli(['--help'], standalone_mode=False);"
+        "print([m for m in ('llama_cpp', 'torch', 'pandas', 'openai', 'scipy', 'sympy', 'pyarrow', 'matplotlib',"
+        " 'reasoning_gym') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"COLUMNS": "80"}
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+
+
+def test_sampling_settings_reach_the_draws() -> None:
+    toy = letters({"a": 0.5, "b": 0.3, "c": 0.2}, length=1)
+    cells = [Cell(problem(), "sample", s) for s in range(60)]
+    found = {
+        str(run(solve(c, {"generate": toy}, Budget(), sampling=Sampling(temperature=1.0, top_k=2)))) for c in cells
+    }
+    assert found == {"a", "b"}
