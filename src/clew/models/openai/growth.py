@@ -171,8 +171,8 @@ def assemble(
     """Received tokens as a segment, with the statistics that their alternatives allow."""
     logprob = np.array([p.logprob for p in tokens], np.float32)
     top_ids, top_logprob = _top(tokens)
-    entropy, certainty = statistics(top_logprob, len(tokens))
     shown = min(sampling.top, top_logprob.shape[1])
+    entropy, certainty = statistics(top_logprob)
     return Segment(
         token_ids=np.array([p.id for p in tokens], np.int32),
         text=text,
@@ -189,7 +189,7 @@ def assemble(
     )
 
 
-def statistics(top: Floats, size: int) -> tuple[Floats, Floats]:
+def statistics(top: Floats) -> tuple[Floats, Floats]:
     """Entropy and self-certainty, float32[T] each, from the k most probable tokens alone; NaN where there are none.
 
     top: float32[T, k], their log-probabilities, NaN where fewer than k are known.
@@ -199,7 +199,8 @@ def statistics(top: Floats, size: int) -> tuple[Floats, Floats]:
     vocabulary. Up to the constant log k it is the token confidence of DeepConf (arXiv:2508.15260).
     """
     if not top.size:
-        return np.full(size, np.nan, np.float32), np.full(size, np.nan, np.float32)
+        nothing = np.full(len(top), np.nan, np.float32)
+        return nothing, nothing
     known = np.isfinite(top)
     count = known.sum(1)
     log_p = np.where(known, top, 0.0)
@@ -231,7 +232,7 @@ def _proposal(logprob: Floats, sampling: Sampling) -> Floats:
         return np.zeros_like(logprob)
     if plain and sampling.temperature == 1 and sampling.top_k == 0 and sampling.top_p == 1 and sampling.min_p == 0:
         return logprob
-    return np.full_like(logprob, math.nan)
+    return logprob * np.float32(math.nan)
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:

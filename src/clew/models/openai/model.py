@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
@@ -235,9 +235,9 @@ class OpenAIModel:
         gauges: list[Gauge],
     ) -> list[Segment]:
         """The continuations that one request brings."""
-        async with AsyncExitStack() as stack:
-            if not self.probe.streams and gauges[0].left is not None:
-                await stack.enter_async_context(self._turn())
+        # What cannot be stopped once it is asked for must not be asked for twice on one budget.
+        alone = not self.probe.streams and gauges[0].left is not None
+        async with self._turn() if alone else nullcontext():
             caps = [c for c in (until.cap, gauges[0].left, room) if c is not None]
             asked = max(1, min(caps)) if caps else None
             growths = [Growth(until, gauge, asked=asked, echo=echo) for gauge in gauges]
@@ -252,18 +252,24 @@ class OpenAIModel:
 
     async def _until_closed(self, work: Coroutine[Any, Any, None], growths: list[Growth]) -> None:
         """Await `work`, but end it when every continuation is given up or the time is spent."""
-        loop = asyncio.get_running_loop()
         if all(g.gauge.closed for g in growths):
             work.close()
             return
-        task = loop.create_task(work)
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        others = task.cancelling()
+        waiting = growths
+        ended = False
 
         def check() -> None:
-            if all(g.gauge.closed or g.finish for g in growths):
-                task.cancel()
+            nonlocal ended
+            if waiting and not ended and all(g.finish or g.gauge.closed for g in waiting):
+                ended = task.cancel()
 
         def closed() -> None:
-            if not task.done():
+            # The gauge may be closed from another thread, or outlive this event loop.
+            if waiting:
                 loop.call_soon_threadsafe(check)
 
         for growth in growths:
@@ -271,12 +277,13 @@ class OpenAIModel:
         seconds = growths[0].gauge.seconds_left
         timer = None if seconds is None else loop.call_later(seconds + 0.001, check)
         try:
-            await task
+            await work
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if (current is not None and current.cancelling()) or not all(g.gauge.closed or g.finish for g in growths):
+            if not ended or task.uncancel() > others:
                 raise
         finally:
+            # A gauge keeps its callbacks: were they to keep the growths, each call would leave a cycle behind.
+            waiting = []
             if timer is not None:
                 timer.cancel()
 
@@ -297,22 +304,21 @@ class OpenAIModel:
         usage: dict[str, Any] = {}
         timings: dict[str, Any] = {}
         reasons: dict[int, str | None] = {}
+
+        def take(event: Event) -> bool:
+            nonlocal usage, timings
+            usage = event.get("usage") or usage
+            timings = event.get("timings") or timings
+            for choice in event.get("choices") or ():
+                index = choice.get("index", 0)
+                if index < len(growths):
+                    self._feed(growths[index], choice, timings, usage)
+                    reasons[index] = choice.get("finish_reason") or reasons.get(index)
+            # One that has just as many tokens as were asked for is about to end: its usage is worth the wait.
+            return any(g.finish is None or len(g.tokens) == g.asked for g in growths)
+
         try:
-            async with aclosing(self._wire.events(path, body)) as events:
-                async for event in events:
-                    usage = event.get("usage") or usage
-                    timings = event.get("timings") or timings
-                    for choice in event.get("choices") or ():
-                        index = choice.get("index", 0)
-                        if index >= len(growths):
-                            continue
-                        self._feed(growths[index], choice, event, usage)
-                        reasons.setdefault(index, None)
-                        if choice.get("finish_reason"):
-                            reasons[index] = choice["finish_reason"]
-                    # One that has just as many tokens as were asked for is about to end: its usage is worth the wait.
-                    if all(g.finish and len(g.tokens) != g.asked for g in growths):
-                        break
+            await self._wire.stream(path, body, take)
         except Transient:
             if not all(g.finish or reasons.get(i) for i, g in enumerate(growths)):
                 raise
@@ -329,14 +335,14 @@ class OpenAIModel:
             return int(usage["prompt_tokens"]) - int(cached)
         return None
 
-    def _feed(self, growth: Growth, choice: dict[str, Any], event: Event, usage: dict[str, Any]) -> None:
+    def _feed(self, growth: Growth, choice: dict[str, Any], timings: dict[str, Any], usage: dict[str, Any]) -> None:
         if growth.finish is not None:
             return
         text = growth.think(*text_of(choice))
         got = pieces(choice, text)
         if "message" in choice and len(got) == 1 and got[0].logprob != got[0].logprob:
             got = spread(text, max(1, usage.get("completion_tokens") or _estimate(text)))
-        generated = (event.get("timings") or {}).get("predicted_n")
+        generated = timings.get("predicted_n")
         if generated is not None and got and not choice.get("finish_reason"):
             growth.missed(generated - len(growth.tokens) - len(got))
         growth.feed(got)

@@ -115,7 +115,7 @@ def key_for(given: str | None) -> str | None:
 async def _probe(wire: Wire, model: str | None, fresh: bool) -> Probe:
     try:
         described = await _describe(wire, model)
-        name = hashlib.blake2b(json.dumps([_VERSION, wire.shown, described], sort_keys=True).encode(), digest_size=12)
+        name = hashlib.blake2b(json.dumps([_VERSION, wire.base, described], sort_keys=True).encode(), digest_size=12)
         path = cache_dir() / "servers" / f"{name.hexdigest()}.json"
         if not fresh and path.exists():
             with suppress(ValueError, TypeError):
@@ -145,7 +145,7 @@ async def _describe(wire: Wire, model: str | None) -> dict[str, Any]:
         if len(ids) != 1:
             some = ", ".join(ids[:8]) + (", …" if len(ids) > 8 else "")
             raise UsageError(
-                f"{wire.shown} serves {'several models' if ids else 'no model that it names'}",
+                f"{wire.base} serves {'several models' if ids else 'no model that it names'}",
                 f"Choose one with model=NAME: {some}" if ids else "Name one with model=NAME",
             )
         model = ids[0]
@@ -158,7 +158,7 @@ class _Prober:
         self.wire = wire
         self.described = described
         self.model = described["id"]
-        self.found: dict[str, Any] = {"url": wire.shown, "model": self.model}
+        self.found: dict[str, Any] = {"url": wire.base, "model": self.model}
         self.prompt: Any = None
 
     async def run(self) -> dict[str, Any]:
@@ -193,7 +193,14 @@ class _Prober:
 
     async def _stream(self, path: str, body: Mapping[str, Any]) -> list[Event]:
         async def attempt() -> list[Event]:
-            return [e async for e in self.wire.events(path, {"model": self.model, **body})]
+            events: list[Event] = []
+
+            def take(event: Event) -> bool:
+                events.append(event)
+                return True
+
+            await self.wire.stream(path, {"model": self.model, **body}, take)
+            return events
 
         return await self.wire.persist(attempt)
 

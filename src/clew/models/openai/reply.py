@@ -33,7 +33,8 @@ def pieces(choice: dict[str, Any], text: str) -> list[Piece]:
 
     Without log-probabilities the text is one piece (none when it is empty), for token boundaries are then unknown.
     """
-    entries = _entries(choice.get("logprobs") or {})
+    logprobs = choice.get("logprobs")
+    entries = _entries(logprobs) if logprobs else ()
     ids: Sequence[int] = choice.get("token_ids") or ()
     if not entries:
         if len(ids) > 1:

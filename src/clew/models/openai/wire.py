@@ -7,6 +7,7 @@ times what the pooled transport underneath needs (`python -m benchmarks.http` me
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import json
 import random
@@ -14,15 +15,15 @@ import re
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clew.errors import ContextOverflow, ModelError, UsageError
 
 if TYPE_CHECKING:
     import aiohttp
+    import yarl
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -78,19 +79,22 @@ class Wire:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{url!r} is not the address of a server", "Write http://HOST:PORT/v1")
         path = parts.path.rstrip("/") or "/v1"
-        self.host = parts.netloc.rpartition("@")[2]
-        self.base = urllib.parse.urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-        self.shown = urllib.parse.urlunsplit((parts.scheme, self.host, path, "", ""))
+        login, _, self.host = parts.netloc.rpartition("@")
+        self.base = urllib.parse.urlunsplit((parts.scheme, self.host, path, "", ""))
         self._root = self.base.removesuffix("/v1")
         self._secrets = [s for s in (api_key, parts.password) if s]
         self._headers = {"Content-Type": "application/json"}
-        if api_key:
+        if login:
+            basic = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+            self._headers["Authorization"] = f"Basic {basic}"
+        elif api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         proxied = not urllib.request.proxy_bypass(parts.hostname)
         self._proxy = urllib.request.getproxies().get(parts.scheme) if proxied else None
         self._concurrency = concurrency
         self._timeout = timeout
         self._retries = retries
+        self._urls: dict[str, yarl.URL] = {}
         self._pools: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[Any]]] = {}
 
     async def _session(self) -> aiohttp.ClientSession:
@@ -110,7 +114,7 @@ class Wire:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
-            skip_auto_headers=("User-Agent",),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
         )
         try:
             yield session
@@ -134,52 +138,48 @@ class Wire:
         Raises Refusal for a status that is our fault, ModelError when the server cannot be reached or keeps failing.
         """
 
-        async def attempt() -> Event:
-            async with self._reply(path, body) as response:
-                return self._parsed(await response.read())
+        async def read(reply: aiohttp.ClientResponse) -> Event:
+            return self._parsed(await reply.read())
 
-        return await self.persist(attempt, patient=patient)
+        return await self.persist(lambda: self._exchange(path, body, read), patient=patient)
 
-    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Event]:
-        """The events of a streamed reply, one attempt. A server that ignores `stream` gives its whole reply as one.
+    async def stream(self, path: str, body: Mapping[str, Any], take: Callable[[Event], bool]) -> None:
+        """Hand the events of a streamed reply to `take`, one attempt, and hang up when it returns False. A server that
+        ignores `stream` gives its whole reply as one event.
 
         Raises Transient when the stream breaks or tells of an error that may pass, Refusal for one that is our fault.
         """
-        async with self._reply(path, body) as response:
-            if "event-stream" not in response.headers.get("Content-Type", ""):
-                yield self._parsed(await response.read())
+
+        async def read(reply: aiohttp.ClientResponse) -> None:
+            if "event-stream" not in reply.headers.get("Content-Type", ""):
+                take(self._parsed(await reply.read()))
                 return
             rest = b""
-            async for chunk in response.content.iter_any():
+            async for chunk in reply.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if not line.startswith(b"data:"):
                         continue
                     data = line[5:].strip()
                     if data == b"[DONE]":
-                        await self._drain(response)
+                        await _drain(reply)
                         return
                     event = self._parsed(data)
                     if "error" in event:
                         self._fail(_told(event["error"])[1] or 500, event, None)
-                    yield event
-        raise Transient("the stream broke off before its end")
+                    if not take(event):
+                        return
+            raise Transient("the stream broke off before its end")
 
-    async def _drain(self, response: aiohttp.ClientResponse) -> None:
-        """Read what follows the last event, so that the connection can be used again."""
+        await self._exchange(path, body, read)
+
+    async def _exchange(
+        self, path: str, body: Mapping[str, Any] | None, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
+    ) -> T:
+        """One request; what `read` makes of a reply that is no error. Leaving it unread closes the connection."""
         import aiohttp
 
-        try:
-            async with asyncio.timeout(1):
-                await response.content.read()
-        except (TimeoutError, aiohttp.ClientError):
-            response.close()
-
-    @asynccontextmanager
-    async def _reply(self, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[aiohttp.ClientResponse]:
-        import aiohttp
-
-        url = f"{self._root}{path}" if path.startswith("/") else f"{self.base}/{path}"
+        url = self._url(path)
         data = None if body is None else json.dumps(body).encode()
         session = await self._session()
         answered = False
@@ -188,16 +188,23 @@ class Wire:
                 answered = True
                 if reply.status >= 400:
                     self._fail(reply.status, _loads(await reply.read()), reply.headers.get("Retry-After"))
-                yield reply
+                return await read(reply)
         except TimeoutError as error:
             raise Transient(f"no answer for {self._timeout:g} seconds") from error
         except aiohttp.InvalidURL as error:
-            raise UsageError(f"{self.shown!r} is not the address of a server", "Write http://HOST:PORT/v1") from error
+            raise UsageError(f"{self.base!r} is not the address of a server", "Write http://HOST:PORT/v1") from error
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"{_ABSENT} ({error.os_error.strerror or type(error.os_error).__name__})") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             kind = Transient if answered else Stale
             raise kind(f"the connection broke ({type(error).__name__})") from error
+
+    def _url(self, path: str) -> yarl.URL:
+        import yarl
+
+        if path not in self._urls:
+            self._urls[path] = yarl.URL(f"{self._root}{path}" if path.startswith("/") else f"{self.base}/{path}")
+        return self._urls[path]
 
     def _parsed(self, data: bytes) -> Event:
         event = _loads(data)
@@ -209,7 +216,7 @@ class Wire:
         said, _ = _told((reply or {}).get("error", reply))
         for secret in self._secrets:
             said = said.replace(secret, "***")
-        told = f"{self.shown} answered {status}" + (f": {said[:300].rstrip('.')}" if said else "")
+        told = f"{self.base} answered {status}" + (f": {said[:300].rstrip('.')}" if said else "")
         if status in RETRIED or (status >= 500 and status != 501):
             raise Transient(f"HTTP {status}" + (f" ({said[:200]})" if said else ""), _seconds(retry_after))
         if status in (401, 403):
@@ -243,18 +250,31 @@ class Wire:
 
     def _given_up(self, error: Transient, attempts: int) -> ModelError:
         if error.cause.startswith(_ABSENT):
-            return ModelError(f"there is no server at {self.shown}: {error.cause}", "Start it, or correct the address")
+            return ModelError(f"there is no server at {self.base}: {error.cause}", "Start it, or correct the address")
         asked = f"; it asks to wait {error.wait:.0f} seconds" if error.wait and error.wait > _LONGEST_WAIT else ""
         return ModelError(
-            f"{self.shown} failed {attempts} time{'s' * (attempts > 1)} in a row, the last time with: "
+            f"{self.base} failed {attempts} time{'s' * (attempts > 1)} in a row, the last time with: "
             f"{error.cause}{asked}",
             "Try again later, or with a lower concurrency or a longer timeout",
         )
 
 
+async def _drain(reply: aiohttp.ClientResponse) -> None:
+    """Read what follows the last event, so that the connection can be used again."""
+    import aiohttp
+
+    if reply.content.at_eof():
+        return
+    try:
+        async with asyncio.timeout(1):
+            await reply.content.read()
+    except (TimeoutError, aiohttp.ClientError):
+        reply.close()
+
+
 def _loads(data: bytes) -> Event | None:
     try:
-        event = json.loads(data)
+        event = json.loads(data.decode())
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
