@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,15 @@ def test_the_same_seed_gives_the_same_tree_and_parallel_simulations_are_in_fligh
         return [n.solution for n in search.tree.nodes]
 
     assert grown(6, 1) == grown(6, 1) != grown(6, 2)
+
+
+def test_what_is_left_of_the_budget_buys_further_steps() -> None:
+    """Two samples of a one-step solution are soon exhausted; the right one of 27 comes with further ones."""
+    search = searching(model=letters(dict.fromkeys(LETTERS, 1.0), length=3))
+    search.problem = replace(search.problem, steps=("\n",))
+    answer = run(mcts(search, expand=2, scorer=ByText(lambda t: float(t == "cbc"))))
+    assert answer.value == "cbc"
+    assert len({n.solution for n in search.tree.nodes if n.finished}) == 27, "it ends when all steps are there"
 
 
 def test_a_tree_that_is_known_ends_the_search() -> None:

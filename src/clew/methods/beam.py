@@ -34,10 +34,10 @@ async def beam(
     final: Final = "best",
     temperature: float | None = None,
 ) -> Answer:
-    """Extend each of the `width` best partial solutions by `expand` steps, score them, keep the best (section 5.2).
+    """Extend each of the `width` best partial solutions by `expand` steps, score them, keep the best.
 
-    width, expand: one number, or one for each depth (the last one holds from there on). The first depth samples
-    width·expand steps.
+    The paper's section 5.2. width, expand: one number, or one for each depth (the last one holds from there on). The
+    first depth samples width·expand steps.
     """
     async with Solutions(search, final, scorer) as found:
         await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
@@ -62,9 +62,9 @@ async def lookahead(
     final: Final = "best",
     temperature: float | None = None,
 ) -> Answer:
-    """Beam search in which a step is worth what the scorer says after up to `steps` further greedy steps (section 5.2).
+    """Beam search in which a step is worth what the scorer says after up to `steps` further greedy steps.
 
-    steps: k of the paper; 0 is `beam`.
+    steps: k of the paper's section 5.2; 0 is `beam`.
     """
     async with Solutions(search, final, scorer) as found:
 

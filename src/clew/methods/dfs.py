@@ -32,11 +32,12 @@ async def dfs(
     final: Final = "best",
     temperature: float | None = None,
 ) -> Answer:
-    """Follow the best next step to the end, then go back to the best step not taken (algorithm 2 of the paper).
+    """Follow the best next step to the end, then go back to the best step not taken.
 
-    expand: k, the steps proposed at each node. threshold: v_th, a step is followed only with a higher score (NaN never
-    is). backtracks: how often the search may leave a branch for an older one; None is no limit. good: a solution with
-    at least this score ends the search; None goes on while there is something to go back to.
+    Algorithm 2 of the paper. expand: k, the steps proposed at each node. threshold: v_th, a step is followed only with
+    a higher score (NaN never is). backtracks: how often the search may leave a branch for an older one; None is no
+    limit. good: a solution with at least this score ends the search; None goes on while there is something to go back
+    to.
     """
     at_least(expand=expand)
     if backtracks is not None and backtracks < 0:

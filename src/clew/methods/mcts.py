@@ -10,7 +10,7 @@ import numpy as np
 
 from clew.errors import UsageError
 from clew.methods.mcts_policy import RULES, Arm, Backup, Bounds, quality_value, select
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct
+from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, said
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
@@ -22,6 +22,8 @@ Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
 
 CONVERGED = 1000
 """After so many simulations in a row that met only finished solutions, there is nothing left to learn."""
+BARREN = 16
+"""After so many widenings in a row that gave no step that was not there, all steps are there."""
 
 
 @method(
@@ -32,7 +34,8 @@ CONVERGED = 1000
     proof="tests/methods/test_mcts.py",
     departs="Every new step is evaluated at once and counts as a visit. Values are scaled to [0, 1] by the least and "
     "the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in rounds with virtual "
-    "loss. For evaluate=quality the distance to completion is that of the shortest rollout.",
+    "loss. Where every step leads to a finished solution, the parent of the selected one gets further steps. For "
+    "evaluate=quality the distance to completion is that of the shortest rollout.",
 )
 async def mcts(
     search: Search,
@@ -72,14 +75,19 @@ async def mcts(
     root = Arm(search.root)
     async with Solutions(search, final, scorer) as found:
         evaluator = _Evaluator(search, found, evaluate, rollouts, mix, scorer, sampling)
-        done = idle = 0
-        while (simulations is None or done < simulations) and idle < CONVERGED:
+        done = idle = barren = 0
+        unexpanded = 1
+        while (simulations is None or done < simulations) and idle < CONVERGED and barren < BARREN:
             room = parallel if simulations is None else min(parallel, simulations - done)
             batch = _selected(lambda: select(root, rule, constant, evaluator.bounds, backup), room)
             done += len(batch)
             fresh = [leaf for leaf in batch if not leaf.node.finished]
             idle = 0 if fresh else idle + len(batch)
-            if associate is not None:
+            unexpanded -= len(fresh)
+            if not fresh and not unexpanded:
+                # Every step that is there leads to its end: what is left of the budget buys further ones.
+                fresh = list({leaf.parent: None for leaf in batch if leaf.parent is not None})
+            elif associate is not None:
                 await search.together(*(_associated(search, leaf, associate) for leaf in fresh))
             steps = distinct(
                 await search.extend_each(
@@ -87,7 +95,10 @@ async def mcts(
                 )
             )
             above = {leaf.node: leaf for leaf in fresh}
-            new = [Arm(step, above[step.parent], prior(step)) for step in steps if step.parent is not None]
+            there = {said(arm.step) for leaf in fresh for arm in leaf.children}
+            new = [Arm(step, above[_parent(step)], prior(step)) for step in steps if said(step) not in there]
+            barren = 0 if new or not fresh else barren + 1
+            unexpanded += sum(not arm.node.finished for arm in new)
             await evaluator.evaluate(new)
             _backed_up(batch, new)
     return found.answer
@@ -120,6 +131,11 @@ def _backed_up(batch: Sequence[Arm], new: Sequence[Arm]) -> None:
     for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
         arm.node.scores["mcts_visits"] = float(arm.visits)
         arm.node.scores["mcts_value"] = arm.total / arm.visits
+
+
+def _parent(step: Node) -> Node:
+    assert step.parent is not None
+    return step.parent
 
 
 async def _associated(search: Search, leaf: Arm, associate: Associate) -> None:

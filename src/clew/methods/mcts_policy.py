@@ -37,13 +37,14 @@ class Arm:
     """A node of the tree with what the search knows of it.
 
     visits: values backed up through it; total: their sum; best: the greatest. pending: simulations in flight below
-    it (virtual loss). prior: the model's own probability of the step.
+    it (virtual loss). prior: the model's own probability of the step. step: the node as it was sampled; node: where it
+    goes on, which is another one once something was inserted there.
     """
 
-    __slots__ = ("best", "children", "node", "parent", "pending", "prior", "total", "value", "visits")
+    __slots__ = ("best", "children", "node", "parent", "pending", "prior", "step", "total", "value", "visits")
 
     def __init__(self, node: Node, parent: Arm | None = None, prior: float = 1.0) -> None:
-        self.node = node
+        self.step = self.node = node
         self.parent = parent
         self.prior = prior
         self.children: list[Arm] = []

@@ -26,11 +26,16 @@ async def worths(search: Search, nodes: Sequence[Node], scorer: Scoring) -> list
     return [-math.inf if math.isnan(s) else s for s in await search.score(nodes, scorer)]
 
 
+def said(node: Node) -> tuple[str, bool]:
+    """What tells a partial solution from others: its text, and whether it has ended."""
+    return node.solution, node.finished
+
+
 def distinct(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes without those that say the same as an earlier one, and stand where it stands."""
+    """The nodes without those that say the same as an earlier one."""
     seen: dict[tuple[str, bool], Node] = {}
     for node in nodes:
-        seen.setdefault((node.solution, node.finished), node)
+        seen.setdefault(said(node), node)
     return list(seen.values())
 
 

@@ -53,10 +53,10 @@ async def tot_bfs(
     final: Final = "best",
     temperature: float | None = None,
 ) -> Answer:
-    """Keep the `breadth` best partial solutions of each depth, as the judge values them or votes (algorithm 1).
+    """Keep the `breadth` best partial solutions of each depth, as the judge values them or votes.
 
-    breadth, expand: b and k of the paper. judge: `value` asks about each state by itself, `vote` about all of a depth
-    at once. asks: how often. The judge is the model of the role `judge`.
+    Algorithm 1 of the paper; breadth, expand: its b and k. judge: `value` asks about each state by itself, `vote` about
+    all of a depth at once. asks: how often. The judge is the model of the role `judge`.
     """
     at_least(breadth=breadth, expand=expand, asks=asks)
     if judge not in ("value", "vote"):
