@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from clew import registry
 from clew.budget import Budget, Gauge, Ledger
 from clew.errors import BudgetExhausted, UsageError
+from clew.extension import Extension, Running, kept_tokens, reopened, resolved
 from clew.models.base import Context, Model
 from clew.problem import Answer, Message, Problem
 from clew.result import Proposal
@@ -69,13 +69,14 @@ class Search:
         self._warm: set[int] = set()
         self._rewound: dict[tuple[int, int], Node] = {}
         self._asked: dict[bytes, int] = {}
-        self._running: dict[asyncio.Future[list[Segment]], Sequence[Gauge]] = {}
+        self._running: Running = {}
         self._stream = Stream(seed, problem.id)
         self.rng = self._stream.child("method").generator()
         self.root = self._plant(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
 
     @property
     def budget(self) -> Budget:
+        """What the search may spend."""
         return self.ledger.budget
 
     # --- the six primitives ---------------------------------------------------------------------------------------
@@ -120,7 +121,10 @@ class Search:
         Below a node that has ended, the solution is re-opened: its end-of-text token, or what a stop string cut off,
         is left out. The text is charged as prefilled tokens when it is first computed.
         """
-        node, rest = self._reopened(node)
+        rest = ""
+        if node.finished:
+            kept, rest = reopened(node.segment)
+            node = self._cut(node, kept)
         segment = self._role_model(node).encode(rest + text)
         stream = node.stream.child("insert", len(node.children))
         return self._add(node, segment, Origin.INSERTED, stream, label)
@@ -149,7 +153,7 @@ class Search:
         for old in reversed(path):
             size = len(old.segment) if tokens is not None else len(old.segment.text)
             if left < size:
-                return self._cut(old, _kept(old.segment, tokens=tokens, left=left))
+                return self._cut(old, kept_tokens(old.segment, tokens=tokens, left=left))
             left -= size
             if left == 0:
                 assert old.parent is not None
@@ -235,12 +239,12 @@ class Search:
                 ):
                     try:
                         self.ledger.check()
-                        growth = self._open(start, start.reserve(1), END, sampling or self.sampling, "")
+                        extension = self._open(start, start.reserve(1), END, sampling or self.sampling, "")
                     except BudgetExhausted:
                         cut = True
                         break
-                    gauges.append(growth.gauges[0])
-                    waiting.append(asyncio.ensure_future(self._run(growth)))
+                    gauges.append(extension.gauges[0])
+                    waiting.append(asyncio.ensure_future(self._run(extension)))
                     asked += 1
                 if not waiting:
                     break
@@ -337,19 +341,6 @@ class Search:
         born = self.ledger.tokens
         return self.tree.add(parent, segment, origin, stream, label=label, born=born, beginning_of=beginning_of)
 
-    def _reopened(self, node: Node) -> tuple[Node, str]:
-        """The node without the tokens that ended it, and the part of its text that went with them."""
-        segment = node.segment
-        if not node.finished:
-            return node, ""
-        kept = len(segment)
-        while kept and int(segment.offsets[kept - 1]) >= len(segment.text):
-            kept -= 1
-        if segment.cut and kept:
-            kept -= 1
-        shorter = self._cut(node, kept)
-        return shorter, segment.text[int(segment.offsets[kept]) :] if kept < len(segment) else ""
-
     def _role_model(self, node: Node) -> Model:
         root = node.path()[0]
         return self.models.get(self._contexts[root.id][1], self.model)
@@ -372,18 +363,13 @@ class Search:
         worst = sum(cap - g.generated for g in in_flight)
         return self.ledger.affords(self.model.cost, len(self.root.segment) + start.tokens, worst + cap)
 
-    def _open(self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str) -> _Growth:
+    def _open(self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str) -> Extension:
         path = node.path()
         base, role, max_tokens = self._contexts[path[0].id]
         model = self.models.get(role, self.model)
         context = base.extended([n.segment for n in path[1:]]) if len(path) > 1 else base
-        if until.step:
-            until = Until(False, until.delimiters + self.problem.steps, until.stop, until.max_tokens, until.limit)
-        if role == GENERATE:
-            until = Until(False, until.delimiters, until.stop + self.problem.stop, until.max_tokens, until.limit)
-        spare = max_tokens - node.tokens
-        limit = spare if until.limit is None else min(spare, until.limit)
-        until = Until(False, until.delimiters, until.stop, until.max_tokens, max(limit, 1))
+        stop = self.problem.stop if role == GENERATE else ()
+        until = resolved(until, steps=self.problem.steps, stop=stop, spare=max_tokens - node.tokens)
         gauges: list[Gauge] = []
         for _ in streams:
             fresh = sum(len(n.segment) for n in path if n.id not in self._warm)
@@ -395,87 +381,22 @@ class Search:
                 break
             gauges.append(gauge)
             self._warm.update(n.id for n in path)
-        return _Growth(node, model, context, until, sampling, label, list(streams), gauges)
+        return Extension(node, model, context, until, sampling, label, streams, gauges)
 
     async def _grow(
         self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str
     ) -> list[Node]:
         return await self._run(self._open(node, streams, until, sampling, label))
 
-    async def _run(self, growth: _Growth) -> list[Node]:
-        gauges = growth.gauges
-        paid = growth.streams[: len(gauges)]
-        call = asyncio.ensure_future(
-            growth.model.extend(
-                growth.context, until=growth.until, sampling=growth.sampling, streams=paid, gauges=gauges
-            )
-        )
-        self._running[call] = gauges
-        cancelled: asyncio.CancelledError | None = None
-        try:
-            while not call.done():
-                try:
-                    # Shielded: a cancelled search still wants what was generated, to record and to charge it.
-                    await asyncio.shield(call)
-                except asyncio.CancelledError as error:
-                    if call.cancelled():
-                        raise
-                    cancelled = error
-                    for gauge in gauges:
-                        gauge.close()
-            segments = call.result()
-        finally:
-            del self._running[call]
-            for gauge in gauges:
-                gauge.release()
+    async def _run(self, extension: Extension) -> list[Node]:
+        segments, cancelled = await extension.call(self._running)
         children = [
-            self._add(growth.node, _truncated(segment, growth.until), Origin.SAMPLED, stream, growth.label)
-            for segment, stream in zip(segments, paid, strict=True)
+            self._add(extension.node, segment, Origin.SAMPLED, stream, extension.label)
+            for segment, stream in zip(segments, extension.streams, strict=False)
         ]
         self._warm.update(c.id for c in children)
         if cancelled is not None:
             raise cancelled
-        if len(paid) < len(growth.streams) or any(c.finish is Finish.CANCELLED for c in children):
+        if extension.cut or any(c.finish is Finish.CANCELLED for c in children):
             raise BudgetExhausted
         return children
-
-
-class _Growth:
-    """One call to a model, paid for but not yet made."""
-
-    __slots__ = ("context", "gauges", "label", "model", "node", "sampling", "streams", "until")
-
-    def __init__(
-        self,
-        node: Node,
-        model: Model,
-        context: Context,
-        until: Until,
-        sampling: Sampling,
-        label: str,
-        streams: list[Stream],
-        gauges: list[Gauge],
-    ) -> None:
-        self.node = node
-        self.model = model
-        self.context = context
-        self.until = until
-        self.sampling = sampling
-        self.label = label
-        self.streams = streams
-        self.gauges = gauges
-
-
-def _truncated(segment: Segment, until: Until) -> Segment:
-    """A step that ends just where the solution may grow no longer is the last one."""
-    full = until.limit is not None and len(segment) >= until.limit
-    return replace(segment, finish=Finish.LENGTH) if full and segment.finish is Finish.STEP else segment
-
-
-def _kept(segment: Segment, *, tokens: int | None, left: int) -> int:
-    """How many tokens of a segment stay when `left` tokens (or characters) are taken from its end."""
-    if tokens is not None:
-        return len(segment) - left
-    end = len(segment.text) - left
-    ends = [*segment.offsets[1:].tolist(), len(segment.text)]
-    return sum(1 for e in ends if e <= end)

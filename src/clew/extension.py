@@ -1,0 +1,100 @@
+"""One call to a model, paid for and carried out; and what is left of a segment that is cut or re-opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, replace
+
+from clew.budget import Gauge
+from clew.models.base import Context, Model
+from clew.sampling import Sampling, Stream, Until
+from clew.tree import Node, Segment
+
+Running = MutableMapping["asyncio.Future[list[Segment]]", Sequence[Gauge]]
+"""The calls in flight, and the gauges by which they can be given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One call to a model that is paid for: a gauge for each stream, or for the first few if the budget ended there."""
+
+    node: Node
+    model: Model
+    context: Context
+    until: Until
+    sampling: Sampling
+    label: str
+    streams: Sequence[Stream]
+    gauges: Sequence[Gauge]
+
+    @property
+    def cut(self) -> bool:
+        """Whether fewer continuations could be paid for than were asked for."""
+        return len(self.gauges) < len(self.streams)
+
+    async def call(self, running: Running) -> tuple[list[Segment], asyncio.CancelledError | None]:
+        """What the model returned; and the cancellation to raise, if the caller was cancelled meanwhile.
+
+        A cancelled caller still wants what was generated, to record and to charge it: so the model is told to stop at
+        its next token, and waited for.
+        """
+        work = asyncio.ensure_future(
+            self.model.extend(
+                self.context,
+                until=self.until,
+                sampling=self.sampling,
+                streams=self.streams[: len(self.gauges)],
+                gauges=self.gauges,
+            )
+        )
+        running[work] = self.gauges
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            while not work.done():
+                try:
+                    await asyncio.shield(work)
+                except asyncio.CancelledError as error:
+                    if work.cancelled():
+                        raise
+                    cancelled = error
+                    for gauge in self.gauges:
+                        gauge.close()
+            return work.result(), cancelled
+        finally:
+            del running[work]
+            for gauge in self.gauges:
+                gauge.release()
+
+
+def resolved(until: Until, *, steps: Sequence[str], stop: Sequence[str], spare: int) -> Until:
+    """`until` with what the problem says: the delimiters of a step, stop strings, and `spare` tokens left at most."""
+    limit = spare if until.limit is None else min(spare, until.limit)
+    return replace(
+        until,
+        step=False,
+        delimiters=until.delimiters + (tuple(steps) if until.step else ()),
+        stop=until.stop + tuple(stop),
+        # A text inserted at the very limit may be answered by one token.
+        limit=max(limit, 1),
+    )
+
+
+def kept_tokens(segment: Segment, *, tokens: int | None, left: int) -> int:
+    """How many tokens stay when `left` tokens (or, without `tokens`, characters) are taken from a segment's end."""
+    if tokens is not None:
+        return len(segment) - left
+    end = len(segment.text) - left
+    ends = [*segment.offsets[1:].tolist(), len(segment.text)]
+    return sum(1 for e in ends if e <= end)
+
+
+def reopened(segment: Segment) -> tuple[int, str]:
+    """How many tokens of an ended segment stay when the solution goes on, and the text that goes with the others: its
+    end-of-text token is left out, and the token in which a stop string cut the text."""
+    kept = len(segment)
+    while kept and int(segment.offsets[kept - 1]) >= len(segment.text):
+        kept -= 1
+    if segment.cut and kept:
+        kept -= 1
+    return kept, segment.text[int(segment.offsets[kept]) :] if kept < len(segment) else ""
