@@ -1,0 +1,37 @@
+"""What the docs say is what the project does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clew.registry import methods, scorers
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_page_of_methods_is_up_to_date() -> None:
+    done = subprocess.run([sys.executable, "tools/methods_doc.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("entry", [*methods, *scorers], ids=lambda e: e.name)
+def test_every_method_and_scorer_names_a_test_that_exists(entry: object) -> None:
+    if entry.family == "testing":  # type: ignore[attr-defined]
+        return
+    path, _, name = entry.proof.partition("::")  # type: ignore[attr-defined]
+    assert path and (ROOT / path).is_file(), f"no test at {path!r}"
+    assert not name or f"def {name}" in (ROOT / path).read_text(), f"{path} has no {name}"
+
+
+PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
