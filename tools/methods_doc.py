@@ -16,7 +16,7 @@ def render() -> str:
     lines = [
         "# Methods and scorers",
         "",
-        "Generated from the registry by `python tools/methods_doc.py`. Every method passes `clew.testing.check_method`:",
+        "Generated from the registry by `tools/methods_doc.py`. Every method passes `clew.testing.check_method`:",
         "it stays inside any budget, is anytime, deterministic by seed, and survives a scorer that fails.",
     ]
     for title, registry in (("Methods", methods), ("Scorers", scorers)):
