@@ -17,10 +17,12 @@ def _digits(draws: Draws, digits: int) -> int:
 def _make_arith(draws: Draws, level: int) -> Item:
     a, b, c = draws.number(2, 9), _digits(draws, level) if level > 1 else draws.number(2, 9), draws.number(2, 20)
     product = a * b
+    total = product + c
     return Item(
-        f"What is {a} * {b} + {c}?", f"{a} * {b} = {product}\n{product} + {c} = {product + c}\n#### {product + c}",
-        str(product + c),
-    )  # fmt: skip
+        f"Compute {a} * {b} + {c}.",
+        f"First, {a} * {b} = {product}.\nThen, {product} + {c} = {total}.\n#### {total}",
+        str(total),
+    )
 
 
 @task("arith", family="mathematics", dial="digits of b, 1 to 3", grader="number", verifier="")
@@ -69,10 +71,10 @@ def _make_sort(draws: Draws, level: int) -> Item:
     def verify(given: str) -> float:
         return float(sorted(numbers) == [int(n) for n in re.findall(r"-?\d{1,12}", given)])
 
-    return Item(f"Sort from smallest to largest: {asked}", f"#### {answer}", answer, verify, verify, _listed)
+    return Item(f"Sort the numbers {asked} from smallest to largest.", answer, answer, verify, verify, _listed)
 
 
 @task("sort", family="algorithms", dial="numbers, 2 to 12", grader="the sorted list", verifier="sorted, and the same")
 def sort() -> Generated:
     """Whole numbers put in order."""
-    return Generated("sort", _make_sort, range(2, 13), 3, "how many numbers", renumbers=True, max_tokens=64)
+    return Generated("sort", _make_sort, range(2, 13), 3, "how many numbers", shots=5, renumbers=True, max_tokens=64)

@@ -44,7 +44,7 @@ class Item:
     """One question with what is known about it.
 
     solution: a worked solution in the form that the examples show; it states `reference`.
-    verifier, grader, extract: None takes the task's own.
+    verifier, grader, extract: None takes the task's own. step_verifier: see `Problem`.
     """
 
     question: str
@@ -54,6 +54,7 @@ class Item:
     grader: Callable[[str], float] | None = None
     extract: Callable[[str], str | None] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    step_verifier: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Generated:
             family=self.name,
             difficulty=float(level),
             verifier=item.verifier,
+            step_verifier=item.step_verifier,
             grader=item.grader or grader(item.reference, self.kind),
             extract=item.extract or extractor(self.kind),
             reference=item.reference,

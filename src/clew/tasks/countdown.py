@@ -93,19 +93,24 @@ def _make(draws: Draws, level: int) -> Item:
         numbers = tuple(draws.number(1, 12) for _ in range(level))
         text, value, shape = str(numbers[0]), numbers[0], draws.numbers
         for n in numbers[1:]:
-            sign = "+-*"[int(shape.integers(3))]
+            sign = "++--*"[int(shape.integers(5))]
             text = f"({text}) {sign} {n}" if sign == "*" and not text.isdigit() else f"{text} {sign} {n}"
             value = value + n if sign == "+" else value - n if sign == "-" else value * n
         if 0 < value <= 100 and value not in numbers:
             break
-    shown = sorted(numbers)
     verify = reaches(numbers, value)
-    asked = f"Use {', '.join(map(str, shown[:-1]))} and {shown[-1]} once each with + - * / to make {value}."
-    return Item(asked, f"{text} = {value}\n#### {text}", text, verify, verify, expression,
-                {"numbers": numbers, "target": value})  # fmt: skip
+    return Item(
+        f"Make {value} from {', '.join(map(str, sorted(numbers)))}, each used once.",
+        f"{text} = {value}",
+        text,
+        verify,
+        verify,
+        expression,
+        {"numbers": numbers, "target": value},
+    )
 
 
 @task("countdown", family="puzzles", dial="numbers, 3 to 6", grader="the verifier", verifier="exact, each number once")
 def countdown() -> Generated:
     """Reach a number with the four operations, using each given number once."""
-    return Generated("countdown", _make, (3, 4, 5, 6), 3, "how many numbers", shots=4, renumbers=True, max_tokens=64)
+    return Generated("countdown", _make, (3, 4, 5, 6), 3, "how many numbers", shots=6, renumbers=True, max_tokens=48)

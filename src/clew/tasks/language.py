@@ -26,20 +26,21 @@ _SENTENCES = {
 
 def _make_letters(draws: Draws, level: int) -> Item:
     pool = [w for w in WORDS if {1: len(w) <= 7, 2: 7 < len(w) <= 10, 3: len(w) > 10}[level]]
-    word = draws.word(pool)
-    letters = sorted(set(word))
-    letter = draws.word(letters if draws.words.random() < 0.5 else [x for x in letters if word.count(x) > 1] or letters)
-    count = word.count(letter)
-    marked = " ".join(word)
+    # Drawn by count first: most letters of most words occur once, and always answering 1 would look like skill.
+    count = int(draws.words.integers(1, 4))
+    pairs = [(word, letter) for word in pool for letter in sorted(set(word)) if word.count(letter) == count]
+    word, letter = pairs[int(draws.words.integers(len(pairs)))]
     return Item(
-        f"How many times does the letter {letter} occur in the word {word}?", f"{marked}\n#### {count}", str(count)
+        f"How many {letter} are in {word}?",
+        f"The letter {letter} occurs {count} times in {word}.\n#### {count}",
+        str(count),
     )
 
 
 @task("letters", family="language", dial="length of the word, 1 to 3", grader="number", verifier="")
 def letters() -> Generated:
     """How often a letter occurs in a word."""
-    return Generated("letters", _make_letters, (1, 2, 3), 1, "length of the word", max_tokens=64)
+    return Generated("letters", _make_letters, (1, 2, 3), 1, "length of the word", shots=6, max_tokens=64)
 
 
 def words_in(sentence: str) -> list[str]:
@@ -127,4 +128,4 @@ def _make_json(draws: Draws, level: int) -> Item:
 @task("json", family="language", dial="fields, 2 to 5", grader="equal objects", verifier="")
 def json() -> Generated:
     """A small JSON object out of a sentence."""
-    return Generated("json", _make_json, (1, 2, 3, 4), 2, "number of fields less one", shots=2, max_tokens=80)
+    return Generated("json", _make_json, (1, 2, 3, 4), 3, "number of fields less one", shots=2, max_tokens=80)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
 
 from clew.registry import task
-from clew.tasks.answers import visible
+from clew.tasks.answers import stated, visible
 from clew.tasks.base import Draws, Generated, Item
 
 Board = tuple[int, ...]
@@ -56,14 +56,23 @@ def _rows(board: Board) -> str:
     return "\n".join(" ".join(str(d or "_") for d in board[r : r + 4]) for r in (0, 4, 8, 12))
 
 
-def last_board(text: str) -> str | None:
-    """The last four rows of four digits in a solution; None without them."""
-    shown = visible(text)
-    if shown is None:
-        return None
-    rows = [re.sub(r"\D", "", line) for line in shown[-4000:].splitlines() if re.fullmatch(r"[\s|,1-4]*", line)]
-    rows = [row for row in rows if len(row) == 4]
-    return "\n".join(" ".join(row) for row in rows[-4:]) if len(rows) >= 4 else None
+def _blanks(given: Board) -> Callable[[str], str | None]:
+    """Reads the digits of the blanks, in order: stated as such, or out of the last full board in a solution."""
+    cells = [i for i, digit in enumerate(given) if not digit]
+
+    def read(text: str) -> str | None:
+        shown = visible(text)
+        if shown is None:
+            return None
+        rows = [re.sub(r"\D", "", line) for line in shown[-4000:].splitlines() if re.fullmatch(r"[\s|,1-4]*", line)]
+        rows = [row for row in rows if len(row) == 4]
+        if len(rows) >= 4:
+            board = "".join(rows[-4:])
+            return " ".join(board[i] for i in cells)
+        digits = re.findall(r"(?<!\d)[1-4](?!\d)", stated(shown) or "")
+        return " ".join(digits) if len(digits) == len(cells) else None
+
+    return read
 
 
 def _make(draws: Draws, level: int) -> Item:
@@ -78,16 +87,17 @@ def _make(draws: Draws, level: int) -> Item:
     given = tuple(board)
 
     def verify(answer: str) -> float:
-        cells = tuple(int(d) for d in re.findall(r"[1-4]", answer))
-        fits = len(cells) == 16 and all(g in (0, c) for g, c in zip(given, cells, strict=True))
-        return float(fits and valid(cells))
+        if not re.fullmatch(r"[1-4](?: [1-4])*", answer) or len(answer.split()) != given.count(0):
+            return 0.0
+        filled = iter(map(int, answer.split()))
+        return float(valid(tuple(d or next(filled) for d in given)))
 
-    question = f"Fill the blanks so that every row, column and 2x2 block has 1, 2, 3, 4.\n{_rows(given)}"
-    answer = _rows(solved)
-    return Item(question, answer, answer, verify, verify, last_board, {"given": given})
+    blanks = " ".join(str(s) for s, g in zip(solved, given, strict=True) if not g)
+    question = f"Fill the blanks of this 4x4 sudoku, in order.\n{_rows(given)}"
+    return Item(question, blanks, blanks, verify, verify, _blanks(given), {"given": given, "board": _rows(solved)})
 
 
 @task("sudoku4", family="puzzles", dial="blanks, 1 to 10", grader="the verifier", verifier="rules and given cells")
 def sudoku4() -> Generated:
     """Sudoku on a 4 x 4 board with one solution."""
-    return Generated("sudoku4", _make, range(1, 11), 2, "number of blanks", shots=2, max_tokens=48)
+    return Generated("sudoku4", _make, range(1, 11), 1, "number of blanks", shots=4, max_tokens=48)
