@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from clew.budget import Gauge
 from clew.models.base import Context, Model
 from clew.sampling import Sampling, Stream, Until
-from clew.tree import Node, Segment
+from clew.tree import Finish, Node, Segment
 
 Running = MutableMapping["asyncio.Future[list[Segment]]", Sequence[Gauge]]
 """The calls in flight, and the gauges by which they can be given up."""
@@ -60,7 +60,7 @@ class Extension:
                     cancelled = error
                     for gauge in self.gauges:
                         gauge.close()
-            return work.result(), cancelled
+            return [_truncated(segment, self.until) for segment in work.result()], cancelled
         finally:
             del running[work]
             for gauge in self.gauges:
@@ -78,6 +78,12 @@ def resolved(until: Until, *, steps: Sequence[str], stop: Sequence[str], spare: 
         # A text inserted at the very limit may be answered by one token.
         limit=max(limit, 1),
     )
+
+
+def _truncated(segment: Segment, until: Until) -> Segment:
+    """A step that ends where the solution may grow no longer is the last one: it is cut there."""
+    full = until.limit is not None and len(segment) >= until.limit
+    return replace(segment, finish=Finish.LENGTH) if full and segment.finish is Finish.STEP else segment
 
 
 def kept_tokens(segment: Segment, *, tokens: int | None, left: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -69,6 +69,8 @@ class Until:
     stop: the text is cut before the first of these strings; finish `stop`. The tokens stay whole.
     max_tokens: a cap for this one extension; reaching it ends a step (finish `step`): the node can be extended further.
     limit: tokens left for the whole solution (filled in by `Search`); reaching it is a truncation (finish `length`).
+    halt: asked after each token with the text of the extension so far; the step ends when it says so (finish `step`).
+        It must be quick, without effects, and must not raise: an engine asks from its own thread, between two batches.
     """
 
     step: bool = False
@@ -76,6 +78,7 @@ class Until:
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     limit: int | None = None
+    halt: Callable[[str], bool] | None = None
 
     @property
     def cap(self) -> int | None:

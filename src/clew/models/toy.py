@@ -224,7 +224,7 @@ class ToyModel:
             run.cut = len(written) - min(cuts)
         elif not more:
             run.finish = Finish.CANCELLED
-        elif any(delimiter in written for delimiter in until.delimiters):
+        elif any(delimiter in written for delimiter in until.delimiters) or (until.halt and until.halt(written)):
             run.finish = Finish.STEP
         elif offset + 1 == until.limit or len(context) + offset + 1 == self.context_length:
             run.finish = Finish.LENGTH

@@ -105,15 +105,18 @@ class Job:
         if vocabulary.ends[token]:
             return Finish.END
         ending = self.ending
-        if ending.watch is not None:
+        until = ending.until
+        if ending.watch is not None or until.halt is not None:
             piece = vocabulary.pieces[token]
             self.data += piece
-            if ending.watch[token]:
+            if ending.watch is not None and ending.watch[token]:
                 if first_match(self.data, len(piece), ending.stop) is not None:
                     return Finish.STOP
                 if first_match(self.data, len(piece), ending.delimiters) is not None:
                     return Finish.STEP
-        count, until = len(self.generated), ending.until
+            if until.halt is not None and until.halt(self.data.decode(errors="ignore")):
+                return Finish.STEP
+        count = len(self.generated)
         if (until.limit is not None and count >= until.limit) or count >= ending.room:
             return Finish.LENGTH
         if until.max_tokens is not None and count >= until.max_tokens:
