@@ -133,6 +133,17 @@ def test_visits_concentrate_on_the_optimum(policy: str, backup: str, parallel: i
     assert path == OPTIMUM
 
 
+def test_one_simulation_backs_up_one_value() -> None:
+    """The best new step's: three bad siblings say nothing against a state that has a good way on."""
+    search = searching(model=UNIFORM)
+    run(mcts(search, simulations=2, parallel=1, expand=24, explore=0.0, scorer=ByText(sound)))
+    assert search.root.scores["mcts_visits"] == 2 and search.root.scores["mcts_value"] == 1.0
+    values = {
+        n.solution: n.scores["mcts_value"] for n in search.tree.nodes if n.depth == 1 and "mcts_value" in n.scores
+    }
+    assert values == {"a": 0.0, "b": 0.0, "c": 1.0}
+
+
 def test_selection_goes_down_the_whole_tree() -> None:
     """Not one level only: with a clear value the tree is extended at every depth along the optimum."""
     search = searching(model=UNIFORM)

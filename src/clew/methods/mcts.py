@@ -32,10 +32,10 @@ BARREN = 16
     paper="arXiv:2405.03553",
     needs={"text"},
     proof="tests/methods/test_mcts.py",
-    departs="Every new step is evaluated at once and counts as a visit. Values are scaled to [0, 1] by the least and "
-    "the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in rounds with virtual "
-    "loss. Where every step leads to a finished solution, the parent of the selected one gets further steps. For "
-    "evaluate=quality the distance to completion is that of the shortest rollout.",
+    departs="Every new step is evaluated at once, and the best one's value is backed up. Values are scaled to [0, 1] "
+    "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in rounds "
+    "with virtual loss. Where every step leads to a finished solution, the parent of the selected one gets further "
+    "steps. For evaluate=quality the distance to completion is that of the shortest rollout.",
 )
 async def mcts(
     search: Search,
@@ -124,10 +124,16 @@ def _backed_up(batch: Sequence[Arm], new: Sequence[Arm]) -> None:
             arm.pending -= 1
         if leaf.node.finished:
             leaf.back_up(leaf.value)
+    grown: dict[Arm, list[Arm]] = {}
     for arm in new:
         assert arm.parent is not None
-        arm.parent.children.append(arm)
-        arm.back_up(arm.value)
+        grown.setdefault(arm.parent, []).append(arm)
+    for parent, arms in grown.items():
+        # One simulation, one value: the others would drag down the mean of all that is above them.
+        parent.back_up(max(arm.value for arm in arms))
+        for arm in arms:
+            arm.begin()
+        parent.children += arms
     for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
         arm.node.scores["mcts_visits"] = float(arm.visits)
         arm.node.scores["mcts_value"] = arm.total / arm.visits

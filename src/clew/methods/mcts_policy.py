@@ -61,6 +61,10 @@ class Arm:
             yield arm
             arm = arm.parent
 
+    def begin(self) -> None:
+        """Its own value is its first visit, which nothing above it sees."""
+        self.visits, self.total, self.best = 1, self.value, self.value
+
     def back_up(self, value: float) -> None:
         """One more value, seen from here and from everything above."""
         for arm in self.path():
