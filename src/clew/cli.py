@@ -42,13 +42,13 @@ class Group(click.Group):
 def _say() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, emoji=False)
 
 
 def _out() -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(emoji=False)
 
 
 def _json(data: Any) -> None:
@@ -313,13 +313,20 @@ def list_(kind: str, as_json: bool) -> None:
     """List what can be asked for by name, with its paper and what it needs."""
     from clew import registry
 
-    rows = []
-    for entry in getattr(registry, kind):
-        row: dict[str, Any] = {"name": entry.name, "summary": entry.summary}
-        row["parameters"] = ", ".join(entry.parameters)
-        row["needs"] = ", ".join(sorted(entry.needs))
-        row["paper"] = entry.paper
-        rows.append(row)
+    rows = [
+        {
+            "name": entry.name,
+            "summary": entry.summary,
+            "parameters": list(entry.parameters),
+            "needs": sorted(entry.needs),
+            "paper": entry.paper,
+        }
+        for entry in getattr(registry, kind)
+    ]
+    if kind == "models":
+        from clew.models import catalogue
+
+        rows = [{"name": name, "summary": summary} for name, summary in catalogue().items()] + rows
     if as_json:
         _json(rows)
         return
@@ -352,7 +359,7 @@ def pull(name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(url: str | None, fresh: bool, as_json: bool) -> None:
     """Say what this machine, or a server, can do for clew."""
-    from clew.terminal import entries_table
+    from clew.terminal import facts_table
 
     if url:
         from clew.models.openai import probe
@@ -367,7 +374,7 @@ def doctor(url: str | None, fresh: bool, as_json: bool) -> None:
     if as_json:
         _json(data)
         return
-    _out().print(entries_table([{"what": what, "found": said} for what, said in rows]))
+    _out().print(facts_table(rows))
 
 
 def _result_data(result: Result) -> dict[str, Any]:

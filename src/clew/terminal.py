@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -165,11 +165,28 @@ def _short(value: str | None, width: int = 40) -> str:
 
 
 def entries_table(rows: list[dict[str, Any]]) -> Table:
-    """Rows of plain data as a table, columns as they first appear."""
-    table = Table(header_style="dim", box=None)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
+    """Registered things: the name, and beside it the summary with parameters, needs and paper below."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
     for row in rows:
-        table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
+        said = Text(row["summary"])
+        details = [
+            f"{key}: {', '.join(row[key]) if isinstance(row[key], list) else row[key]}"
+            for key in ("parameters", "needs", "paper")
+            if row.get(key)
+        ]
+        if details:
+            said.append("\n" + " · ".join(details), style="dim")
+        table.add_row(Text(row["name"]), said)
+    return table
+
+
+def facts_table(rows: Sequence[tuple[str, object]]) -> Table:
+    """What was asked, and what was found."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for what, found in rows:
+        table.add_row(Text(what), Text(str(found)))
     return table

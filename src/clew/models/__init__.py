@@ -50,6 +50,16 @@ def load(spec: str, **options: Any) -> Model:
     )
 
 
+def catalogue() -> dict[str, str]:
+    """What `load` takes beside the registered models: spec → what it is."""
+    here = {name: "on this machine" if model_path(name) else f"fetch it: clew pull {name}" for name in EMBEDDED}
+    return {name: f"{EMBEDDED[name].summary} ({where})" for name, where in here.items()} | {
+        "PATH.gguf": "Any GGUF file, run in this process.",
+        "hf:ORG/REPO/FILE.gguf": "A file of the Hugging Face hub, fetched first (extra `hub`).",
+        "http(s)://HOST/v1": "Any OpenAI-compatible server; `clew doctor URL` says what it can do.",
+    }
+
+
 def _embedded(path: Path, options: dict[str, Any]) -> Model:
     from clew.models.llamacpp import LlamaCppModel
 
