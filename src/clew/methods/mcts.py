@@ -33,9 +33,9 @@ BARREN = 16
     needs={"text"},
     proof="tests/methods/test_mcts.py",
     departs="Every new step is evaluated at once, and the best one's value is backed up. Values are scaled to [0, 1] "
-    "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in rounds "
-    "with virtual loss. Where every step leads to a finished solution, the parent of the selected one gets further "
-    "steps. For evaluate=quality the distance to completion is that of the shortest rollout.",
+    "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in "
+    "rounds with virtual loss. Where every step leads to a finished solution, the parent of the selected one gets "
+    "further steps. For evaluate=quality the distance to completion is that of the shortest rollout.",
 )
 async def mcts(
     search: Search,
