@@ -149,9 +149,9 @@ class Growth:
                 return
         if not more:
             self.finish = Finish.CANCELLED
-        elif self._longest and piece.text and any(self.text.find(d, window) >= 0 for d in until.delimiters):
-            self.finish = Finish.STEP
-        elif until.halt is not None and until.halt(self.text):
+        elif (self._longest and piece.text and any(self.text.find(d, window) >= 0 for d in until.delimiters)) or (
+            until.halt is not None and until.halt(self.text)
+        ):
             self.finish = Finish.STEP
         elif count == until.limit:
             self.finish = Finish.LENGTH

@@ -322,12 +322,12 @@ class OpenAIModel:
         except Transient:
             if not all(g.finish or reasons.get(i) for i, g in enumerate(growths)):
                 raise
-        if len(reasons) < len(growths):
-            raise Transient("the reply held no choices" if not reasons else "the reply held too few choices")
+        if not all(growth.tokens or reasons.get(i) for i, growth in enumerate(growths)):
+            raise Transient("the reply held too few choices" if any(reasons.values()) else "the reply held no choices")
         # Of several choices some servers count one only; an echo may be counted or not.
         used = usage.get("completion_tokens") if len(growths) == 1 and not growths[0].echo else None
         for index, growth in enumerate(growths):
-            growth.ended(reasons[index], used)
+            growth.ended(reasons.get(index), used)
         if "prompt_n" in timings:
             return int(timings["prompt_n"])
         if "prompt_tokens" in usage:

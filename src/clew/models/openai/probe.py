@@ -19,9 +19,11 @@ from clew.models.pull import cache_dir
 _VERSION = 1
 _HELLO = [{"role": "user", "content": "Write eight random words."}]
 _WEEK = {"role": "user", "content": "Name the days of the week."}
-# Cut within a word: whoever goes on writes "day", whoever begins a new turn does not.
+# Cut within a word: whoever goes on writes "day", whoever begins a new turn does not; and whoever says it all again in
+# fewer tokens than it has is echoing it.
 _BEGUN = "The days of the week are Monday, Tuesday, Wednes"
 _REST = "day"
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ class _Prober:
 
     async def _prefill(self) -> None:
         begun = [_WEEK, {"role": "assistant", "content": _BEGUN}]
-        body = {"messages": begun, self.found["limit_field"]: 16, "temperature": 0, "stream": self.found["streams"]}
+        body = {"messages": begun, self.found["limit_field"]: _FEW, "temperature": 0, "stream": self.found["streams"]}
         self.found["prefill"] = ""
         vllm = {"add_generation_prompt": False, "continue_final_message": True}
         for more, how in (({}, "continues"), (vllm, "final message")):
