@@ -24,7 +24,7 @@ from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Segment
 
-_MEMORY_LIMIT = 6 << 30
+_MEMORY_LIMIT = 4 << 30
 _SMALLEST_MEMORY = 64 << 20
 
 
@@ -33,7 +33,7 @@ class LlamaCppModel:
 
     context: the most tokens of one sequence; what the model was trained for by default, less where `cache_bytes` does
         not hold that much.
-    cache_bytes: memory for keys and values; a third of what is free, at most 6 GiB, by default.
+    cache_bytes: memory for keys and values; a third of what is free, at most 4 GiB, by default.
     live: continuations computed in one batch at most; others wait.
     format: 'auto' (what `format_choice` says), or 'as shipped'.
 

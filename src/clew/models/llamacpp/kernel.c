@@ -13,6 +13,7 @@
 #endif
 
 enum { BLOCK = 256, BINS = 1024, DEAD_END = -1, NOT_A_NUMBER = -2 };
+#define FLOOR -100.0f /* as in draw.py: the least log-probability that certainty counts */
 
 typedef struct {
     float value;
@@ -21,6 +22,7 @@ typedef struct {
 
 typedef struct {
     double exp_sum, weighted, plain; /* sums of e^d, d*e^d and d, where d = logit - maximum */
+    float least;
 } Moments;
 
 /* e^x for x <= 0, relative error below 2e-7; 0 below -87 (the Cephes polynomial, which compilers vectorise). */
@@ -49,7 +51,7 @@ CLONES static float maximum(const float *x, int count) {
 }
 
 CLONES static void moments_of_block(const float *x, int count, float top, Moments *m) {
-    float e_sum = 0, weighted = 0, plain = 0;
+    float e_sum = 0, weighted = 0, plain = 0, least = 0;
     for (int i = 0; i < count; i++) {
         float d = x[i] - top;
         d = d < -1e30f ? -1e30f : d;
@@ -57,10 +59,18 @@ CLONES static void moments_of_block(const float *x, int count, float top, Moment
         e_sum += e;
         weighted += d * e;
         plain += d;
+        least = d < least ? d : least;
     }
+    m->least = least < m->least ? least : m->least;
     m->exp_sum += e_sum;
     m->weighted += weighted;
     m->plain += plain;
+}
+
+static double floored_sum(const float *x, int vocab, float top, float floor) {
+    double sum = 0;
+    for (int i = 0; i < vocab; i++) sum += x[i] - top < floor ? floor : x[i] - top;
+    return sum;
 }
 
 CLONES static float mass_of_block(const float *x, int count, float top, float inverse_temperature) {
@@ -225,7 +235,7 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
     for (int row = 0; row < rows; row++) {
         const float *x = logits[row], *y = drawn[row];
         float *out = stats + 4 * row, x_max = maximum(x, vocab);
-        Moments m = {0, 0, 0};
+        Moments m = {0, 0, 0, 0};
         for (int start = 0; start < vocab; start += BLOCK)
             moments_of_block(x + start, vocab - start < BLOCK ? vocab - start : BLOCK, x_max, &m);
         if (!(m.exp_sum > 0 && m.exp_sum < INFINITY)) {
@@ -234,7 +244,8 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
         }
         double log_sum = log(m.exp_sum);
         out[1] = (float)(log_sum - m.weighted / m.exp_sum);
-        out[2] = m.plain < -1e29 ? INFINITY : (float)(log_sum - m.plain / vocab - log((double)vocab));
+        if (m.least - log_sum < FLOOR) m.plain = floored_sum(x, vocab, x_max, (float)(FLOOR + log_sum));
+        out[2] = (float)(log_sum - m.plain / vocab - log((double)vocab));
         if (top[row])
             record_top(x, vocab, top[row], x_max + log_sum, scratch, top_ids + (size_t)row * top_stride,
                        top_logprob + (size_t)row * top_stride);

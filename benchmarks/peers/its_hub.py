@@ -1,0 +1,152 @@
+"""its_hub beside clew: `python -m benchmarks.peers.its_hub [--install] [--json]`.
+
+its_hub_ratio: tokens a second of self-consistency with 16 samples over word problems, one problem after the other: clew
+    on its embedded engine, over its_hub against llama-server (the one that `xllamacpp` carries: 16 slots, as many
+    threads) on the same model file, with the same prompts, temperature and limit. Tokens are those of the texts that
+    came back, counted by one tokeniser for both. Rounds alternate; the figure is the median of their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+from clew.budget import Budget
+from clew.models import load
+from clew.models.llamacpp import LlamaCppModel
+from clew.models.llamacpp.format import threads_choice
+from clew.problem import Problem
+from clew.sampling import Sampling
+from clew.search import GENERATE, Search
+from clew.tasks import load_problems
+
+HOME = Path(__file__).parents[2] / ".peers" / "its_hub"
+REQUIREMENT = "its_hub[lm]==1.2.0"
+SAMPLES = 16
+MAX_TOKENS = 96
+TEMPERATURE = 0.8
+ROUNDS = 3
+HOW = "not installed: python -m benchmarks.peers.its_hub --install"
+
+SERVER = """
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path = sys.argv[1]
+params.n_parallel = 16
+params.n_ctx = 16 * 1024
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = int(sys.argv[2])
+params.hostnames = ["127.0.0.1"]
+params.port = 0
+server = xllamacpp.Server(params)
+print(f"{server.listening_address}/v1", flush=True)
+sys.stdin.read()
+"""
+
+PEER = """
+import json, sys, time
+from its_hub import SelfConsistency
+from its_hub.api import ChatMessage
+from its_hub.core.lms.openai_lm import OpenAICompatibleLanguageModel
+from its_hub.core.orchestrator import LMOrchestrator
+url, samples, max_tokens, temperature = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+lm = OpenAICompatibleLanguageModel(url, "none", "m", max_tokens=max_tokens, temperature=temperature)
+algorithm = SelfConsistency(None, orchestrator=LMOrchestrator(max_concurrency=samples))
+print("ready", flush=True)
+for line in sys.stdin:
+    problems = json.loads(line)
+    texts = []
+    begin = time.perf_counter()
+    for messages in problems:
+        turns = [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
+        result = algorithm.infer(lm, turns, budget=samples, return_response_only=False)
+        texts += [r["content"] for r in result.responses]
+    print(json.dumps({"seconds": time.perf_counter() - begin, "texts": texts}), flush=True)
+"""
+
+
+def install() -> None:
+    """Make the peer's virtual environment."""
+    venv.create(HOME, with_pip=True)
+    subprocess.run([HOME / "bin" / "python", "-m", "pip", "install", "--quiet", REQUIREMENT], check=True)
+
+
+async def through_clew(model: LlamaCppModel, problems: list[Problem], seed: int) -> tuple[list[str], float]:
+    """The solutions, and the seconds that they took."""
+    texts: list[str] = []
+    begin = time.perf_counter()
+    for problem in problems:
+        search = Search(problem, {GENERATE: model}, Budget(), seed=seed, sampling=Sampling(temperature=TEMPERATURE))
+        texts += [node.solution async for node in search.rollouts(n=SAMPLES)]
+    return texts, time.perf_counter() - begin
+
+
+def compare(count: int = 5) -> dict[str, Any]:
+    """The ratio and what is behind it; None and how to install the peer where it is not."""
+    if not (HOME / "bin" / "python").exists():
+        return {"its_hub_ratio": None, "its_hub": HOW}
+    # Without the stop strings that only one of the two would be given.
+    problems = [
+        Problem(p.id, p.messages, max_tokens=MAX_TOKENS) for p in load_problems("word", count=count, difficulty=1)
+    ]
+    model = load("smollm2-135m")
+    assert isinstance(model, LlamaCppModel)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    server_command = [sys.executable, "-c", SERVER, str(model.file), str(threads_choice())]
+    with subprocess.Popen(server_command, stderr=subprocess.DEVNULL, **pipes) as server:
+        try:
+            url = next((line.strip() for line in server.stdout or () if line.startswith("http")), "")
+            assert url, "llama-server did not start"
+            found = _rounds(model, problems, url, pipes)
+        finally:
+            server.terminate()
+    asyncio.run(model.close())
+    return found
+
+
+def _rounds(model: LlamaCppModel, problems: list[Problem], url: str, pipes: dict[str, Any]) -> dict[str, Any]:
+    arguments = [url, str(SAMPLES), str(MAX_TOKENS), str(TEMPERATURE)]
+    job = json.dumps([[{"role": m.role, "content": m.content} for m in p.messages] for p in problems])
+    ours, theirs = [], []
+    with subprocess.Popen([HOME / "bin" / "python", "-c", PEER, *arguments], **pipes) as peer:
+        assert peer.stdin is not None and peer.stdout is not None
+        assert peer.stdout.readline().strip() == "ready"
+        for seed in range(ROUNDS + 1):
+            peer.stdin.write(job + "\n")
+            peer.stdin.flush()
+            reply = json.loads(peer.stdout.readline())
+            texts, seconds = asyncio.run(through_clew(model, problems, seed))
+            if seed:  # the first round warms both up
+                theirs.append(sum(map(model.count, reply["texts"])) / reply["seconds"])
+                ours.append(sum(map(model.count, texts)) / seconds)
+        peer.stdin.close()
+    return {
+        "its_hub_ratio": round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 2),
+        "clew_tokens_per_second": round(statistics.median(ours), 1),
+        "its_hub_tokens_per_second": round(statistics.median(theirs), 1),
+        "problems": len(problems),
+        "samples": SAMPLES,
+    }
+
+
+def main() -> None:
+    """Run what the module's first lines say."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.its_hub", description=__doc__.splitlines()[0])
+    parser.add_argument("--install", action="store_true", help="make the peer's virtual environment first")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    if options.install:
+        install()
+    found = compare()
+    print(json.dumps(found) if options.json else "\n".join(f"{k:28} {v}" for k, v in found.items()))
+
+
+if __name__ == "__main__":
+    main()

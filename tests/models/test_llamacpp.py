@@ -1,0 +1,397 @@
+"""The embedded engine on the real model: text, cells, and what happens when things go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from clew.budget import Budget, Gauge, Ledger
+from clew.errors import ContextOverflow, ModelError, UsageError
+from clew.models.base import Context, Model
+from clew.models.llamacpp import LlamaCppModel
+from clew.problem import Message
+from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
+from clew.tree import Finish, Segment
+
+LOGIT_NOISE = 0.35  # what other batch shapes may change in a log-probability
+
+
+def prompt(model: Model, text: str = "Count from one to twenty in words.") -> Context:
+    return model.render([Message("user", text)])
+
+
+async def grow(
+    model: Model,
+    context: Context,
+    n: int = 1,
+    *,
+    until: Until = END,
+    sampling: Sampling = GREEDY,
+    seed: int = 0,
+    ledger: Ledger | None = None,
+) -> list[Segment]:
+    ledger = ledger or Ledger(Budget())
+    gauges = [ledger.open(model.name, "generate", model.cost, fresh=0, reused=len(context)) for _ in range(n)]
+    streams = [Stream("test", seed, i) for i in range(n)]
+    return await model.extend(context, until=until, sampling=sampling, streams=streams, gauges=gauges)
+
+
+def grown(model: Model, context: Context, n: int = 1, **settings: object) -> list[Segment]:
+    return asyncio.run(grow(model, context, n, **settings))  # type: ignore[arg-type]
+
+
+def agrees(model: Model, context: Context, segment: Segment) -> None:
+    """What was recorded of a segment is what the model says when it reads it."""
+    read = asyncio.run(model.score(context, segment.text, gauge=_gauge(model)))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(read.token_ids, segment.token_ids, strict=False)) if a != b), len(read)
+    )
+    assert same >= min(10, len(segment) - 1)  # a drawn text may be read as other tokens than it was written with
+    for name in ("logprob", "entropy", "certainty"):
+        np.testing.assert_allclose(getattr(read, name)[:same], getattr(segment, name)[:same], atol=LOGIT_NOISE)
+
+
+def test_is_a_model(smollm: LlamaCppModel) -> None:
+    assert isinstance(smollm, Model)
+    assert smollm.cost.params > 1e8
+    assert smollm.context_length == 8192
+
+
+def test_render_uses_the_file_s_template_and_continues_a_begun_turn(smollm: LlamaCppModel) -> None:
+    context = smollm.render([Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Hel")])
+    assert context.prompt == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHel"
+    )
+    assert len(context) < len(context.prompt) / 2
+
+
+def test_statistics_fit_together(smollm: LlamaCppModel) -> None:
+    (s,) = grown(smollm, prompt(smollm), until=tokens(12), sampling=Sampling(temperature=1, top=3))
+    assert s.logprob is not None and s.entropy is not None and s.certainty is not None
+    assert s.top_ids is not None and s.top_logprob is not None and s.proposal_logprob is not None
+    assert s.top_ids.shape == s.top_logprob.shape == (12, 3)
+    assert (np.diff(s.top_logprob, axis=1) <= 0).all()
+    assert (s.entropy >= 0).all() and (s.entropy <= np.log(49152)).all() and (s.certainty > 0).all()
+    np.testing.assert_allclose(s.proposal_logprob, s.logprob, atol=1e-5)
+
+
+def test_stop_string_across_tokens_cuts_the_text_and_keeps_the_tokens(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm)
+    (base,) = grown(smollm, context, until=tokens(40))
+    i = next(i for i in range(10, 40) if base.text.find(base.text[base.offsets[i] - 2 : base.offsets[i] + 2]) > 8)
+    stop = base.text[base.offsets[i] - 2 : base.offsets[i] + 2]
+    at = base.text.find(stop)
+    (cut,) = grown(smollm, context, until=Until(stop=("never this", stop)))
+    assert cut.finish is Finish.STOP
+    assert cut.text == base.text[:at]
+    assert cut.token_ids.tolist() == base.token_ids[: len(cut)].tolist()
+    whole = base.head(len(cut)).text
+    assert cut.cut == len(whole) - at >= len(stop)
+    assert (cut.offsets <= len(cut.text)).all()
+
+
+def test_step_ends_with_the_first_token_that_completes_a_delimiter(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm)
+    (base,) = grown(smollm, context, until=tokens(60))
+    (step,) = grown(smollm, context, until=Until(delimiters=("wo",)))
+    assert step.finish is Finish.STEP
+    assert "wo" in step.text and "wo" not in step.head(len(step) - 1).text
+    assert step.text == base.text[: len(step.text)]
+
+
+def test_the_end_token_is_charged_and_says_nothing(smollm: LlamaCppModel) -> None:
+    ledger = Ledger(Budget())
+    (s,) = grown(smollm, prompt(smollm, "Say only: yes"), until=END, ledger=ledger)
+    assert s.finish is Finish.END
+    assert ledger.usage.total.generated == len(s)
+    assert s.offsets[-1] == len(s.text)
+
+
+def test_caps(smollm: LlamaCppModel) -> None:
+    (step,) = grown(smollm, prompt(smollm), until=Until(max_tokens=5, limit=9))
+    (length,) = grown(smollm, prompt(smollm), until=Until(max_tokens=9, limit=5))
+    assert (step.finish, len(step)) == (Finish.STEP, 5)
+    assert (length.finish, len(length)) == (Finish.LENGTH, 5)
+
+
+def test_a_character_of_several_tokens_arrives_whole(smollm: LlamaCppModel) -> None:
+    text = "ж😀語"
+    encoded = smollm.encode(text)
+    assert len(encoded) > len(text)
+    context = prompt(smollm)
+    said = ""
+    for token in encoded.token_ids.tolist():
+        (s,) = grown(smollm, context, until=tokens(1), sampling=GREEDY.but(logit_bias={token: 1e6}))
+        assert s.token_ids.tolist() == [token]
+        assert "�" not in s.text
+        context = context.extended([s])
+        said += s.text
+    assert said == text
+
+
+def test_half_a_character_at_the_limit_is_marked(smollm: LlamaCppModel) -> None:
+    first = int(smollm.encode("😀").token_ids[0])
+    (s,) = grown(smollm, prompt(smollm), until=Until(limit=1), sampling=GREEDY.but(logit_bias={first: 1e6}))
+    assert (s.finish, s.text) == (Finish.LENGTH, "�")
+
+
+def test_rewinding_and_forking_compute_nothing_again(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Name five animals and say one thing about each of them.")
+    (base,) = grown(smollm, context, until=tokens(40))
+    for kept in (39, 20, 7):
+        ledger = Ledger(Budget())
+        (again,) = grown(smollm, context.extended([base.head(kept)]), until=tokens(40 - kept), ledger=ledger)
+        # The last token's logits are not kept everywhere: at most that one is computed again.
+        assert ledger.usage.total.computed <= 1
+        assert base.logprob is not None and again.logprob is not None
+        assert again.text == base.text[base.head(kept).offsets.size and len(base.head(kept).text) :]
+        np.testing.assert_allclose(again.logprob, base.logprob[kept:], atol=LOGIT_NOISE)
+
+
+def test_a_shared_prompt_is_computed_once_also_for_calls_at_once(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Here is a story. " * 60 + "How does it end?")
+    ledger = Ledger(Budget())
+
+    async def all_at_once() -> None:
+        calls = (grow(smollm, context, until=tokens(8), sampling=Sampling(), seed=i, ledger=ledger) for i in range(16))
+        await asyncio.gather(*calls)
+
+    asyncio.run(all_at_once())
+    assert ledger.usage.total.computed <= len(context)
+
+
+def test_prompts_that_begin_alike_are_computed_once(smollm: LlamaCppModel) -> None:
+    shared = "The examples of this task follow. " * 30
+    contexts = [prompt(smollm, f"{shared} Question number {i}?") for i in range(8)]
+    ledger = Ledger(Budget())
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(grow(smollm, c, until=tokens(4), ledger=ledger) for c in contexts))
+
+    asyncio.run(all_at_once())
+    assert ledger.usage.total.computed < len(contexts[0]) + 8 * 20
+
+
+def test_steps_of_a_search_compute_only_what_is_new(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Write a long story about a dog and a cat who are friends.")
+    ledger = Ledger(Budget())
+
+    async def search() -> None:
+        beam = [context] * 8
+        for depth in range(5):
+            steps = await asyncio.gather(
+                *(
+                    grow(smollm, c, until=tokens(6), sampling=Sampling(), seed=100 * depth + i, ledger=ledger)
+                    for i, c in enumerate(beam)
+                )
+            )
+            beam = [c.extended(s) for c, s in zip(beam, steps, strict=True)]
+            # As resampling does: some branches twice, some dropped, and one old node again.
+            beam = [beam[0], beam[0], *beam[1:4], beam[2], beam[5], beam[0]]
+
+    asyncio.run(search())
+    usage = ledger.usage.total
+    assert usage.generated == 8 * 5 * 6
+    assert usage.computed <= len(context) + 0.02 * usage.generated
+
+
+def test_eviction_is_followed_by_recomputation(small: LlamaCppModel) -> None:
+    contexts = [prompt(small, f"{i}. " + "Tell me of the sea and of the wind. " * 40) for i in range(8)]
+    ledger = Ledger(Budget())
+    first = [grown(small, c, until=tokens(6), ledger=ledger)[0].text for c in contexts]
+    once = ledger.usage.total.computed
+    second = [grown(small, c, until=tokens(6), ledger=ledger)[0].text for c in contexts]
+    assert first == second
+    assert once < ledger.usage.total.computed <= 2 * once
+
+
+def test_more_and_longer_sequences_than_fit_take_turns(small: LlamaCppModel, smollm: LlamaCppModel) -> None:
+    """The long prompt needs cells so long that only one sequence fits: the others leave and come back."""
+    contexts = [prompt(small, f"Explain how bread number {i} is made.") for i in range(4)]
+    contexts.insert(2, prompt(small, "Explain how bread is made. " * 100))
+
+    async def all_at_once() -> list[list[Segment]]:
+        return await asyncio.gather(*(grow(small, c, until=tokens(60), sampling=Sampling()) for c in contexts))
+
+    for context, (segment,) in zip(contexts, asyncio.run(all_at_once()), strict=True):
+        assert len(segment) == 60
+        agrees(smollm, context, segment)
+
+
+def test_context_overflow_and_full_context(small: LlamaCppModel) -> None:
+    assert small.context_length is not None and small.context_length < 8192
+    with pytest.raises(ContextOverflow, match="do not fit"):
+        grown(small, prompt(small, "word " * 2 * small.context_length))
+    nearly = prompt(small, "word " * (small.context_length - 80))
+    room = small.context_length - len(nearly)
+    (s,) = grown(small, nearly, sampling=GREEDY.but(bans={i: _ends(small) for i in range(room + 1)}))
+    assert (s.finish, len(s)) == (Finish.LENGTH, room)
+
+
+def test_budget_is_kept_to_the_token_and_cancels(smollm: LlamaCppModel) -> None:
+    ledger = Ledger(Budget(tokens=50))
+    out = grown(smollm, prompt(smollm, "Tell a long story."), 4, sampling=Sampling(), ledger=ledger)
+    assert 50 <= ledger.usage.total.tokens < 50 + 4
+    assert sum(map(len, out)) == ledger.usage.total.generated
+    assert all(s.finish is Finish.CANCELLED for s in out)
+
+
+def test_a_closed_gauge_ends_one_and_leaves_the_others(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Tell a long story of a king.")
+
+    async def run() -> list[Segment]:
+        ledger = Ledger(Budget())
+        gauges = [ledger.open("m", "generate", smollm.cost, fresh=0, reused=0) for _ in range(3)]
+        gauges[0].close()
+        streams = [Stream(i) for i in range(3)]
+        call = smollm.extend(context, until=tokens(30), sampling=Sampling(), streams=streams, gauges=gauges)
+        work = asyncio.ensure_future(call)
+        while gauges[1].generated < 3:  # noqa: ASYNC110 - a gauge has no event
+            await asyncio.sleep(0.005)
+        gauges[1].close()
+        return await work
+
+    out = asyncio.run(run())
+    assert [s.finish for s in out] == [Finish.CANCELLED, Finish.CANCELLED, Finish.STEP]
+    assert len(out[0]) == 0 and 3 <= len(out[1]) < 30 and len(out[2]) == 30
+
+
+def test_cancelling_the_task_frees_its_sequence() -> None:
+    from clew.models.pull import pull
+
+    model = LlamaCppModel(pull("smollm2-135m"), live=1)
+
+    async def run() -> Segment:
+        endless = GREEDY.but(logit_bias=dict.fromkeys(_ends(model), -1000000.0))
+        work = asyncio.ensure_future(grow(model, prompt(model), until=END, sampling=endless))
+        await asyncio.sleep(0.3)
+        work.cancel()
+        # With one place only, this comes to its turn when the other has left.
+        (s,) = await grow(model, prompt(model, "Hello"), until=tokens(3))
+        await model.close()
+        return s
+
+    assert len(asyncio.run(run())) == 3
+
+
+def test_a_dead_end_is_a_truncation(smollm: LlamaCppModel) -> None:
+    ledger = Ledger(Budget())
+    everything = frozenset(range(49152))
+    (s,) = grown(smollm, prompt(smollm), sampling=Sampling(bans={3: everything}), ledger=ledger)
+    assert (s.finish, len(s)) == (Finish.LENGTH, 3)
+    assert ledger.usage.total.generated == 3
+
+
+def test_bans_hold_where_they_say(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm)
+    (free,) = grown(smollm, context, until=tokens(6))
+    (banned,) = grown(smollm, context, until=tokens(6), sampling=GREEDY.but(bans={2: {int(free.token_ids[2])}}))
+    assert banned.token_ids[:2].tolist() == free.token_ids[:2].tolist()
+    assert banned.token_ids[2] != free.token_ids[2]
+
+
+def test_unknown_token_ids_are_refused(smollm: LlamaCppModel) -> None:
+    with pytest.raises(UsageError, match="no token 49152"):
+        grown(smollm, prompt(smollm), sampling=Sampling(logit_bias={49152: 1.0}))
+
+
+def test_teacher_forcing_gives_the_recorded_statistics(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "What is the capital of France? Explain.")
+    (base,) = grown(smollm, context, until=tokens(20))
+    scored = asyncio.run(smollm.score(context, base.text, gauge=_gauge(smollm)))
+    assert scored.text == base.text and scored.finish is Finish.STEP
+    assert scored.token_ids.tolist() == base.token_ids.tolist()
+    assert scored.offsets.tolist() == base.offsets.tolist()
+    agrees(smollm, context, base)
+
+
+def test_scores_in_one_batch_equal_scores_alone(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Is the sky blue? Answer yes or no.")
+    options = ["Yes", "No", "Perhaps, because of the light in the air.", ""]
+
+    async def together() -> list[Segment]:
+        return await asyncio.gather(*(smollm.score(context, o, gauge=_gauge(smollm)) for o in options))
+
+    alone = [asyncio.run(smollm.score(context, o, gauge=_gauge(smollm))) for o in options]
+    for a, b in zip(alone, asyncio.run(together()), strict=True):
+        assert a.text == b.text
+        if len(a):
+            np.testing.assert_allclose(a.logprob, b.logprob, atol=LOGIT_NOISE)
+
+
+def test_two_event_loops_at_once(smollm: LlamaCppModel) -> None:
+    contexts = [prompt(smollm, f"Write a sentence about the number {i}.") for i in range(4)]
+    out: dict[int, Segment] = {}
+
+    def search(i: int) -> None:
+        (out[i],) = grown(smollm, contexts[i], until=tokens(20))
+
+    threads = [threading.Thread(target=search, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for i, context in enumerate(contexts):
+        agrees(smollm, context, out[i])
+
+
+def test_equal_seeds_give_equal_text(smollm: LlamaCppModel) -> None:
+    context = prompt(smollm, "Write a poem.")
+    a = grown(smollm, context, 4, until=tokens(24), sampling=Sampling(temperature=1), seed=5)
+    b = grown(smollm, context, 4, until=tokens(24), sampling=Sampling(temperature=1), seed=5)
+    c = grown(smollm, context, 4, until=tokens(24), sampling=Sampling(temperature=1), seed=6)
+    assert [s.text for s in a] == [s.text for s in b]
+    assert {s.text for s in a}.isdisjoint(s.text for s in c)
+
+
+def test_a_closed_model_says_so() -> None:
+    from clew.models.pull import pull
+
+    model = LlamaCppModel(pull("smollm2-135m"), context=512)
+    context = prompt(model)
+
+    async def run() -> None:
+        work = asyncio.ensure_future(grow(model, context, until=tokens(400)))
+        await asyncio.sleep(0.2)
+        await model.close()
+        with pytest.raises(ModelError, match="closed"):
+            await work
+        await model.close()
+        with pytest.raises(ModelError, match="closed"):
+            await grow(model, context)
+
+    asyncio.run(run())
+
+
+def test_an_interpreter_that_ends_in_the_middle_does_not_hang() -> None:
+    program = """
+import asyncio
+from clew.models import load
+from clew.budget import *; from clew.sampling import *; from clew.problem import Message
+model = load("smollm2-135m")
+async def main():
+    gauge = Ledger(Budget()).open("m", "generate", model.cost, fresh=0, reused=0)
+    context = model.render([Message("user", "Tell a long story.")])
+    asyncio.ensure_future(
+        model.extend(context, until=tokens(4000), sampling=GREEDY, streams=[Stream(1)], gauges=[gauge])
+    )
+    while gauge.generated < 3:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+print("bye")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "bye\n", "")
+
+
+def _gauge(model: Model) -> Gauge:
+    return Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
+
+
+def _ends(model: LlamaCppModel) -> frozenset[int]:
+    return frozenset(np.flatnonzero(model._vocabulary.ends).tolist())
