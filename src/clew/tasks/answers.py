@@ -27,8 +27,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _TAIL = 20_000  # characters of a solution's end in which an answer is sought
 _STATEMENTS = 32  # how many of the last statements are read
 _THINKING = ("think", "thinking", "thought", "reasoning", "reflection", "scratchpad", "seed:think")
-_OPEN = re.compile(rf"<(?:{'|'.join(_THINKING)})>|\[THINK\]|◁think▷", re.IGNORECASE)
-_CLOSE = re.compile(rf"</(?:{'|'.join(_THINKING)})>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+THINK_OPEN = re.compile(rf"<(?:{'|'.join(_THINKING)})>|\[THINK\]|◁think▷", re.IGNORECASE)
+THINK_CLOSE = re.compile(rf"</(?:{'|'.join(_THINKING)})>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 
 _MARK = re.compile(
     r"(?P<hashes>\#{4}[ \t]*)(?=\S)"
@@ -57,9 +57,9 @@ def visible(text: str) -> str | None:
     A closing tag without an opening one ends a block that the prompt opened.
     """
     closed = 0
-    for match in _CLOSE.finditer(text):
+    for match in THINK_CLOSE.finditer(text):
         closed = match.end()
-    if _OPEN.search(text, closed):
+    if THINK_OPEN.search(text, closed):
         return None
     return text[closed:]
 
