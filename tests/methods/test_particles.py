@@ -10,7 +10,8 @@ import pytest
 
 from clew.errors import UsageError
 from clew.methods.beam import beam
-from clew.methods.particles import EVIDENCE, WEIGHT, entropic, particle_filter, particle_gibbs
+from clew.methods.particles import entropic, particle_filter, particle_gibbs
+from clew.methods.weighted import EVIDENCE, WEIGHT
 from clew.models.toy import Ids, ToyModel
 from clew.models.toy_specs import markov
 from clew.problem import Answer

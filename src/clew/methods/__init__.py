@@ -2,6 +2,7 @@
 
 from clew.methods import (
     ab_mcts,
+    antislop,
     beam,
     best_first,
     best_of_n,
@@ -25,6 +26,7 @@ from clew.methods import (
 
 __all__ = [
     "ab_mcts",
+    "antislop",
     "beam",
     "best_first",
     "best_of_n",

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clew.errors import UsageError
 from clew.methods.patterns import Match, Patterns, read
-from clew.methods.rewinding import Bans, grow, stuck, token_at
+from clew.methods.rewinding import Draft, grow, starts, stuck, token_at
 from clew.methods.solutions import at_least
 from clew.problem import Answer
 from clew.registry import method
-from clew.sampling import Sampling, tokens
+from clew.sampling import tokens
 from clew.search import Search
 from clew.tree import Node, Tree
 
-REWINDS = "antislop_rewinds"
-"""The score of a final leaf that says how often its text was rewound."""
-UNDONE = "antislop_tokens"
-"""The score of a final leaf that says how many tokens were undone on the way to it."""
 PREFIX = "instead of "
-CHUNKS = (4, 32)
-"""Tokens between two looks for patterns: the least, right after a rewind, and the most; doubled each time."""
 
 
 def undone(tree: Tree) -> Counter[str]:
@@ -66,98 +60,65 @@ async def antislop(
     if not 0 < strength <= 1:
         raise UsageError(f"strength={strength} is not possible", "It must be in (0, 1] (1 bans outright)")
     banned = Patterns(read(patterns), read(regexes))
-    sampling = search.at(temperature)
-    # Each solution has a beginning of its own, so that none of them draws what another's rewinds leave.
-    starts = [await search.insert(search.root, "", label="solution") for _ in range(n)] if n > 1 else [search.root]
-    writers = [_Writer(search, banned, sampling, start, strength, retries, limit) for start in starts]
-    leaves = await search.together(*(writer.write() for writer in writers))
+    drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
+    leaves = await search.together(*(_Writer(draft, banned, strength).write() for draft in drafts))
     return search.pick(leaves)
 
 
 class _Writer:
-    """One solution while it is written."""
+    """Writes one solution. passing: where phrases begin that are let through."""
 
-    def __init__(
-        self,
-        search: Search,
-        patterns: Patterns,
-        sampling: Sampling,
-        start: Node,
-        strength: float,
-        retries: int,
-        limit: int,
-    ) -> None:
-        self.search = search
+    def __init__(self, draft: Draft, patterns: Patterns, strength: float) -> None:
+        self.draft = draft
         self.patterns = patterns
-        self.sampling = sampling
-        self.node = start
         self.strength = strength
-        self.retries = retries
-        self.limit = limit
-        self.bans = Bans()
-        self.passing: set[int] = set()
-        self.rewinds = 0
-        self.tokens = 0
+        self.passing: frozenset[int] = frozenset()
 
     async def write(self) -> Node:
-        size, label, ended = CHUNKS[0], "", False
+        draft, label, ended = self.draft, "", False
         while not ended:
-            before = self.node
-            grown, ended = await self._grown(size, label)
-            size, label = min(2 * size, CHUNKS[1]), ""
+            before = draft.node
+            grown, ended = await self._grown(label)
+            label = ""
             if stuck(grown):
-                ended = not self._undo(before, before.tokens)
-                size = CHUNKS[0]
+                ended = not draft.undo(before, before.tokens)
                 continue
             match = self._match(grown, len(before.solution), ended)
             if match is None:
-                self.node = grown
+                draft.node = grown
                 continue
-            self.node = self.search.rewind(grown, chars=len(grown.solution) - match.start)
-            size, label = CHUNKS[0], PREFIX + match.pattern
-            ended = not self._undo(grown, self.node.tokens + 1)
-        self.node.scores[REWINDS] = float(self.rewinds)
-        self.node.scores[UNDONE] = float(self.tokens)
-        self.search.propose(self.search.answer(self.node))
-        return self.node
+            label = PREFIX + match.pattern
+            ended = not draft.undo(grown, self._first_token(grown, match) + 1)
+            self.passing = frozenset(start for start in self.passing if start < len(draft.node.solution))
+        draft.record("antislop")
+        return draft.node
 
-    async def _grown(self, size: int, label: str) -> tuple[Node, bool]:
-        node, at = self.node, self.node.tokens
-        if self.strength == 1:
-            return await grow(self.search, node, size, self.bans.applied(self.sampling, at), label)
-        weighed = self.bans.at(at)
-        if weighed:
-            bias = dict(self.sampling.logit_bias)
-            for token in weighed:
-                bias[token] = bias.get(token, 0.0) - 10 * self.strength * math.log(10)
-            (node,) = await self.search.extend(
-                node, until=tokens(1), sampling=self.sampling.but(logit_bias=bias), label=label
-            )
-            if node.finished:
-                return node, True
-        return await grow(self.search, node, size, self.sampling, "" if weighed else label)
+    async def _grown(self, label: str) -> tuple[Node, bool]:
+        draft, node = self.draft, self.draft.node
+        weighed = draft.banned(node.tokens)
+        if self.strength == 1 or not weighed:
+            return await draft.grow(self._halts(node), label)
+        bias = dict(draft.sampling.logit_bias)
+        for token in weighed:
+            bias[token] = bias.get(token, 0.0) - 10 * self.strength * math.log(10)
+        sampling = draft.sampling.but(logit_bias=bias)
+        (node,) = await draft.search.extend(node, until=tokens(1), sampling=sampling, label=label)
+        if node.finished:
+            return node, True
+        return await grow(draft.search, node, draft.sampling, halt=self._halts(node))
+
+    def _halts(self, node: Node) -> Callable[[str], bool]:
+        old, passing = len(node.solution), self.passing
+        return lambda text: self.patterns.first(text, old=old, ended=False, passing=passing) is not None
 
     def _match(self, grown: Node, old: int, ended: bool) -> Match | None:
-        """The first match that does not pass. One whose first token was down-weighted and drawn again does."""
+        """The first match that is not let through. One whose first token was down-weighted and drawn again is."""
         while match := self.patterns.first(grown.solution, old=old, ended=ended, passing=self.passing):
-            start = self.search.rewind(grown, chars=len(grown.solution) - match.start).tokens
-            if token_at(grown, start) not in self.bans.at(start):
+            start = self._first_token(grown, match)
+            if token_at(grown, start) not in self.draft.banned(start):
                 return match
-            self.passing.add(match.start)
+            self.passing |= {match.start}
         return None
 
-    def _undo(self, grown: Node, length: int) -> bool:
-        """Go back to before the last of the first `length` tokens of `grown`, and further where all alternatives have
-        been tried. False when there is nothing left to try."""
-        self.rewinds += 1
-        self.tokens += grown.tokens - length
-        while True:
-            length -= 1
-            if length < 0 or self.rewinds > self.limit:
-                return False
-            self.tokens += 1
-            self.node = self.search.rewind(grown, tokens=grown.tokens - length)
-            self.bans.add(length, token_at(grown, length))
-            self.passing = {start for start in self.passing if start < len(self.node.solution)}
-            if len(self.bans.at(length)) <= self.retries:
-                return True
+    def _first_token(self, grown: Node, match: Match) -> int:
+        return self.draft.search.rewind(grown, chars=len(grown.solution) - match.start).tokens

@@ -8,21 +8,18 @@ from typing import Literal, get_args
 import numpy as np
 
 from clew.errors import UsageError
-from clew.methods.resampling import Indices, Scheme, Weights, effective_sample_size, resample
-from clew.methods.solutions import SCORER, Scoring, at_least
+from clew.methods.resampling import Scheme, Weights, effective_sample_size, resample
+from clew.methods.solutions import SCORER, Scoring
+from clew.methods.weighted import EVIDENCE, Particles, log_ratio, softmax
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
 from clew.search import Search
-from clew.tree import Node, Segment
+from clew.tree import Node
 
 Potential = Literal["exp", "score", "odds"]
 Target = Literal["value", "product"]
 
-WEIGHT = "particle_weight"
-"""The score under which a final particle's share of all weight is recorded; the shares sum to 1 over the tree."""
-EVIDENCE = "log_evidence"
-"""The score of the root under which the estimate of the logarithm of the normalising constant is recorded."""
 POTENTIAL = "log_potential"
 """The score under which the logarithm of a node's own potential is recorded."""
 DEFENSIVE = 0.1
@@ -30,7 +27,7 @@ MOST = 1e6
 ODDS_EDGE = 1e-7
 
 
-class Cloud:
+class Cloud(Particles):
     """N weighted particles for the distribution proportional to p(x)·G(x), p being the model at temperature 1.
 
     target: `value`: G is the potential of the last step alone, so that those before only guide (twisted sequential
@@ -39,67 +36,37 @@ class Cloud:
     potential: how a score s makes a potential: `exp`: exp(s); `score`: s itself; `odds`: s/(1-s).
 
     Where tokens were drawn from another distribution than p (temperature, truncation, bans), the weight takes the
-    ratio of the two. A NaN score is a potential of 0. When every particle has weight 0 they go on as equals, and the
-    evidence is 0.
+    ratio of the two. A NaN score is a potential of 0.
     """
 
     def __init__(self, root: Node, n: int, scorer: Scoring, potential: Potential, target: Target) -> None:
+        super().__init__(root, n)
         for name, value, known in (("potential", potential, Potential), ("target", target, Target)):
             if value not in get_args(known):
                 raise UsageError(f"{name}={value!r} is not known", f"Choose {', '.join(get_args(known))}")
-        at_least(n=n)
         self.scorer = scorer
         self.potential: Potential = potential
         self.target: Target = target
-        self.particles: list[Node] = [root] * n
-        self.extinct = False
         self.steps = 0
-        # Two summands of the logarithm of each weight: what proposals and resampling leave to correct, and log G.
-        self._log_owed = np.zeros(n)
-        self._log_potential = np.zeros(n)
-
-    def __len__(self) -> int:
-        return len(self.particles)
-
-    @property
-    def ended(self) -> bool:
-        """Whether no particle can grow any further."""
-        return all(p.finished for p in self.particles)
-
-    @property
-    def log_weights(self) -> Weights:
-        """Unnormalised, float64[N]; the mean of their exponentials estimates the normalising constant, unbiased."""
-        return self._log_owed + self._log_potential
-
-    @property
-    def weights(self) -> Weights:
-        """Normalised, float64[N]."""
-        return softmax(self.log_weights)
-
-    @property
-    def log_evidence(self) -> float:
-        """The logarithm of the unbiased estimate of the normalising constant."""
-        return -np.inf if self.extinct else float(np.logaddexp.reduce(self.log_weights) - np.log(len(self)))
 
     async def advance(self, search: Search, sampling: Sampling, *, reference: Sequence[Node] = ()) -> None:
         """Grow each particle by a step, and weigh it. Finished ones cost nothing and keep their weight.
 
         reference: the path that particle 0 follows instead (conditional sequential Monte Carlo).
         """
-        before = self.particles
+        before = self.nodes
         at = min(self.steps, len(reference) - 1)
         grown = [*reference[at : at + 1]] if reference else []
         grown += await search.extend_each(before[len(grown) :], until=STEP, sampling=sampling)
         new = [i for i, node in enumerate(grown) if node is not before[i]]
         gains = await self.log_potentials(search, [grown[i] for i in new])
-        self.particles = grown
+        self.nodes = grown
         self.steps += 1
+        ratios = np.zeros(len(self))
         for i, gain in zip(new, gains, strict=True):
-            self._log_owed[i] += log_ratio(grown[i].segment)
+            ratios[i] = log_ratio(grown[i].segment)
             self._log_potential[i] = gain if self.target == "value" else self._log_potential[i] + gain
-        if np.isneginf(self.log_weights).all():
-            self.extinct = True
-            self._log_owed[:] = self._log_potential[:] = 0.0
+        self.weigh(ratios)
 
     async def log_potentials(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         """The logarithm of the potential of each node's last step. What has been scored is not scored again."""
@@ -110,33 +77,12 @@ class Cloud:
 
     async def looked_ahead(self, search: Search, sampling: Sampling) -> Weights:
         """The log-weights that the particles would have after one more step, seen on a step that is thrown away."""
-        ahead = await search.extend_each(self.particles, until=STEP, sampling=sampling, label="look-ahead")
-        new = [i for i, node in enumerate(ahead) if node is not self.particles[i]]
+        ahead = await search.extend_each(self.nodes, until=STEP, sampling=sampling, label="look-ahead")
+        new = [i for i, node in enumerate(ahead) if node is not self.nodes[i]]
         seen = self.log_weights
         for i, gain in zip(new, await self.log_potentials(search, [ahead[i] for i in new]), strict=True):
             seen[i] = (self._log_owed[i] if self.target == "value" else seen[i]) + gain
         return seen
-
-    def resample(self, probabilities: Weights, chosen: Indices) -> None:
-        """Go on with the particles `chosen`, drawn with these probabilities. The weights take what makes up for the
-        difference between probabilities and weights (nothing, where the two are equal), so they stay proper."""
-        p = probabilities / probabilities.sum()
-        totals = self.log_weights[chosen] - np.log(len(self) * p[chosen])
-        self.particles = [self.particles[i] for i in chosen]
-        self._log_potential = self._log_potential[chosen]
-        self._log_owed = totals - self._log_potential
-
-    def propose(self, search: Search) -> None:
-        """Propose what the finished particles say."""
-        done = [i for i, p in enumerate(self.particles) if p.finished]
-        if done:
-            weights = self.weights
-            search.propose(search.pick([self.particles[i] for i in done], [float(weights[i]) for i in done]))
-
-    def record(self, share: float = 1.0) -> None:
-        """Record each particle's weight on its node, all of them together having this share."""
-        for node, weight in zip(self.particles, self.weights, strict=True):
-            node.scores[WEIGHT] = node.scores.get(WEIGHT, 0.0) + share * float(weight)
 
 
 def log_potential(score: float, potential: Potential) -> float:
@@ -149,22 +95,6 @@ def log_potential(score: float, potential: Potential) -> float:
         s = min(max(score, ODDS_EDGE), 1 - ODDS_EDGE)
         return float(np.log(s) - np.log1p(-s))
     return float(np.log(min(score, np.exp(700.0)))) if score > 0 else -np.inf
-
-
-def log_ratio(segment: Segment) -> float:
-    """log p/q of a segment's tokens: p is the model at temperature 1, q what they were drawn from. 0 where the model
-    does not tell."""
-    if segment.logprob is None or segment.proposal_logprob is None:
-        return 0.0
-    return float(np.nansum(segment.logprob.astype(np.float64) - segment.proposal_logprob))
-
-
-def softmax(log_weights: Weights) -> Weights:
-    """exp(log_weights), normalised; uniform where all are -inf."""
-    if np.isneginf(log_weights).all():
-        return np.full(len(log_weights), 1 / len(log_weights))
-    w = np.exp(log_weights - log_weights.max())
-    return np.asarray(w / w.sum())
 
 
 @method(
@@ -202,7 +132,7 @@ async def particle_filter(
         weights = cloud.weights
         if not cloud.ended and effective_sample_size(weights) < ess * n:
             cloud.resample(weights, resample(weights, n, search.rng, scheme))
-    return _conclude(search, cloud)
+    return cloud.conclude(search)
 
 
 @method(
@@ -253,7 +183,7 @@ async def entropic(
         # Chances without weight would only make particles without weight.
         chances = np.where(weights > 0, chances, 0.0)
         cloud.resample(chances, resample(chances, n, search.rng, scheme))
-    return _conclude(search, cloud)
+    return cloud.conclude(search)
 
 
 @method(
@@ -301,15 +231,9 @@ async def particle_gibbs(
         if not leaves:
             search.root.scores[EVIDENCE] = cloud.log_evidence
         cloud.record(1 / sweeps)
-        leaves += cloud.particles
+        leaves += cloud.nodes
         shares += cloud.weights.tolist()
         search.propose(search.pick(leaves, shares))
-        drawn = cloud.particles[int(resample(cloud.weights, 1, search.rng, "multinomial")[0])]
+        drawn = cloud.nodes[int(resample(cloud.weights, 1, search.rng, "multinomial")[0])]
         reference = drawn.path()[1:]
     return search.proposals[-1].answer
-
-
-def _conclude(search: Search, cloud: Cloud) -> Answer:
-    cloud.record()
-    search.root.scores[EVIDENCE] = cloud.log_evidence
-    return search.pick(cloud.particles, cloud.weights.tolist())

@@ -58,6 +58,8 @@ class Growth:
 
     def think(self, reasoning: str, content: str) -> str:
         """The text of a reply whose reasoning comes apart from its content, with the reasoning in its tags."""
+        if not (reasoning or self._thinking):
+            return content
         text = ""
         if reasoning:
             text = ("" if self._thinking else "<think>") + reasoning
@@ -217,13 +219,14 @@ def statistics(top: Floats) -> tuple[Floats, Floats]:
 
 def _top(tokens: Sequence[Piece]) -> tuple[Ints, Floats]:
     width = max((len(p.top) for p in tokens), default=0)
+    if not width:
+        return np.empty((len(tokens), 0), np.int32), np.empty((len(tokens), 0), np.float32)
     ids = np.full((len(tokens), width), -1, np.int32)
     logprob = np.full((len(tokens), width), np.nan, np.float32)
-    if width:
-        for row, piece in enumerate(tokens):
-            for column, (token, value) in enumerate(piece.top):
-                ids[row, column] = token
-                logprob[row, column] = value
+    for row, piece in enumerate(tokens):
+        for column, (token, value) in enumerate(piece.top):
+            ids[row, column] = token
+            logprob[row, column] = value
     return ids, logprob
 
 
