@@ -57,6 +57,20 @@ def test_who_observes_a_reward() -> None:
     assert (grandchild.arm.a, grandchild.arm.b) == (0.5, 1.5)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("kind", [Gaussian, Beta])
+def test_rewards_outside_the_unit_interval_are_believed_as_if_they_were_in_it(
+    kind: type[Gaussian] | type[Beta],
+) -> None:
+    """Beliefs know the least and the greatest of the whole tree, also of what was observed later elsewhere."""
+    rewards = (12.0, 18.0, 15.0)
+    nats, unit = Attempt(kind, search().root), Attempt(kind, search().root)
+    for reward in (*rewards, 22.0):
+        nats.grow(nats.node, reward)
+        unit.grow(unit.node, (reward - 12.0) / 10.0)
+    assert nats.wider.rewards == pytest.approx(unit.wider.rewards) == [0.0, 0.6, 0.3, 1.0]
+    assert nats.children[1].arm.draw(np.random.default_rng(0)) == unit.children[1].arm.draw(np.random.default_rng(0))
+
+
 def writer(fresh: str, refined: str) -> ToyModel:
     """New answers are `fresh`, refined ones `refined`: letters from a (worth nothing) to e (worth one)."""
 

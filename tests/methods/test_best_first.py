@@ -101,3 +101,33 @@ def test_nan_is_the_worst() -> None:
         )
     )
     assert answer.value is not None and answer.value.startswith("b")
+
+
+def test_where_nothing_is_left_to_extend_it_draws_again() -> None:
+    """Three draws a node miss the one good step of three rather often, and dead ends are not followed."""
+    right = 0
+    for seed in range(20):
+        search = searching(model=UNIFORM, seed=seed)
+        right += run(a_star(search, expand=2, threshold=0.0, good=1.0, scorer=ByText(sound))).value == TARGET
+        dead = {n for n in search.tree.nodes if n.parent is not None and not sound(n.solution)}
+        assert not any(n.parent in dead for n in search.tree.nodes), "what scores no more than the threshold is left"
+    assert right == 20
+
+
+def test_a_good_enough_solution_ends_the_search_and_another_does_not() -> None:
+    """The first finished solution is worth less than the optimum that comes later."""
+
+    def worth(text: str) -> float:
+        return worth_of(text) if len(text) == LENGTH else 0.5 * (text[:1] == "a")
+
+    for seed in range(5):
+        first = run(best_first(searching(model=UNIFORM, seed=seed), expand=ALL, scorer=ByText(worth)))
+        assert first.value == "accc"
+        good = worth_of(OPTIMUM)
+        best = run(best_first(searching(model=UNIFORM, seed=seed), expand=ALL, good=good, scorer=ByText(worth)))
+        assert best.value == OPTIMUM
+
+
+def test_a_search_in_which_all_steps_are_there_ends() -> None:
+    search = searching(model=letters({"a": 1.0}, length=2))
+    assert run(best_first(search, expand=2, good=2.0, scorer=ByText(noise))).value == "aa"

@@ -9,7 +9,8 @@ import pytest
 
 from clew.errors import BudgetExhausted, UsageError
 from clew.methods.mcts import mcts, prior
-from clew.methods.mcts_policy import Arm, Bounds, puct, quality_value, select, uct
+from clew.methods.mcts_policy import Arm, puct, quality_value, select, uct
+from clew.methods.solutions import Bounds
 from clew.problem import Answer
 from clew.search import Search
 from clew.testing import check_method

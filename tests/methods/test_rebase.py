@@ -69,6 +69,18 @@ def test_rebase_with_a_perfect_verifier_beats_the_vote_of_samples_and_with_a_use
     assert accuracy(ByText(lambda t: 0.5)) < 0.3, "one of 81 solutions is right, a dozen are seen"
 
 
+def test_rewards_outside_the_unit_interval_are_shared_as_if_they_were_in_it() -> None:
+    """As they are, rewards that are many nats apart would leave only the best of each depth."""
+
+    def followed(worth: float) -> set[str]:
+        search = searching(model=letters(dict.fromkeys(LETTERS, 1.0), length=LENGTH), seed=2)
+        run(rebase(search, n=16, balance=0.5, scorer=ByText(lambda t: worth * " abc".index(t[0]) / 3)))
+        return {n.solution[0] for n in search.tree.nodes if n.depth == 2}
+
+    assert followed(1.0) == {"a", "b", "c"}
+    assert followed(20.0) == followed(-20.0) == {"a", "b", "c"}
+
+
 def test_bad_parameters_are_refused() -> None:
     with pytest.raises(UsageError, match="n=0"):
         run(rebase(searching(), n=0))

@@ -9,7 +9,7 @@ import numpy as np
 
 from clew.errors import UsageError
 from clew.methods.rewriting import criticise, rewrite
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least
+from clew.methods.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, worths
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -18,7 +18,22 @@ from clew.tree import Node
 Belief = Literal["gaussian", "beta"]
 
 
-class Gaussian:
+class _Belief:
+    """The rewards that an arm has observed, in [0, 1] (see `Bounds.unit`)."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._raw: list[float] = []
+
+    def observe(self, reward: float) -> None:
+        self._raw.append(self._bounds.admit(reward))
+
+    @property
+    def rewards(self) -> list[float]:
+        return [self._bounds.unit(r) for r in self._raw]
+
+
+class Gaussian(_Belief):
     """A normal-inverse-χ² belief about the mean reward of an arm.
 
     The prior is mean 0, κ = 1, ν = 1, τ² = 0.1, as in the authors' code, for rewards in [0, 1].
@@ -26,22 +41,13 @@ class Gaussian:
 
     MEAN, KAPPA, NU, TAU2 = 0.0, 1.0, 1.0, 0.1
 
-    def __init__(self) -> None:
-        self._n = 0
-        self._sum = 0.0
-        self._squares = 0.0
-
-    def observe(self, reward: float) -> None:
-        self._n += 1
-        self._sum += reward
-        self._squares += reward * reward
-
     @property
     def parameters(self) -> tuple[float, float, float, float]:
         """Mean, κ, ν and τ² of the posterior (Murphy, Probabilistic Machine Learning: Advanced Topics, 3.4.3.3)."""
-        n = self._n
-        mean = self._sum / n if n else 0.0
-        spread = max(0.0, self._squares - n * mean * mean)
+        rewards = self.rewards
+        n = len(rewards)
+        mean = sum(rewards) / n if n else 0.0
+        spread = sum((r - mean) ** 2 for r in rewards)
         kappa, nu = self.KAPPA + n, self.NU + n
         shift = n * self.KAPPA * (self.MEAN - mean) ** 2 / kappa
         return (
@@ -57,16 +63,16 @@ class Gaussian:
         return float(rng.normal(mean, math.sqrt(variance / kappa)))
 
 
-class Beta:
+class Beta(_Belief):
     """A beta belief about the mean reward of an arm, rewards in [0, 1]; the prior is Jeffreys's (½, ½)."""
 
-    def __init__(self) -> None:
-        self.a = self.b = 0.5
+    @property
+    def a(self) -> float:
+        return 0.5 + sum(self.rewards)
 
-    def observe(self, reward: float) -> None:
-        held = min(1.0, max(0.0, reward))
-        self.a += held
-        self.b += 1.0 - held
+    @property
+    def b(self) -> float:
+        return 0.5 + sum(1.0 - r for r in self.rewards)
 
     def draw(self, rng: np.random.Generator) -> float:
         return float(rng.beta(self.a, self.b))
@@ -78,14 +84,15 @@ BELIEFS: dict[str, type[Gaussian] | type[Beta]] = {"gaussian": Gaussian, "beta":
 class Attempt:
     """One answer (the root: none), its refinements, and the beliefs about a new one and about each that is there."""
 
-    __slots__ = ("_kind", "arm", "children", "deeper", "node", "parent", "wider")
+    __slots__ = ("_bounds", "_kind", "arm", "children", "deeper", "node", "parent", "wider")
 
     def __init__(self, kind: type[Gaussian] | type[Beta], node: Node, parent: Attempt | None = None) -> None:
         self._kind = kind
+        self._bounds: Bounds = parent._bounds if parent is not None else Bounds()
         self.node = node
         self.parent = parent
         self.children: list[Attempt] = []
-        self.wider, self.deeper, self.arm = kind(), kind(), kind()
+        self.wider, self.deeper, self.arm = kind(self._bounds), kind(self._bounds), kind(self._bounds)
 
     def choose(self, rng: np.random.Generator) -> Attempt:
         """Down the tree to the attempt that shall get a new child: at each, draw whether a new child (wider) or one of
@@ -119,7 +126,8 @@ class Attempt:
     needs={"text"},
     proof="tests/methods/test_ab_mcts.py",
     departs="AB-MCTS-A with one model. Deeper means: criticise the answer and rewrite it. Several attempts are chosen "
-    "before the first of them comes back.",
+    "before the first of them comes back. Rewards of a scorer that leaves [0, 1] are scaled to it by the least and the "
+    "greatest met, which the prior is made for.",
 )
 async def ab_mcts(
     search: Search,
@@ -133,8 +141,8 @@ async def ab_mcts(
 ) -> Answer:
     """Adaptive branching: each of n answers is new or refines an earlier one, whichever Thompson sampling favours.
 
-    parallel: how many are in flight at once. belief: about rewards, `gaussian` or `beta` (which holds them in [0, 1]).
-    The scorer should give rewards in [0, 1]; NaN counts as 0.
+    parallel: how many are in flight at once. belief: about rewards, `gaussian` or `beta`. NaN counts as
+    the least reward so far.
     """
     at_least(n=n, parallel=parallel)
     if belief not in BELIEFS:
@@ -154,7 +162,7 @@ async def ab_mcts(
             chosen = [root.choose(search.rng) for _ in range(min(parallel, n - done))]
             nodes = await search.together(*(write(attempt) for attempt in chosen))
             found.met(nodes)
-            rewards = [0.0 if math.isnan(r) else r for r in await search.score(nodes, scorer)]
+            rewards = await worths(search, nodes, scorer)
             found.add(nodes, rewards)
             for attempt, node, reward in zip(chosen, nodes, rewards, strict=True):
                 attempt.grow(node, reward)

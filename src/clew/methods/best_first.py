@@ -6,7 +6,7 @@ import heapq
 import math
 from collections.abc import Callable
 
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, worths
+from clew.methods.solutions import BARREN, SCORER, Final, Scoring, Solutions, at_least, distinct, said, worths
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -15,16 +15,19 @@ from clew.tree import Node
 
 
 class Frontier:
-    """Open and finished partial solutions, the least cost first; among equals the deeper one, then the older one."""
+    """Partial solutions, the least cost first; among equals the deeper one, then the older one.
+
+    A cost is one number or several, of which the first that differs decides.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, int, Node]] = []
+        self._heap: list[tuple[tuple[float, ...], int, int, Node]] = []
         self._pushed = 0
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def push(self, node: Node, cost: float) -> None:
+    def push(self, node: Node, *cost: float) -> None:
         heapq.heappush(self._heap, (cost, -node.depth, self._pushed, node))
         self._pushed += 1
 
@@ -47,14 +50,17 @@ Cost = Callable[[Node, float], float]
     paper="arXiv:2407.01476",
     needs={"text"},
     proof="tests/methods/test_best_first.py",
-    departs="The value is any scorer's. The search ends when the best of the frontier is a finished solution, or the "
-    "budget does. Equal steps of one parent count once.",
+    departs="The value is any scorer's. Without `good` (the paper's θ) the search ends when the best of the frontier "
+    "is a finished solution. Where nothing is left to extend, it draws further steps of what it has extended. Equal "
+    "steps of one parent count once.",
 )
 async def best_first(
     search: Search,
     *,
     expand: int = 4,
     parallel: int = 1,
+    threshold: float | None = None,
+    good: float | None = None,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: float | None = None,
@@ -62,13 +68,14 @@ async def best_first(
     """Always extend the partial solution with the highest score, until the highest is a finished one.
 
     With a scorer that never underrates what a partial solution can become, the answer is the optimum of what was
-    sampled. parallel: how many of the best are extended at once.
+    sampled. parallel: how many of the best are extended at once. threshold: a step is followed only with a higher score
+    (NaN never is); None follows all. good: only a solution with at least this score ends the search.
     """
 
     def cost(node: Node, worth: float) -> float:
         return -worth
 
-    return await _explore(search, cost, expand, parallel, scorer, final, temperature)
+    return await _explore(search, cost, expand, parallel, threshold, good, scorer, final, temperature)
 
 
 @method(
@@ -78,13 +85,16 @@ async def best_first(
     needs={"text"},
     proof="tests/methods/test_best_first.py",
     departs="Only the paper's abstract and reports of it could be consulted. The heuristic 1 - score is as reported; "
-    "the cost of a step is the least with which it is consistent. Equal steps of one parent count once.",
+    "the cost of a step is the least with which it is consistent. Where nothing is left to extend, it draws further "
+    "steps of what it has extended. Equal steps of one parent count once.",
 )
 async def a_star(
     search: Search,
     *,
     expand: int = 4,
     parallel: int = 1,
+    threshold: float | None = None,
+    good: float | None = None,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: float | None = None,
@@ -92,7 +102,7 @@ async def a_star(
     """A*: always extend the partial solution with the least path cost g plus heuristic h = 1 - score.
 
     A step from s to t costs max(0, h(s) - h(t)). So g + h begins as h of the first step and from there on grows by
-    every loss of score, and by no gain. parallel: how many of the best are extended at once.
+    every loss of score, and by no gain. parallel, threshold, good: as for `best_first`.
     """
     known: dict[Node | None, tuple[float, float]] = {search.root: (0.0, math.inf)}
 
@@ -104,7 +114,7 @@ async def a_star(
         known[node] = (total, here)
         return total
 
-    return await _explore(search, cost, expand, parallel, scorer, final, temperature)
+    return await _explore(search, cost, expand, parallel, threshold, good, scorer, final, temperature)
 
 
 async def _explore(
@@ -112,25 +122,43 @@ async def _explore(
     cost: Cost,
     expand: int,
     parallel: int,
+    threshold: float | None,
+    good: float | None,
     scorer: Scoring,
     final: Final,
     temperature: float | None,
 ) -> Answer:
+    """Extend what costs least. Where nothing is left to extend and no solution is good enough, extend again what was
+    extended: the least often drawn from first, of those the one that costs least."""
     at_least(expand=expand, parallel=parallel)
     async with Solutions(search, final, scorer) as found:
-        frontier = Frontier()
+        frontier, extended = Frontier(), Frontier()
+        costs, draws = {search.root: -math.inf}, {search.root: 0}
+        there: set[tuple[str, bool]] = set()
+        barren = 0
         batch = [search.root]
-        while batch:
-            grown = distinct(
-                await search.extend_each(
-                    [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
-                )
+        while batch and barren < BARREN:
+            steps = await search.extend_each(
+                [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
             )
+            grown = [n for n in distinct(steps) if said(n) not in there]
+            there.update(said(n) for n in grown)
+            barren = 0 if grown else barren + 1
             values = await worths(search, grown, scorer)
             found.add(grown, values)
             for node, worth in zip(grown, values, strict=True):
-                frontier.push(node, cost(node, worth))
+                costs[node] = cost(node, worth)
+                ends = good is None and found.states(node)
+                if ends if node.finished else threshold is None or worth > threshold:
+                    frontier.push(node, costs[node])
+            for node in batch:
+                draws[node] = draws.get(node, 0) + 1
+                extended.push(node, draws[node], costs[node])
+            if good is not None and found.best >= good:
+                break
             batch = []
             while len(frontier) and len(batch) < parallel and not frontier.first.finished:
                 batch.append(frontier.pop())
+            if not batch and not len(frontier):
+                batch = [extended.pop() for _ in range(min(parallel, len(extended)))]
     return found.answer

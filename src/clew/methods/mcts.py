@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from clew.errors import UsageError
-from clew.methods.mcts_policy import RULES, Arm, Backup, Bounds, quality_value, select
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, said
+from clew.methods.mcts_policy import RULES, Arm, Backup, quality_value, select
+from clew.methods.solutions import BARREN, SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct, said
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
@@ -22,8 +22,6 @@ Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
 
 CONVERGED = 1000
 """After so many simulations in a row that met only finished solutions, there is nothing left to learn."""
-BARREN = 16
-"""After so many widenings in a row that gave no step that was not there, all steps are there."""
 
 
 @method(
@@ -60,9 +58,10 @@ async def mcts(
     in flight at once, kept apart by virtual loss. policy: `puct` takes the step's own probability, the geometric mean
     over its tokens, as its prior. explore: the rule's constant (1.5 for puct, √2 for uct by default).
     evaluate: `scorer` scores the step; `rollouts` averages the scores of so many solutions continued from it; `mixed`
-    adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the score
-    (soundness in [0, 1]) and the distance to completion in the rollouts. associate: from Python only; text that is
-    inserted below a step before it is expanded (`coat` recalls facts this way).
+    adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the
+    score (soundness in [0, 1]: scaled by the least and the greatest score where some lie outside) and the distance to
+    completion in the rollouts. associate: from Python only; text that is inserted below a step before it is expanded
+    (`coat` recalls facts this way).
     """
     at_least(expand=expand, parallel=parallel, rollouts=rollouts)
     if policy not in RULES:
@@ -216,7 +215,7 @@ class _Evaluator:
             return scores[arm.node]
         if self._how == "quality":
             above = arm.parent.value if arm.parent is not None else 0.0
-            return quality_value(above, min(1.0, max(0.0, scores[arm.node])), self._distance(arm.node, leaves))
+            return quality_value(above, self._scores.unit(scores[arm.node]), self._distance(arm.node, leaves))
         rolled = sum(scores[leaf] for leaf in leaves) / len(leaves)
         if self._how == "rollouts":
             return rolled

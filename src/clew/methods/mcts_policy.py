@@ -6,31 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from clew.methods.solutions import Bounds
 from clew.tree import Node
 
 Backup = Literal["mean", "max"]
-
-
-class Bounds:
-    """The least and the greatest value met in one tree, which scale all to [0, 1] (arXiv:1911.08265, eq. 5).
-
-    So the constants of the rules mean the same for any scorer.
-    """
-
-    def __init__(self) -> None:
-        self.low = math.inf
-        self.high = -math.inf
-
-    def admit(self, value: float) -> float:
-        """The value itself, or, for NaN or an infinite one, the least met so far (0 before any)."""
-        if not math.isfinite(value):
-            return self.low if math.isfinite(self.low) else 0.0
-        self.low, self.high = min(self.low, value), max(self.high, value)
-        return value
-
-    def scaled(self, value: float) -> float:
-        """`value` in [0, 1]; 0 while all values are equal."""
-        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
 
 
 class Arm:

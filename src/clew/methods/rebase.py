@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, worths
+from clew.methods.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct, worths
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -36,7 +36,8 @@ def shares(rewards: Sequence[float], budget: int, balance: float) -> list[int]:
     paper="arXiv:2408.00724",
     needs={"text"},
     proof="tests/methods/test_rebase.py",
-    departs="The rounded shares of a depth always add up to its budget. Equal steps of one parent count once.",
+    departs="The rounded shares of a depth always add up to its budget. Equal steps of one parent count once. Rewards "
+    "of a scorer that leaves [0, 1] are scaled to it by the least and the greatest met.",
 )
 async def rebase(
     search: Search,
@@ -52,6 +53,7 @@ async def rebase(
     balance: the softmax temperature T_b of the paper (0.1 there, for rewards in [0, 1]).
     """
     at_least(n=n)
+    bounds = Bounds()
     async with Solutions(search, final, scorer) as found:
         left = n
         plan = [search.root] * n
@@ -61,6 +63,9 @@ async def rebase(
             found.add(nodes, rewards)
             going = [(node, reward) for node, reward in zip(nodes, rewards, strict=True) if not node.finished]
             left -= len(nodes) - len(going)
-            counts = shares([reward for _, reward in going], left, balance) if going else []
+            for reward in rewards:
+                bounds.admit(reward)
+            scaled = [bounds.unit(reward) if math.isfinite(reward) else reward for _, reward in going]
+            counts = shares(scaled, left, balance) if going else []
             plan = [node for (node, _), count in zip(going, counts, strict=True) for _ in range(count)]
     return found.answer

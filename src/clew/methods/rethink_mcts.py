@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from clew.methods.mcts import prior
-from clew.methods.mcts_policy import RULES, Arm, Bounds, puct, select
-from clew.methods.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct
+from clew.methods.mcts_policy import RULES, Arm, puct, select
+from clew.methods.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import STEP

@@ -20,6 +20,35 @@ Final = Literal["best", "vote"]
 
 SCORER = "self_certainty"
 
+BARREN = 16
+"""After so many draws of further steps in a row that gave none that was not there, all steps are there."""
+
+
+class Bounds:
+    """The least and the greatest value met in one tree, which scale all to [0, 1] (arXiv:1911.08265, eq. 5).
+
+    So the constants of a rule mean the same for any scorer.
+    """
+
+    def __init__(self) -> None:
+        self.low = math.inf
+        self.high = -math.inf
+
+    def admit(self, value: float) -> float:
+        """The value itself, or, for NaN or an infinite one, the least met so far (0 before any)."""
+        if not math.isfinite(value):
+            return self.low if math.isfinite(self.low) else 0.0
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        return value
+
+    def scaled(self, value: float) -> float:
+        """`value` in [0, 1]; 0 while all values are equal."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
+
+    def unit(self, value: float) -> float:
+        """`value` for a formula that wants it in [0, 1]: itself while all that were met lie there, else scaled."""
+        return value if self.low >= 0 and self.high <= 1 else self.scaled(value)
+
 
 async def worths(search: Search, nodes: Sequence[Node], scorer: Scoring) -> list[float]:
     """What the scorer says of each node, with NaN as the worst there is (-inf)."""
@@ -79,7 +108,7 @@ class Solutions:
     @property
     def best(self) -> float:
         """The greatest worth of a solution that states an answer; -inf without one."""
-        return max((w for n, w in self._worths.items() if self._states(n)), default=-math.inf)
+        return max((w for n, w in self._worths.items() if self.states(n)), default=-math.inf)
 
     def met(self, nodes: Sequence[Node]) -> None:
         """Take in those nodes that are finished solutions and not known yet, before anybody has said what they are
@@ -104,7 +133,7 @@ class Solutions:
             # Scores below zero are no weights; without any above, all count alike.
             weights = [max(self._worths[n], 0.0) for n in nodes]
             return self._search.pick(nodes, weights if any(weights) else None)
-        stated = [n for n in nodes if self._states(n)]
+        stated = [n for n in nodes if self.states(n)]
         if not stated:
             return Answer(None)
         return self._search.answer(max(stated, key=self._worths.__getitem__))
@@ -113,5 +142,6 @@ class Solutions:
         """Whether it is a solution, not a reply to a question asked on the way."""
         return node.path()[0] is self._search.root
 
-    def _states(self, node: Node) -> bool:
+    def states(self, node: Node) -> bool:
+        """Whether a solution states an answer."""
         return self._search.problem.extract(node.solution) is not None
