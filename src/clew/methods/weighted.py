@@ -39,6 +39,12 @@ class Particles:
         return all(node.finished for node in self.nodes)
 
     @property
+    def growing(self) -> frozenset[int]:
+        """The particles that can grow and that have any weight."""
+        alive = self.log_weights > -np.inf
+        return frozenset(i for i, node in enumerate(self.nodes) if alive[i] and not node.finished)
+
+    @property
     def log_weights(self) -> Weights:
         """Unnormalised, float64[N]; the mean of their exponentials estimates the normalising constant, unbiased."""
         return self._log_owed + self._log_potential
@@ -71,9 +77,9 @@ class Particles:
 
     def propose(self, search: Search) -> None:
         """Propose what the finished particles say."""
-        done = [i for i, node in enumerate(self.nodes) if node.finished]
+        weights = self.weights
+        done = [i for i, node in enumerate(self.nodes) if node.finished and weights[i] > 0]
         if done:
-            weights = self.weights
             search.propose(search.pick([self.nodes[i] for i in done], [float(weights[i]) for i in done]))
 
     def record(self, share: float = 1.0) -> None:
