@@ -30,7 +30,7 @@ def problem(id: str = "p", right: str = "yes", question: str = "Is it so?", fami
 
 
 def segment(text: str, tokens: int) -> Segment:
-    rng = np.random.default_rng(zlib.crc32(text.encode()))
+    rng = np.random.default_rng(zlib.crc32(text.encode("utf-8", "replace")))
     logprob = -rng.random(tokens).astype(np.float32)
     return Segment(
         np.arange(tokens, dtype=np.int32),

@@ -318,23 +318,31 @@ def amount(value: float, unit: str = "") -> str:
 def render_table(comparison: Comparison) -> Table:
     """The comparison for the terminal: percentages, intervals below them, the difference to the baseline at the
     greatest budget that both reach, and what was spent by then."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     c = comparison
+    notes = [
+        f"{c.problems} problems × {c.seeds} {'seed' if c.seeds == 1 else 'seeds'}",
+        f"{c.level:.0%} intervals by problem",
+        "* on the Pareto front",
+    ]
+    if not all(r.reached for r in c.rows):
+        notes.append("– not reached by what was recorded")
+    if c.left_out:
+        notes.append(f"{c.left_out} pairs of problem and seed left out, because a method has not finished them")
     table = Table(
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        show_edge=False,
         title=Text(f"Accuracy in percent at equal {UNITS[c.axis]}", "bold"),
-        caption=Text(
-            f"{c.problems} problems × {c.seeds} {'seed' if c.seeds == 1 else 'seeds'}; {c.level:.0%} intervals by "
-            f"problem; * on the Pareto front; – not reached"
-        ),
+        caption=Text("; ".join(notes)),
     )
-    table.add_column("method")
-    for budget in c.budgets:
-        table.add_column(amount(budget), justify="right")
-    table.add_column(Text(f"vs {c.baseline}"), justify="right")
-    table.add_column("tokens", justify="right")
-    table.add_column("seconds", justify="right")
+    table.add_column("method", overflow="fold")
+    for head in (*map(amount, c.budgets), f"vs {c.baseline}", "tokens", "seconds"):
+        table.add_column(Text(head), justify="right", no_wrap=True)
     for name in c.names:
         rows = c.of(name)
         cells = [Text(name, "bold" if name == c.baseline else "")]
@@ -355,6 +363,6 @@ def _cell(value: float | None, interval: Interval | None, *, star: bool = False,
     if value is None or interval is None:
         return Text("–", "dim")
     sign = "+" if signed else ""
-    low, high = (f"{100 * x:{sign}.0f}" for x in interval)
-    text = Text(f"{100 * value:{sign}.0f}{'*' if star else ''}", "bold" if star else "")
+    low, high = (f"{round(100 * x):{sign}d}" for x in interval)
+    text = Text(f"{round(100 * value):{sign}d}{'*' if star else ''}", "bold" if star else "")
     return text.append(f"\n{low}…{high}", "dim not bold")

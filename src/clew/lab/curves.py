@@ -29,7 +29,7 @@ from clew.result import Result
 from clew.sampling import Stream
 from clew.tree import Node, Origin
 
-PERMUTATIONS = 64
+PERMUTATIONS = 32
 """Orders of the samples that are averaged; with four samples or fewer all orders are."""
 
 Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]

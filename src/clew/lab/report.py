@@ -1,0 +1,297 @@
+"""The comparison as one HTML file that needs nothing beside it: no network, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from html import escape
+from pathlib import Path
+
+from clew.errors import StoreError
+from clew.lab.compare import UNITS, Comparison, Estimate, Row, amount
+from clew.lab.plot import BASELINE, INK, PAGE, SERIES, cut_text, inline_svgs, subtitle
+from clew.lab.stats import Interval
+from clew.result import Result
+
+EXAMPLES = 5
+_LONGEST = 4000
+
+
+def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[Result] = ()) -> None:
+    """Write the comparison with its plot, and some problems with each method's answer where `results` has them.
+
+    The file appears whole or not at all. Raises UsageError without matplotlib, StoreError where it cannot be written.
+    """
+    path = Path(path)
+    page = _page(comparison, results)
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8", errors="replace")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise StoreError(f"{path} cannot be written ({error.strerror})", "Name another file by --report") from error
+
+
+def _page(c: Comparison, results: Sequence[Result]) -> str:
+    together, each = inline_svgs(c)
+    unit = UNITS[c.axis]
+    sections = [
+        f"<h1>Accuracy at equal {unit}</h1>",
+        f'<p class="sub">{escape(subtitle(c))}</p>',
+        f'<p class="finding">{escape(finding(c))}</p>',
+        _figure(
+            together,
+            f"Accuracy against budget. Shaded: {c.level:.0%} interval, clustered by problem. Ringed: the Pareto front; "
+            f"nothing is as accurate for fewer {unit}, or more accurate for as many.",
+        ),
+        _figure(each, "Each method with its interval; the others in grey.") if len(c.names) > 1 else "",
+        "<h2>Accuracy</h2>",
+        _table(["method", *_budget_heads(c)], [[_name(c, m), *map(_accuracy, c.of(m))] for m in c.names]),
+        f'<p class="note">Percent, with {c.level:.0%} intervals. Ringed: on the Pareto front. –: the recordings do not '
+        "reach this budget; nothing is extrapolated.</p>",
+        _differences(c),
+        _spent(c),
+        _per_k(c),
+        _equal(c),
+        _examples(c, results),
+        _reading(c),
+        "<footer>Written by clew. This file is self-contained.</footer>",
+    ]
+    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{escape(subtitle(c))} – clew</title><style>{_variables()}{css}</style></head>\n"
+        f"<body><main>{''.join(sections)}</main></body></html>\n"
+    )
+
+
+def _variables() -> str:
+    pairs = {f"--{k}": v for k, v in INK.items()} | {f"--s{i}": v for i, v in enumerate(SERIES)}
+    pairs |= {
+        "--page": PAGE,
+        "--baseline": BASELINE,
+        "--raised": ("#f4f6f8", "#1d2126"),
+        "--rule": ("#cdd2d8", "#3d444d"),
+        "--good": ("#00744f", "#45cda4"),
+        "--bad": ("#b3261e", "#ff8a80"),
+    }
+    light, dark = ("".join(f"{k}:{v[i]};" for k, v in pairs.items()) for i in (0, 1))
+    return f":root{{{light}}}@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"
+
+
+def finding(c: Comparison) -> str:
+    """What the comparison says at its greatest budget, and whether the data can tell it from chance."""
+    unit = UNITS[c.axis]
+    at = [b for b in c.budgets if any(r.reached for r in c.rows if r.budget == b)]
+    if not at:
+        return "No recording reaches any of these budgets."
+    rows = [r for r in c.rows if r.budget == at[-1] and r.accuracy is not None]
+    best = max(rows, key=lambda r: r.accuracy or 0.0)
+    text = f"With {amount(best.budget)} {unit} a search, {best.method} solves {_pc(best.accuracy)} % of the problems"
+    if best.difference is None or best.difference_interval is None:
+        return f"{text}; no method does better." if len(rows) > 1 else f"{text}."
+    low, high = best.difference_interval
+    span = f"{c.level:.0%} interval {_span(best.difference_interval, '+')}"
+    text += f", {_pc(best.difference, '+')} points against {c.baseline} ({span})."
+    if low > 0 or high < 0:
+        return text
+    return f"{text} On {c.problems} problems the data do not tell the two apart."
+
+
+def _budget_heads(c: Comparison) -> list[str]:
+    return [amount(b) for b in c.budgets]
+
+
+def _figure(svg: str, caption: str) -> str:
+    svg = svg.replace("<svg ", f'<svg class="clew-plot" role="img" aria-label="{escape(caption)}" ', 1)
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """heads are text; rows hold HTML that has been escaped already."""
+    head = "".join(f"<th>{escape(h)}</th>" for h in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _colour(c: Comparison, method: str) -> str:
+    if method == c.baseline:
+        return "var(--baseline)"
+    others = [m for m in c.names if m != c.baseline]
+    return f"var(--s{others.index(method) % len(SERIES)})"
+
+
+def _name(c: Comparison, method: str) -> str:
+    note = "<small>baseline</small>" if method == c.baseline else ""
+    return f'<span class="key" style="--c:{_colour(c, method)}"></span>{escape(method)}{note}'
+
+
+def _pc(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{round(100 * value):{sign}d}".replace("-", "−")
+
+
+def _span(interval: Interval, sign: str = "") -> str:
+    between = " to " if sign else "–"
+    return f"{_pc(interval.low, sign)}{between}{_pc(interval.high, sign)}"
+
+
+def _accuracy(row: Row) -> str:
+    if row.interval is None:
+        return "–"
+    value = f"<b>{_pc(row.accuracy)}</b>"
+    return (f'<span class="ring">{value}</span>' if row.pareto else value) + f"<small>{_span(row.interval)}</small>"
+
+
+def _differences(c: Comparison) -> str:
+    others = [m for m in c.names if m != c.baseline]
+    if not others:
+        return ""
+    spans = [r.difference_interval for r in c.rows if r.difference_interval]
+    reach = max([0.1, *(abs(x) for s in spans for x in s)])
+
+    def cell(row: Row) -> str:
+        if row.difference is None or row.difference_interval is None:
+            return "–"
+        low, high = row.difference_interval
+        x = [50 + 48 * v / reach for v in (low, row.difference, high)]
+        bar = (
+            f'<svg class="ci" style="--c:{_colour(c, row.method)}" viewBox="0 0 100 16" preserveAspectRatio="none" '
+            f'aria-hidden="true"><line class="zero" x1="50" x2="50" y1="0" y2="16"/>'
+            f'<line class="bar" x1="{x[0]:.1f}" x2="{x[2]:.1f}" y1="8" y2="8"/>'
+            f'<ellipse cx="{x[1]:.1f}" cy="8" rx="3" ry="4.5"/></svg>'
+        )
+        shade = ' class="clear"' if low > 0 or high < 0 else ""
+        return (
+            f"<span{shade}>{_pc(row.difference, '+')}</span>{bar}<small>{_span(row.difference_interval, '+')}</small>"
+        )
+
+    rows = [[_name(c, m), *(cell(r) for r in c.of(m))] for m in others]
+    return (
+        f"<h2>Difference to {escape(c.baseline)}</h2>"
+        f'<p class="note">Percentage points on the same problems and seeds, with {c.level:.0%} intervals. The dashed '
+        f"line is no difference, the bars span ±{100 * reach:.0f} points. Bold: the interval leaves zero out.</p>"
+        + _table(["method", *_budget_heads(c)], rows)
+    )
+
+
+def _spent(c: Comparison) -> str:
+    axes = [a for a in UNITS if any(m.used[a] for m in c.methods)]
+    rows = []
+    for m in c.methods:
+        ratio = "–" if m.prefill_ratio is None else f"{m.prefill_ratio:.2f}"
+        how = "resampled" if m.resampled else "proposals"
+        rows.append(
+            [
+                _name(c, m.method),
+                *(amount(m.used[a]) for a in axes),
+                f"{m.samples:.1f}" if m.samples else "–",
+                ratio,
+                how,
+            ]
+        )
+    by_budget = [[_name(c, r.method), amount(r.budget), *(amount(r.used[a]) for a in axes)] for r in c.rows if r.used]
+    units = [UNITS[a] for a in axes]
+    return (
+        "<h2>What was spent</h2>"
+        '<p class="note">Mean of a whole search. Tokens are generated plus prefilled ones, each prompt once. Prefill: '
+        "tokens that the engine really prefilled over those that a perfect cache of the search’s own prefixes would "
+        "have. Curve: how its points were made, see below.</p>"
+        + _table(["method", *units, "samples", "prefill", "curve"], rows)
+        + "<details><summary>By budget</summary>"
+        + _table(["method", "budget", *units], by_budget)
+        + "</details>"
+    )
+
+
+def _per_k(c: Comparison) -> str:
+    kept = [m for m in c.methods if m.pass_at]
+    if not kept:
+        return ""
+    ks = sorted({k for m in kept for k in m.pass_at})
+
+    def line(name: str, values: Mapping[int, Estimate]) -> list[str]:
+        cells = [values.get(k) for k in ks]
+        return [
+            name,
+            *("–" if e is None else f"<b>{_pc(e.value)}</b><small>{_span(e.interval)}</small>" for e in cells),
+        ]
+
+    heads = ["method", *(f"k = {k}" for k in ks)]
+    return (
+        "<h2>pass@k and maj@k of the samples</h2>"
+        '<p class="note">pass@k: at least one of k samples is right (unbiased estimator, arXiv:2107.03374, eq. 1). '
+        "maj@k: the expected grade of the plain majority answer of k samples, ties shared.</p>"
+        + _table(["pass@k", *heads[1:]], [line(_name(c, m.method), m.pass_at) for m in kept])
+        + _table(["maj@k", *heads[1:]], [line(_name(c, m.method), m.maj_at) for m in kept])
+    )
+
+
+def _equal(c: Comparison) -> str:
+    left = f" {c.left_out} more were left out, because some method has not finished them." if c.left_out else ""
+    items = "".join(f"<li>{escape(e)}</li>" for e in c.held_equal)
+    return (
+        f"<h2>What was held equal</h2><ul>{items}</ul><p>{c.problems} problems, {c.seeds} seed"
+        f"{'' if c.seeds == 1 else 's'}, {c.searches} searches for each method.{left}</p>"
+    )
+
+
+def _examples(c: Comparison, results: Sequence[Result]) -> str:
+    groups: dict[str, list[Result]] = {}
+    for r in results:
+        group = groups.setdefault(r.problem.id, [])
+        if not r.error and r.method in c.names and (not group or group[0].seed == r.seed):
+            group.append(r)
+    # Where the methods disagree there is something to see.
+    full = [g for g in groups.values() if g]
+    shown = sorted(full, key=lambda g: -len({r.grade for r in g}))[:EXAMPLES]
+    if not shown:
+        return ""
+    return "<h2>Examples</h2>" + "".join(_example(c, group) for group in shown)
+
+
+def _example(c: Comparison, group: Sequence[Result]) -> str:
+    problem = group[0].problem
+    rows = []
+    for r in sorted(group, key=lambda r: c.names.index(r.method)):
+        grade = r.grade or 0.0
+        mark = (
+            '<span class="right">✓</span>'
+            if grade >= 1
+            else '<span class="wrong">✗</span>'
+            if grade <= 0
+            else f"{grade:.2f}"
+        )
+        text = (
+            f"<details><summary>its solution</summary><pre>{_cut(r.answer.text)}</pre></details>"
+            if r.answer.text
+            else ""
+        )
+        rows.append([_name(c, r.method), f"{mark} {_cut(str(r))}{text}", amount(r.usage.total.tokens)])
+    reference = "" if problem.reference is None else f" · reference: {_cut(problem.reference)}"
+    return (
+        f'<div class="problem"><p>{_cut(problem.question)}</p>'
+        f'<p class="note">{escape(problem.id)} · seed {group[0].seed}{reference}</p>'
+        + _table(["method", "answer", "tokens"], rows)
+        + "</div>"
+    )
+
+
+def _cut(text: str) -> str:
+    return escape(cut_text(text, _LONGEST))
+
+
+def _reading(c: Comparison) -> str:
+    lines = (
+        "Accuracy is the mean over problems of the mean grade over seeds; no answer counts as wrong.",
+        "Resampled curves: the recorded samples are taken in random orders as long as they fit the budget (the prompt "
+        "is paid once), and the method answers from those. That is unbiased; the order in which samples finish is not.",
+        "Curves from proposals: the answer at a budget is the last one that the method had proposed within it.",
+        f"Intervals ({c.level:.0%}): bootstrap over problems, whose seeds stay together (expanded percentile, "
+        "arXiv:1411.5279). Where all problems agree: Wilson’s.",
+    )
+    return "<h2>How to read this</h2><ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
