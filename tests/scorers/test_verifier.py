@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clew.errors import UsageError
-from toys import run, search
+from segments import add
+from toys import letters, run, search
 
 
 def test_step_verifier_scores_each_solution_so_far() -> None:
@@ -51,3 +52,26 @@ def test_verifier_names_what_the_task_lacks() -> None:
     s = search()
     with pytest.raises(UsageError, match="can check an answer"):
         run(s.score([s.root], "verifier"))
+
+
+def test_the_step_verifier_errs_at_the_chosen_rates_and_always_in_the_same_way() -> None:
+    s = search(letters({"a": 0.5, "b": 0.5}, length=12), step_verifier=lambda text: 0.75 if text[:1] == "a" else 0.0)
+    nodes = run(s.extend(s.root, 400))
+    spec = "step_verifier?false_positive=0.2&false_negative=0.4"
+    scores = run(s.score(nodes, spec))
+    assert scores == run(s.score(nodes[::-1], spec))[::-1] and spec in nodes[0].scores
+    sound = [x for n, x in zip(nodes, scores, strict=True) if n.solution[0] == "a"]
+    unsound = [x for n, x in zip(nodes, scores, strict=True) if n.solution[0] == "b"]
+    assert set(sound) == {0.0, 0.75} and sound.count(0.0) / len(sound) == pytest.approx(0.4, abs=0.1)
+    assert unsound.count(0.0) / len(unsound) == pytest.approx(0.8, abs=0.1)
+    assert scores != run(s.score(nodes, spec + "&seed=1"))
+    with pytest.raises(UsageError, match="false_positive=2"):
+        run(s.score(nodes, "step_verifier?false_positive=2"))
+
+
+def test_an_unsound_solution_that_is_let_through_scores_as_its_last_sound_part() -> None:
+    s = search(step_verifier=lambda text: 0.0 if "!" in text else 0.5 + len(text) / 100)
+    first = add(s, ["abc"])
+    wrong = add(s, ["!"], parent=first)
+    later = add(s, ["d"], parent=wrong)
+    assert run(s.score([later, wrong], "step_verifier?false_positive=1")) == pytest.approx([0.53, 0.53])

@@ -7,29 +7,52 @@ from typing import TYPE_CHECKING
 
 from clew.errors import UsageError
 from clew.registry import scorer
+from clew.sampling import Stream
+from clew.scorers.base import PerNode, spelled
 from clew.tree import Node
 
 if TYPE_CHECKING:
     from clew.search import Scorer, Search
 
 
-class _StepVerifier:
-    name = "step_verifier"
+@scorer("step_verifier", family="verifier", needs={"step_verifier"}, proof="tests/scorers/test_verifier.py")
+def step_verifier(*, false_positive: float = 0.0, false_negative: float = 0.0, seed: int = 0) -> Scorer:
+    """Whether the solution so far is sound, in [0, 1], as the problem can check it (puzzles); with chosen errors.
 
-    async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+    false_negative: how often a sound solution scores 0. false_positive: how often an unsound one scores what the
+    longest sound part of its path does (which nodes make it up). Which ones err is decided by `seed`, the problem and
+    the text, so the same solution is always misjudged in the same way.
+
+    Raises UsageError for a rate outside [0, 1].
+    """
+    for name, rate in (("false_positive", false_positive), ("false_negative", false_negative)):
+        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise UsageError(f"{name}={rate!r} is not possible", "It is a rate from 0 to 1")
+
+    def worth(search: Search, node: Node) -> float:
         check = search.problem.step_verifier
         if check is None:
             raise UsageError(
                 f"step_verifier needs a task whose steps can be checked, and {search.problem.family} is none",
                 "Use a puzzle (`clew list tasks`), or another scorer",
             )
-        return [float(check(node.solution)) for node in nodes]
+        truth = float(check(node.solution))
+        if not false_positive and not false_negative:
+            return truth
+        chance = Stream("noise", seed, search.problem.id, node.solution).generator().random()
+        if truth > 0:
+            return 0.0 if chance < false_negative else truth
+        if chance >= false_positive:
+            return 0.0
+        return next((value for n in node.ancestors() if (value := float(check(n.solution))) > 0), 1.0)
 
-
-@scorer("step_verifier", family="verifier", needs={"step_verifier"}, proof="tests/scorers/test_verifier.py")
-def step_verifier() -> Scorer:
-    """Whether the solution so far is sound, in [0, 1], as the problem can check it (puzzles)."""
-    return _StepVerifier()
+    name = spelled(
+        "step_verifier",
+        false_positive=false_positive or None,
+        false_negative=false_negative or None,
+        seed=seed or None,
+    )
+    return PerNode(name, worth)
 
 
 class _Verifier:

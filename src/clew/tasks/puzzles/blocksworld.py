@@ -58,8 +58,8 @@ class Blocksworld(Puzzle[Stacks]):
 
     @classmethod
     def read(cls, question: str) -> Self | None:
-        match = re.search(r"Now: (.*)\. Wanted: (.*)\. Write", question)
-        if match is None or not set(re.findall(r"[a-z]+", match[1])) <= set(BLOCKS):
+        match = re.search(r"Blocks stand .* Now: (.*)\. Wanted: (.*)\. Write", question)
+        if match is None:
             return None
         given, goal = (tuple(sorted(tuple(s.split()) for s in part.split(", "))) for part in match.groups())
         return cls(given, goal)

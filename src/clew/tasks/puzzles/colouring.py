@@ -109,10 +109,10 @@ class Colouring(Puzzle[Colours]):
         return state.count("") if self._rules.possible(facts) else None
 
 
-KIND = Kind("colouring", Colouring, range(6, 21), 10, "number of nodes", max_tokens=192)
+KIND = Kind("colouring", Colouring, range(8, 21), 10, "number of nodes", max_tokens=192)
 
 
-@task("puzzle:colouring", family="puzzles", dial="nodes, 6 to 20", grader="the simulator", verifier="the simulator")
+@task("puzzle:colouring", family="puzzles", dial="nodes, 8 to 20", grader="the simulator", verifier="the simulator")
 def colouring() -> Generated:
     """Colour the nodes of a graph with three colours, joined ones differently."""
     return KIND.task()

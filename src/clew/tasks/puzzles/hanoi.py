@@ -50,7 +50,7 @@ class Hanoi(Puzzle[Pegs]):
 
     @classmethod
     def read(cls, question: str) -> Self | None:
-        match = re.search(r"Now: (.*)\. Wanted: (.*)\. Write", question)
+        match = re.search(r"Disks lie .* Now: (.*)\. Wanted: (.*)\. Write", question)
         return cls(_pegs(match[1]), _pegs(match[2])) if match else None
 
     @property

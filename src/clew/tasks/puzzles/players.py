@@ -16,9 +16,9 @@ def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
     """A model that plays puzzles of one kind from their questions.
 
     Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
-    move with probability `illegal`, and a legal one that leads no nearer otherwise. Probability that has nowhere to go
-    goes to what is left. It does not notice illegal moves: it plays on as if they had not been made. It ends at the
-    goal, or where it sees no legal move.
+    move with probability `illegal`, and a legal one that leads no nearer otherwise. Where there are none of a sort,
+    the others share its probability. It does not notice illegal moves: it plays on as if they had not been made. It
+    ends at the goal, or where it sees no legal move.
     """
     for name, value in (("skill", skill), ("illegal", illegal)):
         if not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -44,7 +44,9 @@ def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> M
     good = puzzle.good(state)
     other = [move for move in choices if move not in good]
     wrong = puzzle.mistakes(state)
-    shares = ((good, skill), (other, (1 - skill) * (1 - illegal)), (wrong, (1 - skill) * illegal))
+    shares = [(good, skill), (other, (1 - skill) * (1 - illegal)), (wrong, (1 - skill) * illegal)]
+    if not any(share for moves, share in shares if moves):
+        shares = [([*choices, *wrong], 1.0)]
     return {f"{move}\n": share / len(moves) for moves, share in shares for move in moves if share}
 
 

@@ -55,7 +55,7 @@ class NQueens(Puzzle[Queens]):
 
     @classmethod
     def read(cls, question: str) -> Self | None:
-        match = re.search(r"Place queens on a (\d+)x\d+ board.* stand at: (.*)\.", question)
+        match = re.search(r"Place queens on a (\d+)x\d+ board.* stand at: ([^.]*)\.", question)
         if match is None:
             return None
         found = numbers(match[2])

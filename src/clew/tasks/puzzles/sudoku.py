@@ -120,28 +120,18 @@ class Sudoku(Puzzle[Board]):
             return None
         return (*state[:cell], digit, *state[cell + 1 :])
 
-    def _tightest(self, state: Board) -> tuple[int, list[int]]:
-        """The blank cell with the fewest digits that no peer has, and those digits."""
-        digits = range(1, self.block**2 + 1)
-        options = []
-        for cell, digit in enumerate(state):
-            if not digit:
-                taken = {state[peer] for peer in _peers(self.block)[cell]}
-                options.append((cell, [d for d in digits if d not in taken]))
-        return min(options, key=lambda option: len(option[1]))
+    def _blank(self, state: Board) -> list[tuple[str, bool]]:
+        """For the first blank: each move, and whether it is legal."""
+        cells = [cell for cell, digit in enumerate(state) if not digit][:1]
+        moves = [self._move(cell, digit) for cell in cells for digit in range(1, self.block**2 + 1)]
+        return [(move, self.after(state, move) is not None) for move in moves]
 
     def choices(self, state: Board) -> Sequence[str]:
-        """The digits for the blank with the fewest possible ones."""
-        if 0 not in state:
-            return []
-        cell, digits = self._tightest(state)
-        return [self._move(cell, d) for d in digits]
+        """The digits for the first blank."""
+        return [move for move, legal in self._blank(state) if legal]
 
     def mistakes(self, state: Board) -> Sequence[str]:
-        if 0 not in state:
-            return []
-        cell, digits = self._tightest(state)
-        return [self._move(cell, d) for d in range(1, self.block**2 + 1) if d not in digits]
+        return [move for move, legal in self._blank(state) if not legal]
 
     def measure(self, state: Board) -> int | None:
         return state.count(0) if _rules(self.block).possible(_facts(state)) else None
