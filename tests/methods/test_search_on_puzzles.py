@@ -12,7 +12,7 @@ from clew.models import load
 from clew.runner import Cell, solve
 from clew.tasks import load_problems
 
-SEARCHES = ("beam?width=1&expand=6", "rebase?n=8", "a_star", "mcts?parallel=1&backup=max&explore=0.5")
+SEARCHES = ("beam?width=1&expand=6", "rebase?n=8", "a_star", "mcts?parallel=1")
 PUZZLES = (("queens", 0.3, 450), ("countdown", 0.3, 300), ("hanoi", 0.4, 450))
 COUNT = 20
 

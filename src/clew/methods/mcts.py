@@ -31,9 +31,10 @@ CONVERGED = 1000
     needs={"text"},
     proof="tests/methods/test_mcts.py",
     departs="Every new step is evaluated at once, and the best one's value is backed up. Values are scaled to [0, 1] "
-    "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do. Simulations run in "
-    "rounds with virtual loss. Where every step leads to a finished solution, the parent of the selected one gets "
-    "further steps. For evaluate=quality the distance to completion is that of the shortest rollout.",
+    "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do; so PUCT's constant is "
+    "half of the paper's 1.5, whose values are in [-1, 1]. Simulations run in rounds with virtual loss. Where every "
+    "step leads to a finished solution, the parent of the selected one gets further steps. For evaluate=quality the "
+    "distance to completion is that of the shortest rollout.",
 )
 async def mcts(
     search: Search,
@@ -56,7 +57,7 @@ async def mcts(
 
     simulations: selections in all; None goes on until the budget is spent or nothing new is met. parallel: simulations
     in flight at once, kept apart by virtual loss. policy: `puct` takes the step's own probability, the geometric mean
-    over its tokens, as its prior. explore: the rule's constant (1.5 for puct, √2 for uct by default).
+    over its tokens, as its prior. explore: the rule's constant (0.75 for puct, √2 for uct by default).
     evaluate: `scorer` scores the step; `rollouts` averages the scores of so many solutions continued from it; `mixed`
     adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the
     score (soundness in [0, 1]: scaled by the least and the greatest score where some lie outside) and the distance to

@@ -79,8 +79,9 @@ def puct(arm: Arm, explore: float, bounds: Bounds, backup: Backup) -> float:
     return arm.quality(bounds, backup) + explore * arm.prior * math.sqrt(above) / (1 + arm.visits + arm.pending)
 
 
-RULES: dict[str, tuple[Rule, float]] = {"uct": (uct, math.sqrt(2)), "puct": (puct, 1.5)}
-"""By name: the rule and its usual constant (UCB1's √2; AlphaMath's 1.5)."""
+RULES: dict[str, tuple[Rule, float]] = {"uct": (uct, math.sqrt(2)), "puct": (puct, 0.75)}
+"""By name: the rule and its usual constant (UCB1's √2, for values in [0, 1]; half of AlphaMath's 1.5, since its values
+are in [-1, 1], twice as wide)."""
 
 
 def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup) -> Arm:
