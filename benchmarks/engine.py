@@ -76,7 +76,7 @@ def throughput(model: LlamaCppModel, *, rounds: int, length: int) -> dict[str, A
 
 async def prefill(model: LlamaCppModel) -> float:
     """`prefill_ratio`, over the sixteen independent solutions of best-of-16, each a call of its own."""
-    problem = Problem("long", story(470).messages, max_tokens=32)
+    problem = Problem("long", story(410).messages, max_tokens=32)
     search = Search(problem, {GENERATE: model}, Budget(), seed=1)
     async for _ in search.rollouts(n=16):
         pass

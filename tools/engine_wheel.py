@@ -23,7 +23,8 @@ from pathlib import Path
 PACKAGE = "llama-cpp-python"
 # For this processor, only the library (no vision tools), and several source files to a compiler run: less than half the
 # time of building it as it is.
-CMAKE_ARGS = "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF -DCMAKE_UNITY_BUILD=ON"
+CMAKE_ARGS = "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
+FASTER = "-DCMAKE_UNITY_BUILD=ON"
 # The package switches llama.cpp's helpers for command line programs on by force; nothing in the wheel uses them.
 CMAKE_INCLUDE = "set(LLAMA_BUILD_COMMON OFF)\n"
 _STEP = re.compile(r"\[(\d+)/(\d+)\]")
@@ -58,22 +59,29 @@ def build(wanted: str, folder: Path) -> Path:
         sys.exit(f"Building {PACKAGE} needs a C++ compiler: install g++ (Debian: apt install build-essential)")
     print(f"Building {wanted} for this processor: some minutes, this once (the wheel is kept in {folder}).", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "build.log"
+    # Sources that were not written to be compiled together may refuse it with another compiler: then one by one.
+    wheel = attempt(wanted, folder, log, FASTER) or attempt(wanted, folder, log, "")
+    if wheel is None:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        sys.exit(f"{tail}\nBuilding {wanted} failed; the whole log is {log}")
+    return wheel
+
+
+def attempt(wanted: str, folder: Path, log: Path, extra: str) -> Path | None:
+    """Build the wheel into `folder` with these further CMake arguments; None when that fails."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as temporary:
-        log = folder / "build.log"
         command = [sys.executable, "-m", "pip", "wheel", "-v", "--disable-pip-version-check", "--no-deps"]
         # Without pip's own cache: a wheel in there may have been built for another processor.
         command += ["--no-cache-dir", "--no-binary", PACKAGE, "--wheel-dir", temporary, wanted]
         include = Path(temporary) / "without_common.cmake"
         include.write_text(CMAKE_INCLUDE)
-        flags = f"{CMAKE_ARGS} -DCMAKE_PROJECT_llama.cpp_INCLUDE={include} {os.environ.get('CMAKE_ARGS', '')}"
+        flags = f"{CMAKE_ARGS} {extra} -DCMAKE_PROJECT_llama.cpp_INCLUDE={include} {os.environ.get('CMAKE_ARGS', '')}"
         environment = {**os.environ, "CMAKE_ARGS": flags.strip()}
         status = _watched(command, environment, log, start)
         wheels = list(Path(temporary).glob("*.whl"))
-        if status or not wheels:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            sys.exit(f"{tail}\nBuilding {wanted} failed; the whole log is {log}")
-        return wheels[0].replace(folder / wheels[0].name)
+        return None if status or not wheels else wheels[0].replace(folder / wheels[0].name)
 
 
 def _watched(command: list[str], environment: dict[str, str], log: Path, start: float) -> int:

@@ -1,6 +1,6 @@
 """its_hub beside clew: `python -m benchmarks.peers.its_hub [--install] [--json]`.
 
-its_hub_ratio: tokens a second of self-consistency with 16 samples over word problems, one problem after the other: clew
+its_hub_ratio: tokens a second of self-consistency with 16 samples over word problems, all problems given at once: clew
     on its embedded engine, over its_hub against llama-server (the one that `xllamacpp` carries: 16 slots, as many
     threads) on the same model file, with the same prompts, temperature and limit. Tokens are those of the texts that
     came back, counted by one tokeniser for both. Rounds alternate; the figure is the median of their ratios.
@@ -51,7 +51,7 @@ sys.stdin.read()
 """
 
 PEER = """
-import json, sys, time
+import asyncio, json, sys, time
 from its_hub import SelfConsistency
 from its_hub.api import ChatMessage
 from its_hub.core.lms.openai_lm import OpenAICompatibleLanguageModel
@@ -59,15 +59,15 @@ from its_hub.core.orchestrator import LMOrchestrator
 url, samples, max_tokens, temperature = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 lm = OpenAICompatibleLanguageModel(url, "none", "m", max_tokens=max_tokens, temperature=temperature)
 algorithm = SelfConsistency(None, orchestrator=LMOrchestrator(max_concurrency=samples))
+def turns(messages):
+    return [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
+async def infer(problems):
+    work = (algorithm.ainfer(lm, turns(m), budget=samples, return_response_only=False) for m in problems)
+    return [r["content"] for result in await asyncio.gather(*work) for r in result.responses]
 print("ready", flush=True)
 for line in sys.stdin:
-    problems = json.loads(line)
-    texts = []
     begin = time.perf_counter()
-    for messages in problems:
-        turns = [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
-        result = algorithm.infer(lm, turns, budget=samples, return_response_only=False)
-        texts += [r["content"] for r in result.responses]
+    texts = asyncio.run(infer(json.loads(line)))
     print(json.dumps({"seconds": time.perf_counter() - begin, "texts": texts}), flush=True)
 """
 
@@ -80,12 +80,14 @@ def install() -> None:
 
 async def through_clew(model: LlamaCppModel, problems: list[Problem], seed: int) -> tuple[list[str], float]:
     """The solutions, and the seconds that they took."""
-    texts: list[str] = []
-    begin = time.perf_counter()
-    for problem in problems:
+
+    async def solve(problem: Problem) -> list[str]:
         search = Search(problem, {GENERATE: model}, Budget(), seed=seed, sampling=Sampling(temperature=TEMPERATURE))
-        texts += [node.solution async for node in search.rollouts(n=SAMPLES)]
-    return texts, time.perf_counter() - begin
+        return [node.solution async for node in search.rollouts(n=SAMPLES)]
+
+    begin = time.perf_counter()
+    solved = await asyncio.gather(*(solve(p) for p in problems))
+    return [text for texts in solved for text in texts], time.perf_counter() - begin
 
 
 def compare(count: int = 5) -> dict[str, Any]:

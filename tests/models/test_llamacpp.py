@@ -219,7 +219,7 @@ def test_more_and_longer_sequences_than_fit_take_turns(small: LlamaCppModel, smo
         return await asyncio.gather(*(grow(small, c, until=tokens(60), sampling=Sampling()) for c in contexts))
 
     for context, (segment,) in zip(contexts, asyncio.run(all_at_once()), strict=True):
-        assert len(segment) == 60
+        assert len(segment) == 60 or segment.finish is Finish.END
         agrees(smollm, context, segment)
 
 
@@ -301,7 +301,7 @@ def test_unknown_token_ids_are_refused(smollm: LlamaCppModel) -> None:
 
 
 def test_teacher_forcing_gives_the_recorded_statistics(smollm: LlamaCppModel) -> None:
-    context = prompt(smollm, "What is the capital of France? Explain.")
+    context = prompt(smollm, "Describe the city of Paris at length.")
     (base,) = grown(smollm, context, until=tokens(20))
     scored = asyncio.run(smollm.score(context, base.text, gauge=_gauge(smollm)))
     assert scored.text == base.text and scored.finish is Finish.STEP
