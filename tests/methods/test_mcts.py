@@ -145,6 +145,25 @@ def test_one_simulation_backs_up_one_value() -> None:
     assert values == {"a": 0.0, "b": 0.0, "c": 1.0}
 
 
+def test_what_was_visited_often_gets_further_steps() -> None:
+    """Two first steps of three miss the right one in many searches; a fixed width never looks again."""
+
+    def right(widen: float) -> int:
+        found = 0
+        for seed in range(20):
+            search = searching(model=UNIFORM, seed=seed)
+            found += run(mcts(search, simulations=200, expand=2, widen=widen, scorer=ByText(sound))).value == TARGET
+        return found
+
+    assert right(0.25) > right(0.0) + 5
+    root, bounds = tree(searching(), [(15, 1.0, 1.0)])
+    assert select(root, uct, 1.0, bounds, "mean", 0.25) is root.children[0], "15^¼ < 2"
+    root.visits += 1
+    assert select(root, uct, 1.0, bounds, "mean", 0.25) is root
+    root.widened = 1
+    assert select(root, uct, 1.0, bounds, "mean", 0.25) is root.children[0]
+
+
 def test_selection_goes_down_the_whole_tree() -> None:
     """Not one level only: with a clear value the tree is extended at every depth along the optimum."""
     search = searching(model=UNIFORM)
@@ -203,6 +222,13 @@ def test_mcts_with_a_perfect_verifier_beats_best_of_n_and_with_a_useless_one_doe
 
 
 def test_bad_parameters_are_refused() -> None:
-    for bad in ({"policy": "best"}, {"backup": "sum"}, {"evaluate": "guess"}, {"mix": 2.0}, {"expand": 0}):
+    for bad in (
+        {"policy": "best"},
+        {"backup": "sum"},
+        {"evaluate": "guess"},
+        {"mix": 2.0},
+        {"expand": 0},
+        {"widen": 1.0},
+    ):
         with pytest.raises(UsageError):
             run(mcts(searching(tokens=20), **bad))  # type: ignore[arg-type]

@@ -32,9 +32,9 @@ CONVERGED = 1000
     proof="tests/methods/test_mcts.py",
     departs="Every new step is evaluated at once, and the best one's value is backed up. Values are scaled to [0, 1] "
     "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do; so PUCT's constant is "
-    "half of the paper's 1.5, whose values are in [-1, 1]. Simulations run in rounds with virtual loss. Where every "
-    "step leads to a finished solution, the parent of the selected one gets further steps. For evaluate=quality the "
-    "distance to completion is that of the shortest rollout.",
+    "half of the paper's 1.5, whose values are in [-1, 1]. What was selected often gets further steps. Simulations run "
+    "in rounds with virtual loss. Where every step leads to a finished solution, the parent of the selected one gets "
+    "further steps. For evaluate=quality the distance to completion is that of the shortest rollout.",
 )
 async def mcts(
     search: Search,
@@ -44,6 +44,7 @@ async def mcts(
     parallel: int = 4,
     policy: Literal["puct", "uct"] = "puct",
     explore: float | None = None,
+    widen: float = 0.25,
     evaluate: Evaluation = "scorer",
     rollouts: int = 1,
     mix: float = 0.5,
@@ -58,6 +59,7 @@ async def mcts(
     simulations: selections in all; None goes on until the budget is spent or nothing new is met. parallel: simulations
     in flight at once, kept apart by virtual loss. policy: `puct` takes the step's own probability, the geometric mean
     over its tokens, as its prior. explore: the rule's constant (0.75 for puct, √2 for uct by default).
+    widen: a step that was visited N times gets `expand` steps ⌊N^widen⌋ times in all; 0 is the paper's fixed width.
     evaluate: `scorer` scores the step; `rollouts` averages the scores of so many solutions continued from it; `mixed`
     adds `mix` of the rollouts to 1 - mix of the score (as AlphaGo did); `quality` is ReST-MCTS*'s value from the
     score (soundness in [0, 1]: scaled by the least and the greatest score where some lie outside) and the distance to
@@ -69,6 +71,8 @@ async def mcts(
         raise UsageError(f"policy={policy!r} is not known", f"Choose {' or '.join(RULES)}")
     if backup not in ("mean", "max"):
         raise UsageError(f"backup={backup!r} is not known", "Choose mean or max")
+    if not 0 <= widen < 1:
+        raise UsageError(f"widen={widen} is not possible", "It must be from 0 (each step is expanded once) to below 1")
     rule, usual = RULES[policy]
     constant = usual if explore is None else explore
     sampling = search.at(temperature)
@@ -79,21 +83,24 @@ async def mcts(
         unexpanded = 1
         while (simulations is None or done < simulations) and idle < CONVERGED and barren < BARREN:
             room = parallel if simulations is None else min(parallel, simulations - done)
-            batch = _selected(lambda: select(root, rule, constant, evaluator.bounds, backup), room)
+            batch = _selected(lambda: select(root, rule, constant, evaluator.bounds, backup, widen), room)
             done += len(batch)
             fresh = [leaf for leaf in batch if not leaf.node.finished]
             idle = 0 if fresh else idle + len(batch)
-            unexpanded -= len(fresh)
+            first = [leaf for leaf in fresh if not leaf.children]
+            unexpanded -= len(first)
             if not fresh and not unexpanded:
                 # Every step that is there leads to its end: what is left of the budget buys further ones.
                 fresh = list({leaf.parent: None for leaf in batch if leaf.parent is not None})
             elif associate is not None:
-                await search.together(*(_associated(search, leaf, associate) for leaf in fresh))
+                await search.together(*(_associated(search, leaf, associate) for leaf in first))
             steps = distinct(
                 await search.extend_each(
                     [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=sampling
                 )
             )
+            for leaf in fresh:
+                leaf.widened += bool(leaf.children)
             above = {leaf.node: leaf for leaf in fresh}
             there = {said(arm.step) for leaf in fresh for arm in leaf.children}
             new = [Arm(step, above[_parent(step)], prior(step)) for step in steps if said(step) not in there]

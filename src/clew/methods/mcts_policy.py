@@ -17,16 +17,29 @@ class Arm:
 
     visits: values backed up through it; total: their sum; best: the greatest. pending: simulations in flight below
     it (virtual loss). prior: the model's own probability of the step. step: the node as it was sampled; node: where it
-    goes on, which is another one once something was inserted there.
+    goes on, which is another one once something was inserted there. widened: how often it was given further steps.
     """
 
-    __slots__ = ("best", "children", "node", "parent", "pending", "prior", "step", "total", "value", "visits")
+    __slots__ = (
+        "best",
+        "children",
+        "node",
+        "parent",
+        "pending",
+        "prior",
+        "step",
+        "total",
+        "value",
+        "visits",
+        "widened",
+    )
 
     def __init__(self, node: Node, parent: Arm | None = None, prior: float = 1.0) -> None:
         self.step = self.node = node
         self.parent = parent
         self.prior = prior
         self.children: list[Arm] = []
+        self.widened = 0
         self.visits = 0
         self.total = 0.0
         self.best = -math.inf
@@ -84,11 +97,14 @@ RULES: dict[str, tuple[Rule, float]] = {"uct": (uct, math.sqrt(2)), "puct": (puc
 are in [-1, 1], twice as wide)."""
 
 
-def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup) -> Arm:
-    """Down from the root, always to the child with the greatest score, until an arm without children; the first wins
-    among equals."""
+def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup, widen: float = 0.0) -> Arm:
+    """Down from the root, always to the child with the greatest score, until an arm that is to get children: it has
+    none, or was given some less than ⌊N^widen⌋ times (progressive widening, Couëtoux et al. 2011: N^α).
+
+    The first wins among equals.
+    """
     arm = root
-    while arm.children:
+    while arm.children and arm.visits**widen < arm.widened + 2:
         arm = max(arm.children, key=lambda child: rule(child, explore, bounds, backup))
     return arm
 
