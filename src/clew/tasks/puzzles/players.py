@@ -18,7 +18,7 @@ def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
     Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
     move with probability `illegal`, and a legal one that leads no nearer otherwise. Where there are none of a sort,
     the others share its probability. It does not notice illegal moves: it plays on as if they had not been made. It
-    ends at the goal, or where it sees no legal move.
+    ends at the goal, after as many moves as the puzzle allows, or where it sees no legal move.
     """
     for name, value in (("skill", skill), ("illegal", illegal)):
         if not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -34,12 +34,12 @@ def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
 
 
 def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> Mapping[str, float]:
-    state = puzzle.start
-    for move in puzzle.moves(lines):
+    state, made = puzzle.start, puzzle.moves(lines)
+    for move in made:
         new = puzzle.after(state, move)
         state = state if new is None else new
     choices = puzzle.choices(state)
-    if not choices or puzzle.remaining(state) == 0:
+    if not choices or len(made) >= puzzle.limit or puzzle.remaining(state) == 0:
         return {"": 1.0}
     good = puzzle.good(state)
     other = [move for move in choices if move not in good]
