@@ -17,7 +17,7 @@ from clew.tree import Node
 if TYPE_CHECKING:
     from clew.search import Scorer, Search
 
-PROOF = "tests/scorers/test_answers.py"
+PROOF = "tests/scorers/test_answer_scorers.py"
 
 
 @scorer(
