@@ -115,8 +115,8 @@ class Search:
         await self.together(*(one(indices) for indices in plan.values()))
         return grown
 
-    async def insert(self, node: Node, text: str, *, label: str = "") -> Node:
-        """Text that the model did not write, as a child of `node`.
+    async def insert(self, node: Node, text: str | Segment, *, label: str = "") -> Node:
+        """Text that the model did not write here, as a child of `node`. A segment keeps the tokens that it has.
 
         Below a node that has ended, the solution is re-opened: its end-of-text token, or what a stop string cut off,
         is left out. The text is charged as prefilled tokens when it is first computed.
@@ -125,7 +125,10 @@ class Search:
         if node.finished:
             kept, rest = reopened(node.segment)
             node = self._cut(node, kept)
-        segment = self._role_model(node).encode(rest + text)
+        if isinstance(text, str):
+            segment = self._role_model(node).encode(rest + text)
+        else:
+            segment, node = text, await self.insert(node, rest) if rest else node
         stream = node.stream.child("insert", len(node.children))
         return self._add(node, segment, Origin.INSERTED, stream, label)
 

@@ -1,0 +1,177 @@
+"""What happens along a trace: uncertainty of its tokens, and the answer that it has at each moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.analysis.segment import Span
+from clew.analysis.trace import Trace
+from clew.problem import Problem
+from clew.result import Result
+from clew.tasks.answers import THINK_CLOSE, THINK_OPEN
+from clew.tree import Floats
+
+Reals = NDArray[np.float64]
+
+FORKING = 0.2
+"""The share of tokens that are forking tokens: those with the highest entropy (arXiv:2506.01939)."""
+
+
+def profile(trace: Trace, stat: str = "entropy", bins: int = 10) -> Reals:
+    """The mean of a per-token statistic in `bins` equal parts of the trace, float64[bins]; NaN where it has none."""
+    return np.array([_mean(part) for part in np.array_split(trace.stat(stat), bins)], np.float64)
+
+
+def span_means(trace: Trace, spans: Sequence[Span], stat: str = "entropy") -> Reals:
+    """The mean of a per-token statistic in each of these spans, float64[S]; NaN where one has none."""
+    owners, values = trace.owners(list(spans)), trace.stat(stat)
+    return np.array([_mean(values[owners == i]) for i in range(len(spans))], np.float64)
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean(dtype=np.float64)) if known.size else float("nan")
+
+
+def forking_threshold(traces: Sequence[Trace], share: float = FORKING) -> float:
+    """The entropy in nats from which on a token of these traces is a forking token: the highest `share` of all of them.
+
+    NaN where no entropy is known.
+    """
+    values = np.concatenate([np.zeros(0, np.float32), *(t.stat("entropy") for t in traces)])
+    known = np.sort(values[~np.isnan(values)])[::-1]
+    return float(known[max(0, round(share * known.size) - 1)]) if known.size else float("nan")
+
+
+def forking_tokens(trace: Trace, threshold: float | None = None) -> list[int]:
+    """The numbers of the tokens whose entropy is at least `threshold` (by default the trace's own)."""
+    least = forking_threshold([trace]) if threshold is None else threshold
+    return [int(i) for i in np.flatnonzero(trace.stat("entropy") >= least)]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The answer held at each moment.
+
+    tokens: int64[K], increasing, tokens spent by then. values: the answer held from there on, None for none.
+    success: float64[K], its grade or the probability of success, NaN where unknown. end: tokens in all.
+    """
+
+    tokens: NDArray[np.int64]
+    values: tuple[str | None, ...]
+    success: Reals
+    end: int
+
+    def at(self, budgets: Sequence[float]) -> Reals:
+        """Success if stopped at each of these token counts, float64[len(budgets)]: anytime accuracy. 0 before the first
+        answer."""
+        held = np.searchsorted(self.tokens, np.asarray(budgets, np.float64), "right") - 1
+        return np.where(held >= 0, self.success[held] if self.success.size else 0.0, 0.0)
+
+    def regret(self, best: float = 1.0) -> float:
+        """Cumulative regret in tokens: the sum over tokens of `best` minus success if stopped there (MRT's Δ,
+        arXiv:2503.07572, over tokens instead of episodes). `best` is the oracle's success; divided by `end` it is the
+        mean regret."""
+        edges = np.concatenate([[0], np.minimum(self.tokens, self.end), [self.end]])
+        held = np.concatenate([[0.0], self.success])
+        return float(np.sum(np.diff(edges) * (best - held)))
+
+    @property
+    def flips(self) -> tuple[int, int]:
+        """How often a right answer became a wrong one (or none), and a wrong one (or none) a right one."""
+        right = self.success >= 0.5
+        return int(np.sum(right[:-1] & ~right[1:])), int(np.sum(~right[:-1] & right[1:]))
+
+    @property
+    def changes(self) -> int:
+        """How often the answer changed, its first appearance left out."""
+        held = [v for v in self.values if v is not None]
+        return sum(a != b for a, b in pairwise(held))
+
+    @property
+    def converged(self) -> int | None:
+        """Tokens after which the answer no longer changed; None where there is none at the end."""
+        if not self.values or self.values[-1] is None:
+            return None
+        first = len(self.values) - 1
+        while first and self.values[first - 1] == self.values[-1]:
+            first -= 1
+        return int(self.tokens[first])
+
+    @property
+    def after(self) -> int | None:
+        """Tokens spent after that: overthinking, where the answer was right."""
+        return None if self.converged is None else self.end - self.converged
+
+
+def timeline(
+    problem: Problem,
+    tokens: Sequence[int],
+    values: Sequence[str | None],
+    end: int,
+    success: Sequence[float] | None = None,
+) -> Timeline:
+    """A timeline whose success is the grade of each value, unless it is given."""
+    graded = [_grade(problem, v) for v in values] if success is None else success
+    return Timeline(np.asarray(tokens, np.int64), tuple(values), np.asarray(graded, np.float64), end)
+
+
+def _grade(problem: Problem, value: str | None) -> float:
+    if problem.grader is None:
+        return float("nan")
+    return problem.grader(value) if value is not None else 0.0
+
+
+def stated(trace: Trace) -> Timeline:
+    """The answer that would be read off the trace if it ended after each step.
+
+    No model is asked, and what stands inside a thinking block is read as well. An extractor that takes any last number
+    reads intermediate results as answers.
+    """
+    ends = np.cumsum(trace.tokens_of(trace.steps))
+    plain = [THINK_CLOSE.sub("", THINK_OPEN.sub("", trace.text[: span.end])) for span in trace.steps]
+    return timeline(trace.problem, ends.tolist(), [trace.problem.extract(p) for p in plain], trace.tokens)
+
+
+def proposed(result: Result) -> Timeline:
+    """The answers that a search held, over all the tokens that it spent.
+
+    Samples drawn side by side arrive when they are done, the short ones first: for such methods `clew.lab.curves` has
+    the unbiased curve.
+    """
+    held = result.proposals
+    spent = [int(p.usage.along("tokens")) for p in held]
+    return timeline(result.problem, spent, [p.answer.value for p in held], int(result.usage.along("tokens")))
+
+
+def checked_steps(trace: Trace) -> list[float]:
+    """What the problem's step verifier says after each step. Raises ValueError where the problem has none."""
+    if trace.problem.step_verifier is None:
+        raise ValueError(f"{trace.problem.id} has no step verifier")
+    return [trace.problem.step_verifier(trace.text[: span.end].rstrip()) for span in trace.steps]
+
+
+def first_wrong(worths: Sequence[float], below: float = 0.5) -> int | None:
+    """The first step after which the worth is below `below`; None where there is none."""
+    return next((i for i, worth in enumerate(worths) if worth < below), None)
+
+
+def length_and_grade(traces: Sequence[Trace]) -> dict[str, float]:
+    """Problem → how length goes with being right among its own traces: the share of pairs (a right and a wrong one) in
+    which the right one is longer, minus the share in which it is shorter, in [-1, 1]. Problems whose traces are all
+    right or all wrong say nothing and are left out, so difficulty cannot pose as length.
+    """
+    lengths: dict[str, tuple[list[int], list[int]]] = {}
+    for trace in traces:
+        if trace.grade is not None:
+            lengths.setdefault(trace.problem.id, ([], []))[trace.grade >= 0.5].append(trace.tokens)
+    return {
+        problem: float(np.sign(np.subtract.outer(right, wrong)).mean())
+        for problem, (wrong, right) in lengths.items()
+        if right and wrong
+    }
