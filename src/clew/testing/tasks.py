@@ -96,6 +96,6 @@ def corruptions(reference: str) -> Iterator[str]:
         return
     if reference.lstrip("-").isdigit():
         yield from (str(int(number) + 1), str(int(number) - 1), f"{reference}1", f"1{reference.lstrip('-')}")
-    yield str(number + 1)
+    yield str(2 * number + 3 if number >= 0 else 2 * number - 3)
     if number:
         yield str(-number)
