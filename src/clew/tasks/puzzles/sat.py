@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import Any
+from weakref import finalize
 
 from clew.errors import UsageError
 
@@ -21,6 +22,8 @@ class Assignments:
         except ImportError as error:
             raise UsageError("this puzzle needs a SAT solver", "pip install 'clew[puzzles]'") from error
         self._solver: Any = Solver(name="glucose4")
+        # At the interpreter's end its own destructor comes too late: the library's modules are gone by then.
+        finalize(self, self._solver.delete)
         self._variables: dict[Hashable, int] = {}
         self._facts: list[Hashable] = []
 
