@@ -247,7 +247,8 @@ def _rows(
 
 
 def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
-    reached = [r for r in rows if r.accuracy is not None]
+    # A budget that buys nothing yet is on no front.
+    reached = [r for r in rows if r.accuracy]
     front = pareto_front([r.budget for r in reached], [r.accuracy or 0.0 for r in reached])
     on_front = {(r.method, r.budget) for r, on in zip(reached, front, strict=True) if on}
     return [replace(r, pareto=(r.method, r.budget) in on_front) for r in rows]
