@@ -7,7 +7,8 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from clew.budget import Gauge
-from clew.models.base import Context, Model
+from clew.errors import UsageError
+from clew.models.base import Capability, Context, Model
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Node, Segment
 
@@ -38,7 +39,11 @@ class Extension:
 
         A cancelled caller still wants what was generated, to record and to charge it: so the model is told to stop at
         its next token, and waited for.
+
+        Raises UsageError for a grammar that the model cannot follow.
         """
+        if self.sampling.grammar is not None and Capability.GRAMMAR not in self.model.capabilities:
+            raise UsageError(f"{self.model.name} follows no grammar", "Use the embedded engine")
         work = asyncio.ensure_future(
             self.model.extend(
                 self.context,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,43 @@ _NO_BANS: Mapping[int, frozenset[int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """What a solution as a whole has to be.
+
+    kind: what `text` is: a JSON schema, a regular expression (of the whole solution), or a context-free grammar in
+    llguidance's variant of Lark's syntax.
+
+    Raises UsageError for another kind.
+    """
+
+    kind: Literal["json", "regex", "lark"]
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("json", "regex", "lark"):
+            raise UsageError(f"grammar kind {self.kind!r} is not known", "Choose json, regex or lark")
+
+    @property
+    def lark(self) -> str:
+        """The grammar in llguidance's syntax; without forced tokens, so that a mask excludes nothing else."""
+        if self.kind == "json":
+            start = f"start: %json {self.text}"
+        elif self.kind == "regex":
+            start = "start: /" + self.text.replace("/", r"\/") + "/"
+        else:
+            start = self.text
+        return start if start.lstrip().startswith("%llguidance") else '%llguidance {"no_forcing": true}\n' + start
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is drawn from the model's distribution.
 
-    The filters apply in this order: repetition penalty and logit bias, bans, temperature, top-k, top-p, min-p.
+    The filters apply in this order: repetition penalty and logit bias, bans and grammar, temperature, top-k, top-p,
+    min-p.
     `temperature=0` is greedy decoding. `top_k=0`, `top_p=1`, `min_p=0` and `repetition_penalty=1` are off.
 
+    grammar: what the solution as a whole has to be; tokens that leave it are banned (models that can GRAMMAR).
     bans: for the token at offset `i` of this extension, the token ids that may not be drawn there.
     top: how many of the most probable tokens to record at each position (`Segment.top_ids`).
 
@@ -38,6 +69,7 @@ class Sampling:
     logit_bias: Mapping[int, float] = field(default_factory=lambda: _NO_BIAS)
     bans: Mapping[int, frozenset[int]] = field(default_factory=lambda: _NO_BANS)
     top: int = 0
+    grammar: Grammar | None = None
 
     def __post_init__(self) -> None:
         checks = {

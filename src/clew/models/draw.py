@@ -46,6 +46,7 @@ def draw(
     *,
     offsets: Sequence[int] | None = None,
     histories: Sequence[Ints] | None = None,
+    allowed: Sequence[NDArray[np.bool_] | None] | None = None,
 ) -> Draws:
     """Draw one token for each row by inverting the cumulative distribution, in the order of token ids.
 
@@ -67,7 +68,8 @@ def draw(
     for i, sampling in enumerate(samplings):
         banned = sampling.bans.get(0 if offsets is None else offsets[i], NO_BANS)
         history = np.zeros(0, np.int32) if histories is None else histories[i]
-        logq = proposal(raw[i], sampling, banned=banned, history=history)
+        mask = None if allowed is None else allowed[i]
+        logq = proposal(raw[i], sampling, banned=banned, history=history, allowed=mask)
         ids[i] = invert(np.cumsum(np.exp(logq)), uniforms[i])
         if ids[i] >= 0:
             logprob[i], chosen[i] = logp[i, ids[i]], logq[ids[i]]
@@ -101,7 +103,14 @@ def top(logp: Reals, count: int) -> Ints:
     return np.argsort(-logp, kind="stable")[:count].astype(np.int32)
 
 
-def proposal(logits: Reals, sampling: Sampling, *, banned: Collection[int] = NO_BANS, history: ArrayLike = ()) -> Reals:
+def proposal(
+    logits: Reals,
+    sampling: Sampling,
+    *,
+    banned: Collection[int] = NO_BANS,
+    history: ArrayLike = (),
+    allowed: NDArray[np.bool_] | None = None,
+) -> Reals:
     """The log-probabilities that one row's token is really drawn from, float64[V]; all -inf in a dead end.
 
     logits: [V]. banned: the tokens that may not be drawn here. history: the tokens that the repetition penalty
@@ -121,6 +130,8 @@ def proposal(logits: Reals, sampling: Sampling, *, banned: Collection[int] = NO_
         x[token] += bias
     if banned:
         x[list(banned)] = -np.inf
+    if allowed is not None:
+        x[~allowed] = -np.inf
     if x.max() == -np.inf:
         return x
     if sampling.temperature == 0:

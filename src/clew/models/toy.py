@@ -17,9 +17,10 @@ from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Capability, Context
 from clew.models.draw import NO_BANS, Reals, log_softmax, proposal, statistics, top
+from clew.models.grammar import Masks
 from clew.problem import Message
 from clew.registry import parse_spec
-from clew.sampling import Sampling, Stream, Until
+from clew.sampling import Grammar, Sampling, Stream, Until
 from clew.tree import Finish, Floats, Segment
 
 Source = Callable[[tuple[Message, ...], tuple[int, ...], str], ArrayLike]
@@ -55,7 +56,14 @@ class ToyModel:
             raise UsageError("a toy vocabulary needs different, non-empty tokens", f"Not {list(vocab)!r}")
         self.name = name
         self.capabilities = frozenset(
-            {Capability.TEXT, Capability.LOGPROBS, Capability.EXACT_STATS, Capability.CONTINUE, Capability.SCORE}
+            {
+                Capability.TEXT,
+                Capability.LOGPROBS,
+                Capability.EXACT_STATS,
+                Capability.CONTINUE,
+                Capability.SCORE,
+                Capability.GRAMMAR,
+            }
         )
         self.cost = cost or Cost()
         self.context_length = context_length
@@ -66,6 +74,8 @@ class ToyModel:
         longest_first = sorted(map(re.escape, vocab), key=len, reverse=True)
         self._pieces = re.compile("|".join([*longest_first, "."]), re.DOTALL)
         self._cache: dict[tuple[str, Ids, str], _Next] = {}
+        self._grammars = Masks([token.encode() for token in self.vocab], [self.end])
+        self._masks: dict[tuple[Grammar, str], bytes] = {}
         self._length = lru_cache(1024)(self.count)
 
     # --- the model interface --------------------------------------------------------------------------------------
@@ -149,7 +159,9 @@ class ToyModel:
             if len(ids) == max_tokens or ids[-1:] == (self.end,):
                 yield ids, p
                 return
-            _, logq = self._next(start, past + ids, start.text + text).proposal(shape, len(ids), past + ids)
+            step = self._next(start, past + ids, start.text + text)
+            allowed = self._allowed(sampling.grammar, start.text + text)
+            _, logq = step.proposal(shape, len(ids), past + ids, allowed)
             for token, lq in enumerate(logq):
                 if (q := p * math.exp(lq)) > above:
                     yield from walk((*ids, token), text + self.vocab[token], q)
@@ -197,13 +209,24 @@ class ToyModel:
             found = self._cache[key] = _Next(weights)
         return found
 
+    def _allowed(self, grammar: Grammar | None, text: str) -> bytes | None:
+        """The tokens that a grammar allows after a solution so far, as the bytes of bool[V]."""
+        if grammar is None:
+            return None
+        key = (grammar, text)
+        if key not in self._masks:
+            if len(self._masks) >= CACHED:
+                self._masks.clear()
+            self._masks[key] = self._grammars.after(grammar, text.encode()).allowed().tobytes()
+        return self._masks[key]
+
     def _step(self, run: _Run, context: Context, until: Until, shape: _Shape) -> None:
         if run.gauge.closed:
             run.finish = Finish.CANCELLED
             return
         offset = len(run.chosen)
         step = self._next(context, run.ids, run.text)
-        cumulative, logq = step.proposal(shape, offset, run.ids)
+        cumulative, logq = step.proposal(shape, offset, run.ids, self._allowed(shape.sampling.grammar, run.text))
         if not cumulative:
             run.finish = Finish.LENGTH
             return
@@ -258,12 +281,15 @@ class _Shape:
         biases = tuple(sorted(s.logit_bias.items()))
         self._settings = (s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty, biases)
 
-    def key(self, offset: int, ids: Ids) -> tuple[object, frozenset[int], frozenset[int]]:
-        """The settings, what is banned, and what a penalty falls on. Equal keys make equal proposals."""
+    def key(
+        self, offset: int, ids: Ids, allowed: bytes | None
+    ) -> tuple[object, frozenset[int], frozenset[int], object]:
+        """The settings, what is banned, what a penalty falls on, and what a grammar allows. Equal keys make equal
+        proposals."""
         seen: frozenset[int] = frozenset()
         if self.sampling.repetition_penalty != 1:
             seen = self._prompt.union(ids)
-        return self._settings, self.sampling.bans.get(offset, NO_BANS), seen
+        return self._settings, self.sampling.bans.get(offset, NO_BANS), seen, allowed
 
 
 class _Next:
@@ -278,14 +304,17 @@ class _Next:
         self.entropy, self.certainty = map(float, statistics(self.logp))
         self._proposals: dict[object, tuple[list[float], list[float]]] = {}
 
-    def proposal(self, shape: _Shape, offset: int, ids: Ids) -> tuple[list[float], list[float]]:
+    def proposal(
+        self, shape: _Shape, offset: int, ids: Ids, allowed: bytes | None = None
+    ) -> tuple[list[float], list[float]]:
         """Cumulative probabilities up to the last possible token, [≤V] (empty in a dead end), and the
         log-probabilities [V]."""
-        key = shape.key(offset, ids)
+        key = shape.key(offset, ids, allowed)
         found = self._proposals.get(key)
         if found is None:
-            _, banned, seen = key
-            logq = proposal(self._raw, shape.sampling, banned=banned, history=list(seen))
+            _, banned, seen, _ = key
+            mask = None if allowed is None else np.frombuffer(allowed, np.bool_)
+            logq = proposal(self._raw, shape.sampling, banned=banned, history=list(seen), allowed=mask)
             possible = np.flatnonzero(logq > -np.inf)
             cumulative = np.cumsum(np.exp(logq[: possible[-1] + 1])).tolist() if possible.size else []
             found = self._proposals[key] = (cumulative, logq.tolist())

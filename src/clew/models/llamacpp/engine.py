@@ -12,6 +12,7 @@ import numpy as np
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Capability, Context
+from clew.models.grammar import Masks
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
@@ -52,6 +53,7 @@ class LlamaCppModel:
             Capability.PREFIX_SHARING,
             Capability.CONTINUE,
             Capability.SCORE,
+            Capability.GRAMMAR,
         }
     )
 
@@ -83,6 +85,7 @@ class LlamaCppModel:
         self._limit = min(wanted, fits)
         self.cost = Cost(params=float(weights.params), layers=weights.layers, width=weights.width)
         self._vocabulary = Vocabulary(weights)
+        self._grammars = Masks(self._vocabulary.pieces, np.flatnonzero(self._vocabulary.ends).tolist())
         begin, end = weights.mark("bos"), weights.mark("eos")
         self._begin = begin
         self._template = ChatTemplate(weights.chat_template, begin=begin, end=end)
@@ -104,9 +107,13 @@ class LlamaCppModel:
         room = self._room(context)
         self._check(sampling)
         ending = Ending.of(until, self._vocabulary, room)
+        begun = None
+        if sampling.grammar is not None:
+            text = context.text.encode() + self._vocabulary.unfinished(context.token_ids)
+            begun = self._grammars.after(sampling.grammar, text)
 
         def job(call: Call, stream: Stream, gauge: Gauge) -> Job:
-            draw = Draw(sampling, stream, context.token_ids)
+            draw = Draw(sampling, stream, context.token_ids, begun and begun.copy())
             return Job(call, gauge, context.token_ids, draw=draw, ending=ending)
 
         return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])

@@ -100,7 +100,7 @@ class Job:
         assert self.draw is not None and self.ending is not None
         self.generated.append(token)
         self.stats.append(stats)
-        self.draw.count += 1
+        self.draw.advance(token)
         wanted = self.gauge.take()
         if vocabulary.ends[token]:
             return Finish.END

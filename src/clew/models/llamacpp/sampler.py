@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.draw import NO_BANS, draw, log_softmax, statistics, top
+from clew.models.grammar import Constraint
 from clew.sampling import Sampling, Stream
 from clew.tree import Floats, Ints
 
@@ -39,16 +40,19 @@ def kernel() -> ctypes.CDLL | None:
 
 
 class Draw:
-    """The drawing state of one continuation: its settings, its random stream, and how many tokens it has drawn."""
+    """The drawing state of one continuation: its settings, its random stream, how many tokens it has drawn, and where
+    it is in its grammar."""
 
-    __slots__ = ("_uniforms", "count", "history", "plain", "sampling", "stream")
+    __slots__ = ("_uniforms", "constraint", "count", "history", "plain", "sampling", "stream")
 
-    def __init__(self, sampling: Sampling, stream: Stream, history: Ints) -> None:
+    def __init__(self, sampling: Sampling, stream: Stream, history: Ints, constraint: Constraint | None = None) -> None:
         self.sampling = sampling
         self.stream = stream
         self.history = history
         self.count = 0
-        self.plain = not sampling.logit_bias and not sampling.bans and sampling.repetition_penalty == 1
+        self.constraint = constraint
+        altering = sampling.logit_bias or sampling.bans or constraint is not None
+        self.plain = not altering and sampling.repetition_penalty == 1
         self._uniforms: list[float] = []
 
     def uniform(self) -> float:
@@ -57,6 +61,12 @@ class Draw:
         if at == 0:
             self._uniforms = self.stream.uniforms(self.count, _BLOCK).tolist()
         return self._uniforms[at]
+
+    def advance(self, token: int) -> None:
+        """Go on after a drawn token."""
+        self.count += 1
+        if self.constraint is not None:
+            self.constraint.advance(token)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +170,7 @@ def _altered(row: Floats, state: Draw, generated: Sequence[int]) -> Floats | Non
     """The row after repetition penalty, biases and bans; None where nothing of it applies here."""
     sampling = state.sampling
     banned = sampling.bans.get(state.count, NO_BANS)
-    if not banned and not sampling.logit_bias and sampling.repetition_penalty == 1:
+    if not banned and not sampling.logit_bias and sampling.repetition_penalty == 1 and state.constraint is None:
         return None
     row = row.copy()
     if sampling.repetition_penalty != 1:
@@ -172,6 +182,8 @@ def _altered(row: Floats, state: Draw, generated: Sequence[int]) -> Floats | Non
         row[token] += bias
     if banned:
         row[list(banned)] = -np.inf
+    if state.constraint is not None:
+        row[~state.constraint.allowed()] = -np.inf
     return row
 
 
@@ -189,6 +201,7 @@ def _reference(
         uniforms,
         offsets=[d.count for d in draws],
         histories=[np.concatenate([d.history, np.asarray(g, np.int32)]) for d, g in zip(draws, generated, strict=True)],
+        allowed=[None if d.constraint is None else d.constraint.allowed() for d in draws],
     )
     ids = done.ids.copy()
     ids[np.isnan(logits).any(axis=1)] = NOT_A_NUMBER
