@@ -14,13 +14,14 @@ from clew.tasks import load_problems
 
 SEARCHES = ("beam?width=1&expand=6", "rebase?n=8", "a_star", "mcts?parallel=1")
 PUZZLES = (("queens", 0.3, 450), ("countdown", 0.3, 300), ("hanoi", 0.4, 450))
+SIZES = {"hanoi": 3}
 COUNT = 20
 
 
 def accuracy(puzzle: str, skill: float, tokens: int, spec: str, scorer: str) -> float:
     """Of a scripted player with that skill, with so many tokens beyond the prompt."""
     model = load(f"toy:{puzzle}?skill={skill}")
-    problems = load_problems(f"puzzle:{puzzle}", count=COUNT, seed=0)
+    problems = load_problems(f"puzzle:{puzzle}", count=COUNT, seed=0, difficulty=SIZES.get(puzzle))
     join = "&" if "?" in spec else "?"
 
     async def work() -> float:
