@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--puzzles", default=",".join(REPORTED), help=f"of {', '.join(SETTINGS)}")
     parser.add_argument("--scorers", default=",".join(SCORERS))
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--count", type=int, default=150, help="problems of each puzzle")
+    parser.add_argument("--count", type=int, default=120, help="problems of each puzzle")
     parser.add_argument("--seed", type=int, default=100, help="of the problems and the searches")
     chosen = parser.parse_args()
     if chosen.quick:
