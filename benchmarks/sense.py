@@ -45,7 +45,8 @@ REPORTED = ("queens", "countdown", "hanoi", "sudoku4")
 @scorer("noisy_step_verifier", family="testing")
 def noisy_step_verifier(*, rate: float = 0.2) -> Scorer:
     """`step_verifier` that errs as often on sound solutions as on others."""
-    return step_verifier(false_positive=rate, false_negative=rate)
+    erring: Scorer = step_verifier(false_positive=rate, false_negative=rate)
+    return erring
 
 
 @dataclass(frozen=True, slots=True)
