@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from clew.errors import UsageError
 
 T = TypeVar("T", bound=Callable[..., Any])
+_BETWEEN = re.compile(r"&(?![^(]*\))")  # an ampersand that is in no brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class Registry(Generic[T]):
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """`name?key=value&key=value` as a name and parameters.
+    """`name?key=value&key=value` as a name and parameters. A value that has parameters of its own stands in brackets:
+    `beam?width=4&scorer=(step_verifier?false_positive=0.1&seed=1)`.
 
     Values are read as JSON where they are JSON (numbers, true, null, lists), else kept as text.
 
@@ -128,10 +131,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """
     name, _, query = spec.partition("?")
     params: dict[str, Any] = {}
-    for part in filter(None, query.split("&")):
+    for part in filter(None, _BETWEEN.split(query)):
         key, equals, raw = part.partition("=")
         if not equals:
             raise UsageError(f"{part!r} in {spec!r} is not a parameter", "Write NAME?key=value&key=value")
+        if raw.startswith("(") and raw.endswith(")"):
+            params[key] = raw[1:-1]
+            continue
         try:
             params[key] = json.loads(raw)
         except json.JSONDecodeError:
