@@ -23,12 +23,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import openai
-from servers import process
 
 from clew.budget import Budget, Ledger
 from clew.models.openai import OpenAIModel, connect
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
+from servers import process
 
 QUESTION = "What is 6 times 7?"
 IN_FLIGHT = 64

@@ -241,7 +241,11 @@ class Ledger:
             raise BudgetExhausted
         with self._lock:
             part = self._usage.parts.setdefault((model, purpose), Spend())
-            part += Spend(prefilled=fresh, reused=reused, calls=1, flops=flops, usd=usd)
+            part.prefilled += fresh
+            part.reused += reused
+            part.calls += 1
+            part.flops += flops
+            part.usd += usd
             self._tokens += fresh
             self._flops += flops
             self._usd += usd

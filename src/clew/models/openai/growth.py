@@ -23,6 +23,25 @@ class Growth:
     beginning of its reply.
     """
 
+    __slots__ = (
+        "_blind",
+        "_charged",
+        "_cut",
+        "_expected",
+        "_held",
+        "_longest",
+        "_lost",
+        "_offsets",
+        "_thinking",
+        "asked",
+        "echo",
+        "finish",
+        "gauge",
+        "text",
+        "tokens",
+        "until",
+    )
+
     def __init__(self, until: Until, gauge: Gauge, *, asked: int | None = None, echo: str = "") -> None:
         self.until = until
         self.gauge = gauge
@@ -38,7 +57,8 @@ class Growth:
         self._expected = echo
         self.echo = echo
         self._held: list[Piece] = []
-        self._longest = max((len(s) for s in (*until.delimiters, *until.stop)), default=0)
+        marks = until.delimiters + until.stop
+        self._longest = max(map(len, marks)) if marks else 0
         self._lost: tuple[list[Piece], str, list[int]] = ([], "", [])
 
     def restart(self) -> None:

@@ -340,10 +340,12 @@ class OpenAIModel:
             return
         text = growth.think(*text_of(choice))
         got = pieces(choice, text)
+        if not got:
+            return
         if "message" in choice and len(got) == 1 and got[0].logprob != got[0].logprob:
             got = spread(text, max(1, usage.get("completion_tokens") or _estimate(text)))
         generated = timings.get("predicted_n")
-        if generated is not None and got and not choice.get("finish_reason"):
+        if generated is not None and not choice.get("finish_reason"):
             growth.missed(generated - len(growth.tokens) - len(got))
         growth.feed(got)
         if "delta" not in choice and not self.probe.streams and len(growth.tokens) < len(got):
