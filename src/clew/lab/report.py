@@ -292,7 +292,7 @@ def _reading(c: Comparison) -> str:
         "is paid once), and the method answers from those. That is unbiased; the order in which samples finish is not.",
         "Curves from proposals: the answer at a budget is the last one that the method had proposed within it.",
         f"Intervals ({c.level:.0%}): bootstrap over problems, whose seeds stay together (expanded percentile, "
-        "arXiv:1411.5279). Where all problems agree: Wilson’s. Each is for one comparison by itself: the best of several "
-        "methods looks a little better than it is.",
+        "arXiv:1411.5279). Where all problems agree: Wilson’s. Each is for one comparison by itself: the best of "
+        "several methods looks a little better than it is.",
     )
     return "<h2>How to read this</h2><ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
