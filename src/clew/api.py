@@ -19,7 +19,7 @@ from clew.registry import methods as method_registry
 from clew.registry import parse_spec
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import Store
+from clew.store import IMPORTED, Store
 
 if TYPE_CHECKING:
     from clew.lab.compare import Comparison
@@ -210,10 +210,17 @@ def make_plan(
 
 
 def plan_problems(plan: runner.Plan) -> list[Problem]:
-    """The plan's problems, made anew (the same every time)."""
+    """The plan's problems, made anew (the same every time). Raises UsageError for a plan that is not clew's own."""
+    if plan.task == IMPORTED:
+        raise UsageError("imported traces cannot be run again", "`clew show` and `clew stats` read them")
     from clew.tasks import load_problems
 
     return load_problems(plan.task, **plan.task_options)
+
+
+def stored_problems(store: Store) -> list[Problem]:
+    """The problems of a run file: its plan's, made anew, or those of imported traces, as the file has them."""
+    return store.imported_problems() if store.plan.task == IMPORTED else plan_problems(store.plan)
 
 
 @dataclass(frozen=True, slots=True)

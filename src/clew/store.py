@@ -16,14 +16,17 @@ import numpy as np
 
 from clew.budget import Cost, Usage
 from clew.errors import StoreError
-from clew.problem import Answer, Problem, Status
+from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.runner import Plan
 from clew.sampling import Stream
+from clew.tasks.answers import checked, extractor, grader
 from clew.tree import Finish, Node, Origin, Segment, Tree
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x636C6577  # "clew"
+IMPORTED = "imported"
+"""The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -162,9 +165,33 @@ class Store:
         """What the run does."""
         return Plan.from_dict(self._get("plan"))
 
+    @property
+    def created(self) -> float:
+        """When the run began, seconds since 1970."""
+        return float(self._get("created"))
+
     def problem_ids(self) -> list[str]:
         """The ids of the run's problems, in the run's order."""
         return [row[0] for row in self._db.execute("SELECT id FROM problems ORDER BY rowid")]
+
+    def imported_problems(self) -> list[Problem]:
+        """The problems of a run of imported traces. Their reference answer grades, where there is one."""
+        rows = self._db.execute("SELECT id, messages, reference, meta FROM problems ORDER BY rowid")
+        problems = []
+        for name, messages, reference, meta in rows:
+            kind = checked(json.loads(meta).get("kind", "auto"))
+            problems.append(
+                Problem(
+                    name,
+                    tuple(Message(m["role"], m["content"]) for m in json.loads(messages)),
+                    family=IMPORTED,
+                    extract=extractor(kind),
+                    grader=None if reference is None else grader(reference, kind),
+                    reference=reference,
+                    meta={"kind": kind},
+                )
+            )
+        return problems
 
     def finished(self) -> set[tuple[str, str, int]]:
         """(problem id, method, seed) of every search that is done; failed ones are not."""
