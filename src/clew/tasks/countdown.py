@@ -89,11 +89,12 @@ def reaches(numbers: tuple[int, ...], target: int) -> Callable[[str], float]:
 
 
 def _make(draws: Draws, level: int) -> Item:
+    signs = "+-" if level == 3 else "++--*"  # of the solution that is known; an answer may use all four
     while True:
         numbers = tuple(draws.number(1, 12) for _ in range(level))
         text, value, shape = str(numbers[0]), numbers[0], draws.numbers
         for n in numbers[1:]:
-            sign = "++--*"[int(shape.integers(5))]
+            sign = signs[int(shape.integers(len(signs)))]
             text = f"({text}) {sign} {n}" if sign == "*" and not text.isdigit() else f"{text} {sign} {n}"
             value = value + n if sign == "+" else value - n if sign == "-" else value * n
         if 0 < value <= 100 and value not in numbers:
