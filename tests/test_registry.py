@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clew.api import method_spec
 from clew.errors import UsageError
 from clew.registry import methods, parse_spec, scorers
 
@@ -35,3 +36,8 @@ def test_wrong_names_and_parameters_are_said_with_what_is_right(spec: str, messa
     with pytest.raises(UsageError, match=message):
         name, params = parse_spec(spec)
         methods[name].check_parameters(params)
+
+
+@pytest.mark.parametrize("scorer", ["length", "true", "step_verifier?false_positive=0.1&seed=2", "4"])
+def test_parameters_given_apart_are_spelled_so_that_they_are_read_back(scorer: str) -> None:
+    assert parse_spec(method_spec("beam?width=3", {"scorer": scorer})) == ("beam", {"width": 3, "scorer": scorer})

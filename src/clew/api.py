@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -112,9 +113,16 @@ def method_spec(method: str, params: Mapping[str, Any]) -> str:
     name, given = parse_spec(method)
     given |= params
     method_registry[name].check_parameters(given)
-    import json
+    return name + ("?" + "&".join(f"{k}={_spelled(v)}" for k, v in given.items()) if given else "")
 
-    return name + ("?" + "&".join(f"{k}={json.dumps(v)}" for k, v in given.items()) if given else "")
+
+def _spelled(value: Any) -> str:
+    """A parameter's value such that `parse_spec` reads it back."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if "?" in value or "&" in value:
+        return f"({value})"
+    return value if parse_spec(f"x?v={value}")[1] == {"v": value} else json.dumps(value)
 
 
 async def asolve(

@@ -341,8 +341,10 @@ def render_table(comparison: Comparison) -> Table:
         title=Text(f"Accuracy in percent at equal {UNITS[c.axis]}", "bold"),
         caption=Text("; ".join(notes)),
     )
-    table.add_column("method", overflow="fold")
-    for head in (*map(amount, c.budgets), f"vs {c.baseline}", "tokens", "seconds"):
+    # A label with parameters may be longer than the line: it is folded, but never into a column of single letters.
+    table.add_column("method", overflow="fold", min_width=min(26, max(map(len, c.names))))
+    short = f"vs {c.baseline}" if len(c.baseline) <= 12 else "vs first" if c.baseline == c.names[0] else "vs baseline"
+    for head in (*map(amount, c.budgets), short, "tokens", "seconds"):
         table.add_column(Text(head), justify="right", no_wrap=True)
     for name in c.names:
         rows = c.of(name)
