@@ -3,6 +3,7 @@
 from clew.methods import (
     ab_mcts,
     antislop,
+    backspace,
     beam,
     best_first,
     best_of_n,
@@ -29,6 +30,7 @@ from clew.methods import (
 __all__ = [
     "ab_mcts",
     "antislop",
+    "backspace",
     "beam",
     "best_first",
     "best_of_n",

@@ -44,7 +44,8 @@ async def constrained(
     Masking alone prefers beginnings that the model would rarely complete within the grammar. The weight of a particle
     is the product of the probability mass that the masks left at each token (sequential Monte Carlo as in the paper);
     they are resampled when the effective sample size falls below ess·n, and vote by weight. A solution that is
-    truncated is not of the grammar. The estimate of log P(the model keeps the grammar) is the score `log_evidence` of the root.
+    truncated is not of the grammar. The estimate of log P(the model keeps the grammar) is the score `log_evidence` of
+    the root.
 
     json: a JSON schema; regex: of the whole solution; lark: a context-free grammar. One of them; without any, the
     grammar of the search's sampling.
