@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clew.cli_traces import import_, stats
 from clew.errors import ClewError, UsageError
 
 if TYPE_CHECKING:
@@ -282,28 +283,28 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
 
 
 def _stored(run: Path, problem: str | None = None) -> list[Result]:
-    from clew.api import plan_problems
+    from clew.api import stored_problems
     from clew.store import Store
 
     with Store.open(run) as store:
-        return list(store.results(plan_problems(store.plan), problem=problem))
+        return list(store.results(stored_problems(store), problem=problem))
 
 
 @cli.command(examples=("clew export runs/demo.db --to jsonl -o demo", "clew export runs/demo.db --to parquet -o demo"))
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", "form", type=click.Choice(["parquet", "jsonl"]), required=True)
+@click.option("--to", "form", type=click.Choice(["parquet", "jsonl", "inspect", "otel"]), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="A folder (default: beside the run).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def export(run: Path, form: str, out: Path | None, as_json: bool) -> None:
-    """Write a run's problems, results, proposals and nodes as one file each."""
-    from clew.export import export_run
+    """Write a run's tables as one file each, or its searches as Inspect logs or OpenTelemetry spans."""
+    from clew.cli_traces import export_run
 
     counts = export_run(run, form, out or run.with_suffix(""))
     if as_json:
         _json(counts)
         return
     for path, count in counts.items():
-        click.echo(f"{path}: {count} rows")
+        click.echo(f"{path}: {count} {'rows' if form in ('parquet', 'jsonl') else 'searches'}")
 
 
 @cli.command("list", examples=("clew list methods", "clew list tasks --json"))
@@ -395,6 +396,10 @@ def _result_data(result: Result) -> dict[str, Any]:
         },
         "nodes": len(result.tree),
     }
+
+
+cli.add_command(stats)
+cli.add_command(import_)
 
 
 def main() -> None:

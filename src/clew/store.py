@@ -263,7 +263,9 @@ class Store:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def results(self, problems: Sequence[Problem], *, problem: str | None = None) -> Iterator[Result]:
+    def results(
+        self, problems: Sequence[Problem], *, problem: str | None = None, method: str | None = None
+    ) -> Iterator[Result]:
         """The finished searches with their trees, in the order of problems, methods and seeds of the plan.
 
         `problems` are the run's problems (their graders and extractors are code, so the file cannot hold them).
@@ -274,8 +276,8 @@ class Store:
         problem_order = {p: i for i, p in enumerate(self.problem_ids())}
         rows = self._db.execute(
             "SELECT id, problem, method, seed, status, value, text, confidence, votes, node, grade, usage, samples,"
-            " cost, error FROM results WHERE (?1 IS NULL OR problem = ?1)",
-            (problem,),
+            " cost, error FROM results WHERE (?1 IS NULL OR problem = ?1) AND (?2 IS NULL OR method = ?2)",
+            (problem, method),
         ).fetchall()
         rows.sort(key=lambda r: (problem_order.get(r[1], 0), method_order.get(r[2], 0), r[3]))
         for row in rows:

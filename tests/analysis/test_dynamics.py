@@ -63,6 +63,12 @@ def test_forking_tokens_are_the_most_uncertain_fifth_of_all_traces() -> None:
     assert math.isnan(forking_threshold([traced(["a"])]))
 
 
+def test_equally_uncertain_tokens_are_no_forks_together() -> None:
+    trace = traced(["a"] * 10, [3.0] + [0.1] * 9)
+    assert forking_tokens(trace) == [0]
+    assert forking_tokens(traced(["a"] * 5, [0.1] * 5)) == []
+
+
 def test_the_answer_held_along_a_trace() -> None:
     trace = traced(["<think>", "Say 7.\n", "Or 12.\n", "No, 8.\n", "12.\n", "</think>", "The answer is 12."])
     held = stated(trace)

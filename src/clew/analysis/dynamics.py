@@ -39,13 +39,18 @@ def _mean(values: Floats) -> float:
 
 
 def forking_threshold(traces: Sequence[Trace], share: float = FORKING) -> float:
-    """The entropy in nats from which on a token of these traces is a forking token: the highest `share` of all of them.
+    """The entropy in nats from which on a token of these traces is a forking token: the highest `share` of all of them,
+    equal ones that would exceed it left out.
 
-    NaN where no entropy is known.
+    NaN where no entropy is known, infinite where all are equal.
     """
     values = np.concatenate([np.zeros(0, np.float32), *(t.stat("entropy") for t in traces)])
     known = np.sort(values[~np.isnan(values)])[::-1]
-    return float(known[max(0, round(share * known.size) - 1)]) if known.size else float("nan")
+    count = max(1, round(share * known.size))
+    if known.size <= count:
+        return float(known[-1]) if known.size else float("nan")
+    above = known[known > known[count]]
+    return float(above[-1]) if above.size else float("inf")
 
 
 def forking_tokens(trace: Trace, threshold: float | None = None) -> list[int]:

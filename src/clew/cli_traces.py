@@ -1,0 +1,114 @@
+"""The commands that read, measure and change traces. Every command is a few lines around `clew.analysis`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clew.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from clew.lab.trace_stats import Measured
+
+RUN = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN…")
+@click.option("--to", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--measure", "only", multiple=True, help="Only this measure; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --to json.")
+def stats(runs: Sequence[Path], form: str, only: Sequence[str], as_json: bool) -> None:
+    """Measure every trace of some runs: means over problems with 95 % intervals, for each method.
+
+    \b
+    Examples:
+      clew stats runs/demo.db
+      clew stats a.db b.db --to csv
+      clew stats a.db --measure failed_step_fraction --measure tokens
+    """
+    from clew.lab.trace_stats import measured, rendered
+
+    rows = measured(list(runs))
+    known = {row.measure for row in rows}
+    for name in only:
+        if name not in known:
+            raise UsageError(f"there is no measure {name!r}", f"Choose among {', '.join(sorted(known))}")
+    rows = [row for row in rows if not only or row.measure in only]
+    if as_json or form != "table":
+        click.echo(rendered(rows, "json" if as_json else form))
+        return
+    from rich.console import Console
+
+    for run in dict.fromkeys(row.run for row in rows):
+        Console().print(_table([row for row in rows if row.run == run]))
+
+
+def _table(rows: Sequence[Measured]) -> Table:
+    """The measures of one run: a row each, a column for each method."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(f"{rows[0].run}: means over problems, 95 % intervals"))
+    table.add_column("measure", no_wrap=True)
+    for method in methods:
+        table.add_column(escape(method), justify="right")
+    for measure in dict.fromkeys(row.measure for row in rows):
+        cells = {row.method: _cell(row) for row in rows if row.measure == measure}
+        if any(cells.values()):
+            table.add_row(measure, *(cells.get(method, "") for method in methods))
+    return table
+
+
+def _cell(row: Measured) -> str:
+    if row.mean != row.mean:
+        return ""
+    return f"{row.mean:.3g}" + (f" [{row.low:.3g}, {row.high:.3g}]" if row.low == row.low else "")
+
+
+@click.command("import")
+@click.argument("file", type=RUN)
+@click.option("-o", "--out", type=RUN, default=None, help="The run file (default: the file's name with .db).")
+@click.option("--kind", default="auto", show_default=True, help="How answers are read: auto, math, number, …")
+@click.option("--field", multiple=True, help="JSONL: question=NAME, trace=NAME, answer=, reference=, …; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_json: bool) -> None:
+    """Make a run file of traces from elsewhere: JSONL (prompt, trace, answer), thinking tags, Inspect logs.
+
+    \b
+    Examples:
+      clew import traces.jsonl -o runs/traces.db --kind math
+      clew import traces.jsonl --field trace=output --field reference=gold
+      clew import logs/2026-11-21_task.eval
+    """
+    import json
+
+    from clew.analysis.io.reading import read_traces
+    from clew.analysis.io.run_file import import_run
+
+    pairs = [pair.partition("=") for pair in field]
+    if any(not name or not told for name, _, told in pairs):
+        raise UsageError("a field is given as part=NAME", "As in --field trace=output")
+    path = out or file.with_suffix(".db")
+    count = import_run(read_traces(file, fields={a: b for a, _, b in pairs}), path, kind=kind)
+    click.echo(json.dumps({"run": str(path), "traces": count}) if as_json else f"{path}: {count} traces")
+
+
+def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
+    """Write a run in one of all formats; path → rows or searches."""
+    from clew.analysis.io.writing import FORMATS, export_traces
+    from clew.export import export_run as export_tables
+
+    if form not in FORMATS:
+        return export_tables(run, form, folder)
+    from clew.api import stored_problems
+    from clew.store import Store
+
+    with Store.open(run) as store:
+        return export_traces(store, stored_problems(store), form, folder)
