@@ -28,11 +28,14 @@ _FINISH_STYLE = {
 
 
 class RunProgress:
-    """A progress line for a run: searches done, tokens, what is right so far."""
+    """A progress line for a run: searches done, tokens, what is right so far. Where the line cannot be drawn over (a
+    log file), every twentieth part of the run is a line of its own."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
         self._progress = progress
-        self._bar = progress.add_task("", total=total, note="")
+        self._bar = progress.add_task("", total=total, completed=done, note="")
+        self._total = total
+        self._done = done
         self._tokens = 0
         self._right = 0.0
         self._graded = 0
@@ -49,7 +52,12 @@ class RunProgress:
             self._right += result.grade
             self._graded += 1
         share = f"{self._right / self._graded:.0%} right, " if self._graded else ""
-        self._progress.update(self._bar, advance=1, note=f"{share}{self._tokens:,} tokens")
+        note = f"{share}{self._tokens:,} tokens"
+        self._progress.update(self._bar, advance=1, note=note)
+        self._done += 1
+        console = self._progress.console
+        if not console.is_terminal and self._done * 20 // self._total > (self._done - 1) * 20 // self._total:
+            console.print(f"{self._done}/{self._total} searches, {note}", highlight=False)
 
 
 @contextmanager
@@ -63,9 +71,7 @@ def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunPro
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        watcher = RunProgress(progress, total)
-        progress.update(progress.task_ids[0], completed=done)
-        yield watcher
+        yield RunProgress(progress, total, done)
 
 
 def usage_table(result: Result) -> Table:
