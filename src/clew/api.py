@@ -67,6 +67,11 @@ async def _settle() -> None:
 _background = _Background()
 
 
+def run_in_background(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine where the kept models live, and wait for it."""
+    return _background.run(work)
+
+
 def get_model(model: str | Model, options: Mapping[str, Any] | None = None) -> Model:
     """A model for a spec (kept loaded for the next call), or the model itself.
 

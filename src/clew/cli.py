@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clew.cli_traces import import_, stats
+from clew.cli_traces import edit, import_, stats
 from clew.errors import ClewError, UsageError
 
 if TYPE_CHECKING:
@@ -398,6 +398,7 @@ def _result_data(result: Result) -> dict[str, Any]:
     }
 
 
+cli.add_command(edit)
 cli.add_command(stats)
 cli.add_command(import_)
 

@@ -13,6 +13,7 @@ from clew.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from clew.analysis.editing import Action
     from clew.lab.trace_stats import Measured
 
 RUN = click.Path(path_type=Path)
@@ -98,6 +99,61 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
     path = out or file.with_suffix(".db")
     count = import_run(read_traces(file, fields={a: b for a, _, b in pairs}), path, kind=kind)
     click.echo(json.dumps({"run": str(path), "traces": count}) if as_json else f"{path}: {count} traces")
+
+
+@click.command()
+@click.argument("run", type=RUN)
+@click.argument("problem")
+@click.option("--step", type=int, default=None, help="The step to change (without it, the steps are listed).")
+@click.option("--action", type=click.Choice(["replace", "delete", "insert", "shuffle"]), default="replace")
+@click.option("--text", default="", help="What the step is to say.")
+@click.option("-n", "count", type=click.IntRange(1), default=4, show_default=True, help="Continuations.")
+@click.option("-m", "--model", default=None, help="Who goes on (default: the run's model).")
+@click.option("--method", default=None, help="The trace of this method (default: the first).")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def edit(
+    run: Path,
+    problem: str,
+    step: int | None,
+    action: Action,
+    text: str,
+    count: int,
+    model: str | None,
+    method: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Change a step of a trace and let the model go on from there.
+
+    \b
+    Examples:
+      clew edit runs/demo.db word@2:0:3
+      clew edit runs/demo.db word@2:0:3 --step 1 --text "7 * 8 = 54"
+      clew edit runs/demo.db word@2:0:3 --step 2 --action delete -n 8
+    """
+    import json
+
+    from clew.lab.edit_run import edited, trace_in
+
+    trace, spec, sampling, options = trace_in(run, problem, method)
+    if step is None:
+        rows = [{"step": i, "text": said} for i, said in enumerate(trace.step_texts)]
+        lines = "\n".join(f"{row['step']}: {row['text']}" for row in rows)
+        click.echo(json.dumps(rows, ensure_ascii=False) if as_json else lines)
+        return
+    kept = options if model is None else {}
+    found = edited(trace, model or spec, kept, step, action, text, n=count, seed=seed, sampling=sampling)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(f"before: {found['before']['answer']} ({_graded(found['before']['grade'])})")
+    for after in found["after"]:
+        click.echo(f"\n--- {after['answer']} ({_graded(after['grade'])})\n{after['text'].strip()}")
+
+
+def _graded(grade: float | None) -> str:
+    return "not graded" if grade is None else "right" if grade == 1 else "wrong" if grade == 0 else f"grade {grade:.2f}"
 
 
 def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:

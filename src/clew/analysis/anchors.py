@@ -125,7 +125,7 @@ async def anchors(
     nodes = await replay(search, trace, spans)
     places = nodes[:-1] if trace.complete else nodes
     grown, answers = await search.together(
-        rollouts(search, places, n, sampling=sampling), _forced(search, nodes if forced else [], forced, sampling)
+        rollouts(search, places, n, sampling=sampling), force_answers(search, nodes if forced else [], forced, sampling)
     )
     firsts = [[_first(node, leaf) for leaf in leaves] for node, leaves in zip(places, grown, strict=True)]
     values = [[problem.extract(leaf.solution) for leaf in leaves] for leaves in grown]
@@ -159,12 +159,14 @@ async def forced_answers(
 ) -> list[list[str | None]]:
     """The answers that the model gives when it is interrupted before each sentence and after the last one, [S+1][n]."""
     nodes = await replay(search, trace, trace.sentences)
-    return await _forced(search, nodes, n, sampling, force)
+    return await force_answers(search, nodes, n, sampling, force)
 
 
-async def _forced(
+async def force_answers(
     search: Search, nodes: Sequence[Node], n: int, sampling: Sampling | None, force: str = FORCE, longest: int = 24
 ) -> list[list[str | None]]:
+    """The answers that the model gives when it is interrupted at these nodes by `force`, [nodes][n]."""
+
     async def one(node: Node) -> list[str | None]:
         asked = await search.insert(node, force, label="forced")
         leaves = await search.extend(asked, n, until=tokens(longest), sampling=sampling, label="forced")

@@ -17,7 +17,7 @@ from clew.tree import Node, Segment
 
 
 def pieces(trace: Trace, spans: Sequence[Span]) -> list[Segment]:
-    """The trace's tokens by spans (see `Trace.owners`), without those that say nothing (end of text)."""
+    """The trace's tokens by the spans of a partition (see `Trace.owners`), without those that say nothing (end of text)."""
     said = trace.offsets < len(trace.text)
     owners = trace.owners(list(spans))
     found = []
@@ -36,6 +36,7 @@ def pieces(trace: Trace, spans: Sequence[Span]) -> list[Segment]:
 async def replay(search: Search, trace: Trace, spans: Sequence[Span]) -> list[Node]:
     """The contexts before each span and after the last one, [S+1]: a chain of nodes, the root first.
 
+    spans: a partition of the trace. Only what is continued is charged.
     What the search's own model wrote keeps its very tokens; other text is encoded span by span.
     """
     ours = trace.model == search.model.name and bool((trace.token_ids >= 0).all())
