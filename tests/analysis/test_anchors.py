@@ -7,7 +7,7 @@ import math
 import pytest
 
 from branching import BAD, GOOD, ways, which, written
-from clew.analysis.anchors import anchors, by_words, divergence, forced_answers
+from clew.analysis.anchors import by_words, divergence, find_anchors, forced_answers
 from clew.analysis.trace import Trace
 from clew.budget import Budget
 from clew.errors import BudgetExhausted
@@ -20,7 +20,7 @@ from toys import run, search
 
 def test_importance_is_that_of_the_model() -> None:
     s, trace = written(ways(), "way A")
-    found = run(anchors(s, trace, n=1500)).anchors
+    found = run(find_anchors(s, trace, n=1500)).anchors
     exact = BAD * math.log(BAD / GOOD) + (1 - BAD) * math.log((1 - BAD) / (1 - GOOD))
     half = (GOOD + BAD) / 2
     resampling = half * math.log(half / GOOD) + (1 - half) * math.log((1 - half) / (1 - GOOD))
@@ -37,7 +37,7 @@ def test_the_planted_sentence_is_found_with_fifty_rollouts() -> None:
     model = ways()
     for seed in range(5):
         s, trace = written(model, "way A", seed)
-        result = run(anchors(s, trace, n=50))
+        result = run(find_anchors(s, trace, n=50))
         # The stated answer decides itself; of the rest, the planted sentence does.
         assert max(range(3), key=lambda i: result.anchors[i].counterfactual) == 1
         assert result.anchors[1].p < 0.01
@@ -46,7 +46,7 @@ def test_the_planted_sentence_is_found_with_fifty_rollouts() -> None:
 
 def test_prefixes_are_computed_once() -> None:
     s, trace = written(ways(), "way A")
-    result = run(anchors(s, trace, n=50))
+    result = run(find_anchors(s, trace, n=50))
     total = result.usage.total
     # The toy keeps no cache: what it would compute with one is the logical count.
     blind = total.generated + total.prefilled + total.reused
@@ -67,7 +67,7 @@ def test_a_sentence_that_is_always_written_has_no_counterfactual() -> None:
     s = Search(which(), {"generate": model}, sampling=Sampling(temperature=0.0))
     leaf = run(s.extend(s.root))[0]
     again = Search(which(), {"generate": model}, sampling=Sampling(temperature=0.0))
-    found = run(anchors(again, Trace(s.problem, leaf, model.name), n=8)).anchors
+    found = run(find_anchors(again, Trace(s.problem, leaf, model.name), n=8)).anchors
     assert all(math.isnan(a.counterfactual) and math.isnan(a.p) and a.different == 0 for a in found)
     assert all(a.resampling == pytest.approx(0) for a in found)
 
@@ -89,10 +89,10 @@ def test_anchors_stay_inside_the_budget() -> None:
     trace = written(ways(), "way A")[1]
     s = Search(which(), {"generate": ways()}, Budget(tokens=300))
     with pytest.raises(BudgetExhausted):
-        run(anchors(s, trace, n=50))
+        run(find_anchors(s, trace, n=50))
     assert s.ledger.tokens <= 300 + s.ledger.usage.peak
 
 
 def test_a_trace_without_text_has_no_anchors() -> None:
     s = search()
-    assert run(anchors(search(), Trace(s.problem, add(s, [], finish=Finish.END)), n=2)).anchors == ()
+    assert run(find_anchors(search(), Trace(s.problem, add(s, [], finish=Finish.END)), n=2)).anchors == ()

@@ -11,7 +11,7 @@ import pytest
 
 from clew.analysis.agreement import Match, matched
 from clew.analysis.graph import reasoning_graph
-from clew.analysis.structure import loops, repetition, shape_of, structure, tree_structure
+from clew.analysis.structure import loops, repetition, shape_of, trace_structure, tree_structure
 from clew.analysis.trace import Trace, traces_of
 from clew.api import asolve
 from clew.budget import Budget, Usage
@@ -72,7 +72,7 @@ def test_loops() -> None:
 
 def test_an_empty_trace_has_an_empty_shape() -> None:
     s = search()
-    shape = structure(Trace(s.problem, add(s, [], finish=Finish.END)))
+    shape = trace_structure(Trace(s.problem, add(s, [], finish=Finish.END)))
     assert shape.steps == 0
     assert math.isnan(shape.failed_step_fraction)
 

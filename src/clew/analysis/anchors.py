@@ -103,7 +103,7 @@ class Anchors:
         return max(known, key=lambda i: self.anchors[i].counterfactual, default=None)
 
 
-async def anchors(
+async def find_anchors(
     search: Search,
     trace: Trace,
     *,

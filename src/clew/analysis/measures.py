@@ -11,7 +11,7 @@ import numpy as np
 from clew.analysis.behaviours import tag_step
 from clew.analysis.dynamics import checked_steps, first_wrong, forking_tokens, proposed, stated
 from clew.analysis.rules import BEHAVIOURS
-from clew.analysis.structure import structure, tree_structure
+from clew.analysis.structure import trace_structure, tree_structure
 from clew.analysis.trace import Trace
 from clew.errors import UsageError
 from clew.result import Result
@@ -45,7 +45,7 @@ def trace_measures(trace: Trace, forking: float | None = None) -> dict[str, floa
         "tokens": trace.tokens,
         "sentences": len(trace.sentences),
         "thoughts": len(trace.thoughts),
-        **asdict(structure(trace)),
+        **asdict(trace_structure(trace)),
         **{f"share_{b}": sum(b in t for t in tags) / len(tags) if tags else np.nan for b in BEHAVIOURS},
         "entropy": _mean(sure),
         "logprob": _mean(trace.stat("logprob")),

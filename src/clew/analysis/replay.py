@@ -17,7 +17,7 @@ from clew.tree import Node, Segment
 
 
 def pieces(trace: Trace, spans: Sequence[Span]) -> list[Segment]:
-    """The trace's tokens by the spans of a partition (see `Trace.owners`), without those that say nothing (end of text)."""
+    """The trace's tokens by the spans of a partition (see `Trace.owners`), without those that say nothing."""
     said = trace.offsets < len(trace.text)
     owners = trace.owners(list(spans))
     found = []

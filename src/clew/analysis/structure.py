@@ -48,7 +48,7 @@ class Loop:
     repeats: float
 
 
-def structure(trace: Trace) -> Structure:
+def trace_structure(trace: Trace) -> Structure:
     """The shape of a trace, by its reasoning graph."""
     steps = trace.step_texts
     return shape_of(reasoning_graph(steps, trace.problem.question), steps, trace.text)
