@@ -73,13 +73,6 @@ class Weights:
         heads, kv_heads = lib.llama_model_n_head(self.handle), lib.llama_model_n_head_kv(self.handle)
         return int(self.layers * 2 * 2 * kv_heads * (self.width // heads))
 
-    def meta(self, key: str) -> str:
-        """A value from the file's metadata; '' where it has none."""
-        size = 1 << 16
-        buffer = ctypes.create_string_buffer(size)
-        length = self.lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, size)
-        return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
-
     @property
     def chat_template(self) -> str:
         """The chat template in the file (Jinja); '' where it has none."""

@@ -56,7 +56,7 @@ class Cells:
         self._weights = weights
         self._threads = threads
         self._kv_bytes = weights.kv_bytes
-        self._parking = memory // 2
+        self._parking = memory // 4
         self._seating = memory - self._parking
         self.length_limit = length_limit
         self._slot_limit = min(slot_limit, MAX_SEQUENCES)
@@ -68,8 +68,9 @@ class Cells:
         self._idle: OrderedDict[int, Path] = OrderedDict()
         self._parked_bytes = 0
         self._spare: dict[int, list[NDArray[np.uint8]]] = {}
+        # The cells copied last, and the path they hold: the next fork of it need not copy them out again.
         self._scratch: NDArray[np.uint8] = buffer_of(_GRAIN)
-        self.evicted = 0
+        self._copied: tuple[Ints, Snapshot] | None = None
 
     def slots_for(self, length: int) -> int:
         """How many sequences of `length` tokens the memory holds at once."""
@@ -97,10 +98,6 @@ class Cells:
         self._rebuild(wanted, length)
 
     @property
-    def slots(self) -> int:
-        return self.decoder.slots if self.decoder else 0
-
-    @property
     def length(self) -> int:
         """The most tokens that a sequence may have until `reserve` makes room for longer ones."""
         return self.decoder.length if self.decoder else 0
@@ -121,8 +118,9 @@ class Cells:
         here = holder is not None and holder.slot == slot
         self._vacate(slot, keep=holder)
         if holder is not None and not here:
-            self._copy(holder, slot)
-        self.decoder.trim(slot, held)
+            self._fork(holder, held, slot)
+        else:
+            self.decoder.trim(slot, held)
         path = Path(next(self._numbers), tokens[:held], slot)
         if holder is not None and holder.number in self._idle:
             self._idle.move_to_end(holder.number)
@@ -150,7 +148,7 @@ class Cells:
         for hole, path in zip(holes, reversed(paths), strict=False):
             self._vacate(hole)
             old = _slot_of(path)
-            self._copy(path, hole)
+            self._move(path, hole)
             self._seats[hole], self._seats[old] = path, None
             path.slot = hole
 
@@ -165,6 +163,7 @@ class Cells:
             self.decoder.close()
             self.decoder = None
         self._seats = []
+        self._copied = None
 
     # --- underneath -----------------------------------------------------------------------------------------------
 
@@ -215,7 +214,6 @@ class Cells:
         size = self.decoder.snapshot_size(path.slot)
         room = -(-size // _GRAIN) * _GRAIN
         while self._parked_bytes + room > self._parking:
-            self.evicted += 1
             oldest = next((p for p in self._idle.values() if p.parked and p is not keep), None)
             if oldest is None:
                 return False
@@ -243,16 +241,30 @@ class Cells:
                 self._spare[size].pop()
                 spare -= size
 
-    def _copy(self, path: Path, slot: int) -> None:
+    def _fork(self, holder: Path, held: int, slot: int) -> None:
+        """Copy the first `held` tokens of a path into a slot."""
         assert self.decoder is not None
-        if path.snapshot is not None:
-            self.decoder.restore(slot, path.snapshot)
-            return
-        source = _slot_of(path)
-        size = self.decoder.snapshot_size(source)
+        if holder.snapshot is not None:
+            self.decoder.restore(slot, holder.snapshot)
+        else:
+            tokens = holder.tokens[:held]
+            if self._copied is None or not np.array_equal(self._copied[0][:held], tokens):
+                self._copied = (holder.tokens, self._copied_out(holder))
+            self.decoder.restore(slot, self._copied[1])
+        self.decoder.trim(slot, held)
+
+    def _move(self, path: Path, slot: int) -> None:
+        """Copy all of a live path, which holds more than its `tokens` say, into another slot."""
+        assert self.decoder is not None
+        self._copied = None
+        self.decoder.restore(slot, self._copied_out(path))
+
+    def _copied_out(self, path: Path) -> Snapshot:
+        assert self.decoder is not None
+        size = self.decoder.snapshot_size(_slot_of(path))
         if size > len(self._scratch):
             self._scratch = buffer_of(-(-2 * size // _GRAIN) * _GRAIN)
-        self.decoder.restore(slot, self.decoder.save(source, self._scratch))
+        return self.decoder.save(_slot_of(path), self._scratch)
 
     def _rebuild(self, slots: int, length: int) -> None:
         moved: list[tuple[Path, Snapshot]] = []

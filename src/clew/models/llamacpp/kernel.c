@@ -12,7 +12,7 @@
 #define CLONES
 #endif
 
-enum { BLOCK = 256, BINS = 1024, DEAD_END = -1, NOT_A_NUMBER = -2 };
+enum { BLOCK = 256, LANES = 64, BINS = 1024, DEAD_END = -1, NOT_A_NUMBER = -2 };
 #define FLOOR -100.0f /* as in draw.py: the least log-probability that certainty counts */
 
 typedef struct {
@@ -22,7 +22,6 @@ typedef struct {
 
 typedef struct {
     double exp_sum, weighted, plain; /* sums of e^d, d*e^d and d, where d = logit - maximum */
-    float least;
 } Moments;
 
 /* e^x for x <= 0, relative error below 2e-7; 0 below -87 (the Cephes polynomial, which compilers vectorise). */
@@ -44,14 +43,31 @@ static inline float exp_nonpositive(float x) {
     return x < -87.0f ? 0.0f : p * scale.f;
 }
 
+/* Greatest and least in lanes of their own: a reduction to one would need the promise that there is no NaN. */
 CLONES static float maximum(const float *x, int count) {
-    float best = -INFINITY;
-    for (int i = 0; i < count; i++) best = x[i] > best ? x[i] : best;
+    float lanes[LANES], best = -INFINITY;
+    int whole = count - count % LANES;
+    for (int j = 0; j < LANES; j++) lanes[j] = -INFINITY;
+    for (int i = 0; i < whole; i += LANES)
+        for (int j = 0; j < LANES; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    for (int j = 0; j < LANES; j++) best = lanes[j] > best ? lanes[j] : best;
+    for (int i = whole; i < count; i++) best = x[i] > best ? x[i] : best;
+    return best;
+}
+
+CLONES static float minimum(const float *x, int count) {
+    float lanes[LANES], best = INFINITY;
+    int whole = count - count % LANES;
+    for (int j = 0; j < LANES; j++) lanes[j] = INFINITY;
+    for (int i = 0; i < whole; i += LANES)
+        for (int j = 0; j < LANES; j++) lanes[j] = x[i + j] < lanes[j] ? x[i + j] : lanes[j];
+    for (int j = 0; j < LANES; j++) best = lanes[j] < best ? lanes[j] : best;
+    for (int i = whole; i < count; i++) best = x[i] < best ? x[i] : best;
     return best;
 }
 
 CLONES static void moments_of_block(const float *x, int count, float top, Moments *m) {
-    float e_sum = 0, weighted = 0, plain = 0, least = 0;
+    float e_sum = 0, weighted = 0, plain = 0;
     for (int i = 0; i < count; i++) {
         float d = x[i] - top;
         d = d < -1e30f ? -1e30f : d;
@@ -59,9 +75,7 @@ CLONES static void moments_of_block(const float *x, int count, float top, Moment
         e_sum += e;
         weighted += d * e;
         plain += d;
-        least = d < least ? d : least;
     }
-    m->least = least < m->least ? least : m->least;
     m->exp_sum += e_sum;
     m->weighted += weighted;
     m->plain += plain;
@@ -235,7 +249,7 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
     for (int row = 0; row < rows; row++) {
         const float *x = logits[row], *y = drawn[row];
         float *out = stats + 4 * row, x_max = maximum(x, vocab);
-        Moments m = {0, 0, 0, 0};
+        Moments m = {0, 0, 0};
         for (int start = 0; start < vocab; start += BLOCK)
             moments_of_block(x + start, vocab - start < BLOCK ? vocab - start : BLOCK, x_max, &m);
         if (!(m.exp_sum > 0 && m.exp_sum < INFINITY)) {
@@ -244,7 +258,7 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
         }
         double log_sum = log(m.exp_sum);
         out[1] = (float)(log_sum - m.weighted / m.exp_sum);
-        if (m.least - log_sum < FLOOR) m.plain = floored_sum(x, vocab, x_max, (float)(FLOOR + log_sum));
+        if (minimum(x, vocab) - x_max - log_sum < FLOOR) m.plain = floored_sum(x, vocab, x_max, (float)(FLOOR + log_sum));
         out[2] = (float)(log_sum - m.plain / vocab - log((double)vocab));
         if (top[row])
             record_top(x, vocab, top[row], x_max + log_sum, scratch, top_ids + (size_t)row * top_stride,
