@@ -5,9 +5,9 @@ python -m benchmarks.anchors [--problems 10] [--rollouts 50] [--json] [--quick]
 `recompute_ratio`: tokens that the engine computed for all rollouts of all sentences, over those that an implementation
 would compute which does each prefix anew. Word problems, the model's own greedy traces.
 
-`planted_found`: of traces into which a false calculation was put, in place of one of the reference solution's (the rest
-of that is left to the model), in how many it is the sentence that decides: its counterfactual importance is significant
-(p < 0.05), and the greatest of those before the answer is stated.
+`planted_found`: problems of one calculation; into each trace it is put falsified, between two sentences that say
+nothing, and the answer is left to the model. Found: of the three, the false one has the greatest counterfactual
+importance, and p < 0.05. By chance it would be the greatest in a third.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ import time
 from typing import Any
 
 from clew.analysis.anchors import Anchors, find_anchors
-from clew.analysis.behaviours import tag_step
-from clew.analysis.rules import Behaviour
 from clew.analysis.trace import Trace
 from clew.models import load
 from clew.models.base import Model
@@ -39,26 +37,22 @@ async def own(model: Model, problem: Problem, rollouts: int) -> Anchors:
     return await find_anchors(search, Trace(problem, leaf, model.name), n=rollouts)
 
 
-async def planted(model: Model, problem: Problem, rollouts: int) -> tuple[bool, str] | None:
-    """Whether a false first calculation is found; None where the solution has none to falsify."""
-    solution = str(problem.meta["solution"]).split("\n")
-    head, equals, tail = solution[0].partition(" = ")
-    number = "".join(c for c in tail.split(" ")[0] if c.isdigit())
-    if not equals or not number or len(solution) < 3:
-        return None
-    false = head + equals + tail.replace(number, str(int(number) + 17), 1)
+BEFORE, AFTER = "Let us begin with what we know.", "That is all that has to be worked out."
+
+
+async def planted(model: Model, problem: Problem, rollouts: int) -> bool:
+    """Whether a false calculation between two empty sentences is found."""
+    right = str(problem.meta["solution"]).split("\n")[0]
+    value = str(problem.reference)
+    head, _, tail = right.rpartition(value)
+    false = f"{head}{int(value) + 17}{tail}"
     search = Search(problem, {"generate": model}, sampling=Sampling(temperature=0.0))
-    node = await search.insert(search.root, false + "\n")
+    node = await search.insert(search.root, f"{BEFORE}\n{false}\n{AFTER}\n")
     leaf = (await search.extend(node))[0]
     again = Search(problem, {"generate": model}, sampling=Sampling(temperature=0.8))
-    found = await find_anchors(again, Trace(problem, leaf, ""), n=rollouts)
-    known = {
-        i: a.counterfactual
-        for i, a in enumerate(found.anchors)
-        if not math.isnan(a.counterfactual) and Behaviour.ANSWER not in tag_step(a.sentence)
-    }
-    best = max(known, key=known.__getitem__, default=None)
-    return best == 0 and found.anchors[0].p < 0.05, false
+    found = (await find_anchors(again, Trace(problem, leaf), n=rollouts)).anchors[:3]
+    importance = [0.0 if math.isnan(a.counterfactual) else a.counterfactual for a in found]
+    return found[1].sentence == false and importance[1] == max(importance) and found[1].p < 0.05
 
 
 async def main(options: argparse.Namespace) -> dict[str, Any]:
@@ -74,8 +68,8 @@ async def main(options: argparse.Namespace) -> dict[str, Any]:
         blind += total.generated + total.prefilled + total.reused
         sentences += len(result.anchors)
     seconds = time.perf_counter() - begun
-    tried = [await planted(model, problem, options.rollouts) for problem in problems]
-    verdicts = [t[0] for t in tried if t is not None]
+    simple = load_problems("word", count=options.problems, difficulty=1, seed=11)
+    verdicts = [await planted(model, problem, options.rollouts) for problem in simple]
     await model.close()
     return {
         "recompute_ratio": round(computed / blind, 4),
