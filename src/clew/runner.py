@@ -121,8 +121,8 @@ class _Nobody:
 def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) -> None:
     """Everything that can be known to be wrong before any work starts.
 
-    Raises UsageError for an unknown method, parameter or scorer, a capability that the model lacks, a prompt that does not fit
-    the context, or a budget that does not pay for the prompt and one token.
+    Raises UsageError for an unknown method, parameter or scorer, a capability that the model lacks, a prompt that does
+    not fit the context, or a budget that does not pay for the prompt and one token.
     """
     model = models[GENERATE]
     for spec in dict.fromkeys(cell.method for cell in cells):
