@@ -80,9 +80,9 @@ class PrefixTree(Generic[H]):
         return matched, next(reversed(edge.holders.values()))
 
     def covered(self, number: int) -> bool:
-        """Whether others hold all that this holder holds."""
+        """Whether others hold all that this holder holds; of an empty path there is nothing to hold."""
         edge = self._places[number]
-        return bool(edge.children) or len(edge.holders) > 1
+        return edge is self._root or bool(edge.children) or len(edge.holders) > 1
 
     def _descend(self, path: Ints) -> _Edge[H]:
         edge, at = self._root, 0
