@@ -1,7 +1,7 @@
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clew.errors import UsageError
@@ -247,9 +247,10 @@ latex = st.lists(st.sampled_from(PARTS.split(" ")), max_size=14).map("".join)
 
 @given(latex)
 @settings(deadline=None, max_examples=200)
-def test_any_formula_is_read(formula: str) -> None:
-    answer = extract(rf"\boxed{{{formula}}}")
-    assert answer is None or (isinstance(answer, str) and len(answer) <= 400)
+@example(r"1\log\log\log\text{a}")
+def test_any_formula_is_read_and_states_itself(formula: str) -> None:
+    answer = as_canonical(formula, "math")
+    assert answer is None or (len(answer) <= 400 and as_canonical(answer, "math") == answer)
 
 
 polynomials = st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 4)), min_size=1, max_size=4)

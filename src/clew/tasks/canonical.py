@@ -23,6 +23,7 @@ LONGEST = 400
 _DIGITS = 100  # digits of the longest number
 SECONDS = 2.0
 """The longest that one answer may take in SymPy."""
+_ROUNDS = 4  # readings until a form must state itself; a malformed formula that does not is text
 
 _INT = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _DEC = rf"(?:{_INT}(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?!\w))?"
@@ -285,8 +286,20 @@ def as_math(answer: str) -> str | None:
 
     Numbers become `show`'s spelling; expressions canonical LaTeX; tuples, intervals and unions keep their brackets
     and order; sets and bare lists are sorted; a leading `x =` goes; words are compared without case. Per cent signs,
-    degrees, currencies and units are dropped: `50\%` is `50`.
+    degrees, currencies and units are dropped: `50\%` is `50`. A canonical form is its own canonical form.
     """
+    form = _form(answer)
+    for _ in range(_ROUNDS):
+        if form is None:
+            return None
+        again = _form(form)
+        if again == form:
+            return form
+        form = again
+    return as_text(answer) or None
+
+
+def _form(answer: str) -> str | None:
     if len(answer) > LONGEST:
         return None
     number = as_number(answer)
