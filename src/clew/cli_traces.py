@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clew.cli_base import Examples
 from clew.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 RUN = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(
+    cls=Examples,
+    examples=(
+        "clew stats runs/demo.db",
+        "clew stats a.db b.db --to csv",
+        "clew stats a.db --measure failed_step_fraction --measure tokens",
+    ),
+)
 @click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN…")
 @click.option("--to", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--measure", "only", multiple=True, help="Only this measure; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --to json.")
 def stats(runs: Sequence[Path], form: str, only: Sequence[str], as_json: bool) -> None:
-    """Measure every trace of some runs: means over problems with 95 % intervals, for each method.
-
-    \b
-    Examples:
-      clew stats runs/demo.db
-      clew stats a.db b.db --to csv
-      clew stats a.db --measure failed_step_fraction --measure tokens
-    """
+    """Measure every trace of some runs: means over problems with 95 % intervals, for each method."""
     from clew.lab.trace_stats import measured, rendered
 
     rows = measured(list(runs))
@@ -73,21 +74,22 @@ def _cell(row: Measured) -> str:
     return f"{row.mean:.3g}" + (f" [{row.low:.3g}, {row.high:.3g}]" if row.low == row.low else "")
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=Examples,
+    examples=(
+        "clew import traces.jsonl -o runs/traces.db --kind math",
+        "clew import traces.jsonl --field trace=output --field reference=gold",
+        "clew import logs/2026-11-21_task.eval",
+    ),
+)
 @click.argument("file", type=RUN)
 @click.option("-o", "--out", type=RUN, default=None, help="The run file (default: the file's name with .db).")
 @click.option("--kind", default="auto", show_default=True, help="How answers are read: auto, math, number, …")
 @click.option("--field", multiple=True, help="JSONL: question=NAME, trace=NAME, answer=, reference=, …; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_json: bool) -> None:
-    """Make a run file of traces from elsewhere: JSONL (prompt, trace, answer), thinking tags, Inspect logs.
-
-    \b
-    Examples:
-      clew import traces.jsonl -o runs/traces.db --kind math
-      clew import traces.jsonl --field trace=output --field reference=gold
-      clew import logs/2026-11-21_task.eval
-    """
+    """Make a run file of traces from elsewhere: JSONL (prompt, trace, answer), thinking tags, Inspect logs."""
     import json
 
     from clew.analysis.io.reading import read_traces
@@ -101,7 +103,14 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
     click.echo(json.dumps({"run": str(path), "traces": count}) if as_json else f"{path}: {count} traces")
 
 
-@click.command()
+@click.command(
+    cls=Examples,
+    examples=(
+        "clew edit runs/demo.db word@2:0:3",
+        'clew edit runs/demo.db word@2:0:3 --step 1 --text "7 * 8 = 54"',
+        "clew edit runs/demo.db word@2:0:3 --step 2 --action delete -n 8",
+    ),
+)
 @click.argument("run", type=RUN)
 @click.argument("problem")
 @click.option("--step", type=int, default=None, help="The step to change (without it, the steps are listed).")
@@ -124,14 +133,7 @@ def edit(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Change a step of a trace and let the model go on from there.
-
-    \b
-    Examples:
-      clew edit runs/demo.db word@2:0:3
-      clew edit runs/demo.db word@2:0:3 --step 1 --text "7 * 8 = 54"
-      clew edit runs/demo.db word@2:0:3 --step 2 --action delete -n 8
-    """
+    """Change a step of a trace and let the model go on from there."""
     import json
 
     from clew.lab.edit_run import edited, trace_in

@@ -1,0 +1,82 @@
+"""What the commands share: help with examples, output, options that several of them take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Examples(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"  {line}\n")
+
+
+def to_stderr() -> Console:
+    """Where progress and remarks go."""
+    from rich.console import Console
+
+    return Console(stderr=True, emoji=False)
+
+
+def to_stdout() -> Console:
+    """Where results go."""
+    from rich.console import Console
+
+    return Console(emoji=False)
+
+
+def print_json(data: Any) -> None:
+    """One line of JSON on standard output."""
+    click.echo(json.dumps(data, ensure_ascii=False, default=str))
+
+
+def pairs(values: Sequence[str]) -> dict[str, Any]:
+    """`key=value` options as a dictionary, numbers and booleans read as such."""
+    from clew.registry import parse_spec
+
+    return parse_spec("?" + "&".join(values))[1]
+
+
+def numbers(text: str) -> list[float]:
+    """Comma-separated numbers. Raises UsageError for anything else."""
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"{text!r} is no list of numbers", "Write them as 500,1000,2000") from None
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that samples; `sampling_given` takes them out again."""
+    for option in (
+        click.option("--repetition-penalty", type=float, help="Above 1 discourages repeated tokens."),
+        click.option("--min-p", type=float, help="Drop tokens less probable than this share of the best."),
+        click.option("--top-p", type=float, help="Nucleus sampling."),
+        click.option("--top-k", type=int, help="Only the k most probable tokens."),
+        click.option("-t", "--temperature", type=float, help="Sampling temperature (default 0.8)."),
+    ):
+        command = option(command)
+    return command
+
+
+def sampling_given(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the sampling options out of a command's options; those that were given."""
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    given = {name: options.pop(name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
