@@ -135,8 +135,8 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None
     p = plan(count=40)
     job = api.prepare(p)
     with Store.create(tmp_path / "run.db", p, job.problems) as store:
-        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-        store._db.execute(f"PRAGMA max_page_count = {pages + 40}")
+        pages = store.db.execute("PRAGMA page_count").fetchone()[0]
+        store.db.execute(f"PRAGMA max_page_count = {pages + 40}")
         with pytest.raises(StoreError, match=r"full.*what was finished before is kept"):
             run(api.aexecute(job, store))
     with Store.open(tmp_path / "run.db") as store:

@@ -98,10 +98,11 @@ class Segment:
 
 
 class Node:
-    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores.
+    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores and fate.
 
-    label: why it exists. born: tokens that the search had spent when it was made. beginning_of: for a rewind, the node
-    whose first tokens it repeats (they were computed once).
+    label: why it exists. fate: why the method went no further from here, '' where it did or does not say. born: tokens
+    that the search had spent when it was made. beginning_of: for a rewind, the node whose first tokens it repeats
+    (they were computed once).
     """
 
     __slots__ = (
@@ -109,6 +110,7 @@ class Node:
         "beginning_of",
         "born",
         "children",
+        "fate",
         "id",
         "label",
         "origin",
@@ -142,6 +144,7 @@ class Node:
         self.beginning_of = beginning_of
         self.children: list[Node] = []
         self.scores: dict[str, float] = {}
+        self.fate = ""
         self._reserved = 0
 
     def __repr__(self) -> str:

@@ -1,0 +1,126 @@
+"""What a run file is made of: its schema, how arrays are packed, how a connection is opened."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clew.errors import StoreError
+from clew.tree import Segment
+
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x636C6577  # "clew"
+IMPORTED = "imported"
+"""The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
+TABLES = ("problems", "results", "proposals", "nodes", "anchors")
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE problems (
+    id TEXT PRIMARY KEY, family TEXT NOT NULL, difficulty REAL, question TEXT NOT NULL, messages TEXT NOT NULL,
+    reference TEXT, meta TEXT NOT NULL
+);
+CREATE TABLE results (
+    id INTEGER PRIMARY KEY, problem TEXT NOT NULL REFERENCES problems(id), method TEXT NOT NULL, seed INTEGER NOT NULL,
+    nodes INTEGER NOT NULL, status TEXT NOT NULL, value TEXT, text TEXT NOT NULL, confidence REAL, votes TEXT NOT NULL,
+    node INTEGER, grade REAL, usage TEXT NOT NULL, samples TEXT NOT NULL, cost TEXT NOT NULL, error TEXT NOT NULL,
+    UNIQUE (problem, method, seed)
+);
+CREATE TABLE proposals (
+    result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, number INTEGER NOT NULL, value TEXT,
+    confidence REAL, node INTEGER, usage TEXT NOT NULL, PRIMARY KEY (result, number)
+) WITHOUT ROWID;
+CREATE TABLE nodes (
+    result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, id INTEGER NOT NULL, parent INTEGER,
+    beginning_of INTEGER, origin TEXT NOT NULL, finish TEXT NOT NULL, label TEXT NOT NULL, fate TEXT NOT NULL,
+    born INTEGER NOT NULL, tokens INTEGER NOT NULL, text TEXT NOT NULL, scores TEXT NOT NULL, exact INTEGER NOT NULL,
+    cut INTEGER NOT NULL, stats BLOB NOT NULL, PRIMARY KEY (result, id)
+) WITHOUT ROWID;
+CREATE TABLE anchors (
+    result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, node INTEGER NOT NULL, model TEXT NOT NULL,
+    rollouts INTEGER NOT NULL, usage TEXT NOT NULL, sentences TEXT NOT NULL, PRIMARY KEY (result, node)
+) WITHOUT ROWID;
+"""
+
+_STATS = ("token_ids", "offsets", "logprob", "entropy", "certainty", "proposal_logprob")
+
+
+def pack(segment: Segment) -> bytes:
+    """A segment's arrays as one compressed blob: a JSON header line (name → [dtype, shape]), then the raw arrays."""
+    header: dict[str, Any] = {}
+    raw = b""
+    for name in (*_STATS, "top_ids", "top_logprob"):
+        array = getattr(segment, name)
+        if array is not None:
+            header[name] = [array.dtype.str, list(array.shape)]
+            raw += np.ascontiguousarray(array).tobytes()
+    return zlib.compress(json.dumps(header).encode() + b"\n" + raw, 1)
+
+
+def unpack(blob: bytes) -> dict[str, Any]:
+    """The inverse of `pack`: name → array."""
+    head, _, raw = zlib.decompress(blob).partition(b"\n")
+    arrays = {}
+    at = 0
+    for name, (dtype, shape) in json.loads(head).items():
+        kind = np.dtype(dtype)
+        size = kind.itemsize * int(np.prod(shape))
+        arrays[name] = np.frombuffer(raw[at : at + size], kind).reshape(shape)
+        at += size
+    return arrays
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A checked connection to a run file; a writing one may be to a new file.
+
+    A read-only one changes nothing in the file and sees what another process writes to it meanwhile.
+
+    Raises StoreError when it cannot be opened.
+    """
+    try:
+        if not read_only:
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            return db
+        for how in ("mode=ro", "mode=ro&immutable=1"):
+            db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
+            )
+            try:
+                db.execute("PRAGMA schema_version").fetchone()
+                return db
+            except sqlite3.OperationalError:
+                # Beside a file in a folder that cannot be written there is no place for the log; nobody writes there.
+                db.close()
+                if "immutable" in how:
+                    raise
+        raise AssertionError
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise StoreError(f"{path} is not a run file of clew", "Name a file that clew wrote") from error
+        raise StoreError(
+            f"{path} cannot be opened ({error})", "Name a file that clew wrote, in a writable folder"
+        ) from error
+
+
+def check(path: Path, db: sqlite3.Connection) -> None:
+    """Raise StoreError for what is no run file, or one of another schema version."""
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is not a run file of clew ({error})", "Name a file that clew wrote") from error
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} is not a run file of clew", "Name a file that clew wrote")
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}, this clew reads {SCHEMA_VERSION}",
+            "Read it with the clew version that wrote it, or run the comparison again",
+        )

@@ -1,0 +1,202 @@
+"""Reads a run file, and never changes it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from clew.budget import Cost, Usage
+from clew.errors import StoreError
+from clew.problem import Answer, Message, Problem, Status
+from clew.result import Proposal, Result
+from clew.runner import Plan
+from clew.sampling import Stream
+from clew.store.format import IMPORTED, TABLES, check, connect, unpack
+from clew.tasks.answers import checked, extractor, grader
+from clew.tree import Finish, Node, Origin, Segment, Tree
+
+
+class Reader:
+    """A run file that is only read, maybe while another process writes it. Open one with `Reader.open`."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self.db = db
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """An existing run file.
+
+        Raises StoreError when there is none, when it is something else, or of another schema version.
+        """
+        if not path.is_file():
+            raise StoreError(f"there is no run file {path}", "`clew compare` makes one; check the path")
+        db = cls._connect(path)
+        try:
+            check(path, db)
+        except StoreError:
+            db.close()
+            raise
+        return cls(path, db)
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        return connect(path, read_only=True)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def plan(self) -> Plan:
+        """What the run does."""
+        return Plan.from_dict(self._get("plan"))
+
+    @property
+    def created(self) -> float:
+        """When the run began, seconds since 1970."""
+        return float(self._get("created"))
+
+    def problem_ids(self) -> list[str]:
+        """The ids of the run's problems, in the run's order."""
+        return [row[0] for row in self.db.execute("SELECT id FROM problems ORDER BY rowid")]
+
+    def imported_problems(self) -> list[Problem]:
+        """The problems of a run of imported traces. Their reference answer grades, where there is one."""
+        rows = self.db.execute("SELECT id, messages, reference, meta FROM problems ORDER BY rowid")
+        problems = []
+        for name, messages, reference, meta in rows:
+            kind = checked(json.loads(meta).get("kind", "auto"))
+            problems.append(
+                Problem(
+                    name,
+                    tuple(Message(m["role"], m["content"]) for m in json.loads(messages)),
+                    family=IMPORTED,
+                    extract=extractor(kind),
+                    grader=None if reference is None else grader(reference, kind),
+                    reference=reference,
+                    meta={"kind": kind},
+                )
+            )
+        return problems
+
+    def finished(self) -> set[tuple[str, str, int]]:
+        """(problem id, method, seed) of every search that is done; failed ones are not."""
+        rows = self.db.execute("SELECT problem, method, seed FROM results WHERE error = ''")
+        return {(p, m, s) for p, m, s in rows}
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def results(
+        self, problems: Sequence[Problem], *, problem: str | None = None, method: str | None = None
+    ) -> Iterator[Result]:
+        """The finished searches with their trees, in the order of problems, methods and seeds of the plan.
+
+        `problems` are the run's problems (their graders and extractors are code, so the file cannot hold them).
+        """
+        plan = self.plan
+        known = {p.id: p for p in problems}
+        method_order = {m: i for i, m in enumerate(plan.methods)}
+        problem_order = {p: i for i, p in enumerate(self.problem_ids())}
+        rows = self.db.execute(
+            "SELECT id, problem, method, seed, status, value, text, confidence, votes, node, grade, usage, samples,"
+            " cost, error FROM results WHERE (?1 IS NULL OR problem = ?1) AND (?2 IS NULL OR method = ?2)",
+            (problem, method),
+        ).fetchall()
+        rows.sort(key=lambda r: (problem_order.get(r[1], 0), method_order.get(r[2], 0), r[3]))
+        for row in rows:
+            (
+                number,
+                pid,
+                method,
+                seed,
+                status,
+                value,
+                text,
+                confidence,
+                votes,
+                node,
+                grade,
+                usage,
+                samples,
+                cost,
+                err,
+            ) = row
+            tree = self._tree(number)
+            found = tree[node] if node is not None else None
+            yield Result(
+                problem=known[pid],
+                method=method,
+                seed=seed,
+                budget=plan.budget,
+                answer=Answer(value, text, confidence, found, json.loads(votes), Status(status)),
+                grade=grade,
+                usage=Usage.from_dict(json.loads(usage)),
+                tree=tree,
+                proposals=self._proposals(number, tree),
+                samples=tuple(json.loads(samples)),
+                cost=Cost(**json.loads(cost)),
+                error=err,
+            )
+
+    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """The rows of one of `TABLES` as plain data, blobs unpacked to lists."""
+        if table not in TABLES:
+            raise ValueError(f"a run file has no table {table!r}")
+        cursor = self.db.execute(f"SELECT * FROM {table}")  # noqa: S608 (one of a few constants)
+        names = [c[0] for c in cursor.description]
+        for row in cursor:
+            record = dict(zip(names, row, strict=True))
+            blob = record.pop("stats", None)
+            if blob is not None:
+                record |= {k: v.tolist() for k, v in unpack(blob).items()}
+            yield record
+
+    def _proposals(self, number: int, tree: Tree) -> list[Proposal]:
+        rows = self.db.execute(
+            "SELECT value, confidence, node, usage FROM proposals WHERE result = ? ORDER BY number", (number,)
+        )
+        proposals = []
+        for value, confidence, node, usage in rows:
+            leaf = tree[node] if node is not None else None
+            text = leaf.solution if leaf is not None else value or ""
+            proposals.append(Proposal(Answer(value, text, confidence, leaf), Usage.from_dict(json.loads(usage))))
+        return proposals
+
+    def _tree(self, number: int) -> Tree:
+        tree = Tree()
+        rows = self.db.execute(
+            "SELECT parent, beginning_of, origin, finish, label, fate, born, text, scores, exact, cut, stats FROM nodes"
+            " WHERE result = ? ORDER BY id",
+            (number,),
+        )
+        for parent, beginning, origin, finish, label, fate, born, text, scores, exact, cut, stats in rows:
+            segment = Segment(text=text, finish=Finish(finish), exact=bool(exact), cut=cut, **unpack(stats))
+            above: Node | None = tree[parent] if parent is not None else None
+            node = tree.add(
+                above,
+                segment,
+                Origin(origin),
+                Stream("stored"),
+                label=label,
+                born=born,
+                beginning_of=tree[beginning] if beginning is not None else None,
+            )
+            node.scores.update(json.loads(scores))
+            node.fate = fate
+        return tree
+
+    def _get(self, key: str) -> Any:
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path} has no {key}", "The file is damaged; run the comparison again")
+        return json.loads(row[0])

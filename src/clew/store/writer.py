@@ -1,0 +1,148 @@
+"""Writes a run file: a search at a time, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clew.errors import StoreError
+from clew.problem import Problem
+from clew.result import Result
+from clew.runner import Plan
+from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, pack
+from clew.store.reader import Reader
+
+
+class Store(Reader):
+    """A run file. Open one with `Store.create` or `Store.open`."""
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        return connect(path, read_only=False)
+
+    @staticmethod
+    def create(path: Path, plan: Plan, problems: Sequence[Problem]) -> Store:
+        """A new run file for this plan.
+
+        Raises StoreError when the file exists or cannot be written.
+        """
+        if path.exists():
+            raise StoreError(f"{path} exists", f"Go on with it by `clew resume {path}`, or name another file")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent} cannot be made: {error.strerror}", "Name another folder") from error
+        store = Store(path, Store._connect(path))
+        with store._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            store._set("plan", plan.as_dict())
+            store._set("created", time.time())
+            db.executemany(
+                "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        p.id,
+                        p.family,
+                        p.difficulty,
+                        p.question,
+                        json.dumps([{"role": m.role, "content": m.content} for m in p.messages]),
+                        p.reference,
+                        json.dumps(dict(p.meta), default=str),
+                    )
+                    for p in problems
+                ],
+            )
+        return store
+
+    def keep(self, result: Result) -> None:
+        """Keep one search in one transaction: after a crash it is there whole, or not at all."""
+        with self._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            key = (result.problem.id, result.method, result.seed)
+            db.execute("DELETE FROM results WHERE problem = ? AND method = ? AND seed = ?", key)
+            answer = result.answer
+            cursor = db.execute(
+                "INSERT INTO results (problem, method, seed, nodes, status, value, text, confidence, votes, node,"
+                " grade, usage, samples, cost, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *key,
+                    len(result.tree),
+                    answer.status,
+                    answer.value,
+                    answer.text,
+                    answer.confidence,
+                    json.dumps(dict(answer.votes)),
+                    answer.node.id if answer.node else None,
+                    result.grade,
+                    json.dumps(result.usage.as_dict()),
+                    json.dumps(result.samples),
+                    json.dumps(asdict(result.cost)),
+                    result.error,
+                ),
+            )
+            number = cursor.lastrowid
+            db.executemany(
+                "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        number,
+                        i,
+                        p.answer.value,
+                        p.answer.confidence,
+                        p.answer.node.id if p.answer.node else None,
+                        json.dumps(p.usage.as_dict()),
+                    )
+                    for i, p in enumerate(result.proposals)
+                ],
+            )
+            db.executemany(
+                "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        number,
+                        n.id,
+                        n.parent.id if n.parent else None,
+                        n.beginning_of.id if n.beginning_of else None,
+                        n.origin,
+                        n.finish,
+                        n.label,
+                        n.fate,
+                        n.born,
+                        len(n.segment),
+                        n.segment.text,
+                        json.dumps(n.scores),
+                        int(n.segment.exact),
+                        n.segment.cut,
+                        pack(n.segment),
+                    )
+                    for n in result.tree.nodes
+                ),
+            )
+
+    def _set(self, key: str, value: Any) -> None:
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self.db
+            self.db.execute("COMMIT")
+        except BaseException as error:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(
+                    f"{self.path} could not be written ({error})",
+                    "Free some space or name another place; what was finished before is kept",
+                ) from error
+            raise
