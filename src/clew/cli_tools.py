@@ -21,6 +21,7 @@ def list_(kind: str, as_json: bool) -> None:
             "parameters": list(entry.parameters),
             "needs": sorted(entry.needs),
             "paper": entry.paper,
+            **({key: entry.traits.get(key, "") for key in ("dial", "grader", "verifier")} if kind == "tasks" else {}),
         }
         for entry in getattr(registry, kind)
     ]
@@ -28,6 +29,9 @@ def list_(kind: str, as_json: bool) -> None:
         from clew.models import catalogue
 
         rows = [{"name": name, "summary": summary} for name, summary in catalogue().items()] + rows
+    if kind == "tasks":
+        rows.append({"name": "rg:NAME", "summary": "A family of reasoning-gym, with its verifier as grader."})
+        rows.append({"name": "FILE", "summary": "Problems of your own: .jsonl, .csv or .parquet, as --field maps it."})
     if as_json:
         print_json(rows)
         return

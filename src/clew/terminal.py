@@ -171,7 +171,7 @@ def _short(value: str | None, width: int = 40) -> str:
 
 
 def entries_table(rows: list[dict[str, Any]]) -> Table:
-    """Registered things: the name, and beside it the summary with parameters, needs and paper below."""
+    """Registered things: the name, and beside it the summary with what else is known of it below."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
@@ -179,8 +179,8 @@ def entries_table(rows: list[dict[str, Any]]) -> Table:
         said = Text(row["summary"])
         details = [
             f"{key}: {', '.join(row[key]) if isinstance(row[key], list) else row[key]}"
-            for key in ("parameters", "needs", "paper")
-            if row.get(key)
+            for key in row
+            if row[key] and key not in ("name", "summary")
         ]
         if details:
             said.append("\n" + " · ".join(details), style="dim")
