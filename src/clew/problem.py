@@ -72,6 +72,15 @@ class Problem:
         users = [m for m in self.messages if m.role == "user"]
         return users[-1].text if users else ""
 
+    def asking(self, question: str) -> tuple[Message, ...]:
+        """The messages with another text of the last user turn (which there must be); its images stay."""
+        last = max(i for i, m in enumerate(self.messages) if m.role == "user")
+        old = self.messages[last].content
+        content: str | list[Mapping[str, Any]] = question
+        if not isinstance(old, str):
+            content = [{"type": "text", "text": question}, *(part for part in old if part.get("type") != "text")]
+        return (*self.messages[:last], Message("user", content), *self.messages[last + 1 :])
+
 
 class Status(StrEnum):
     """How a search ended."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from clew.problem import Message
+from clew.sampling import Sampling
 from clew.search import GENERATE, Search
 from clew.tree import Node
 
@@ -24,27 +26,40 @@ CEILING, PENALTY = 95.0, 5.0
 """A rating above the ceiling is lowered by the penalty (arXiv:2406.07394, section 3.3: full scores are suppressed)."""
 
 
-def _about(search: Search, solution: str, critique: str = "") -> str:
-    text = f"<problem>\n{search.problem.question}\n</problem>\n<answer>\n{solution}\n</answer>"
-    return f"{text}\n<critique>\n{critique}\n</critique>" if critique else text
+def _about(search: Search, *rounds: tuple[str, str]) -> str:
+    """The problem, and solutions each with what was said of it ('' for nothing)."""
+    parts = [f"<problem>\n{search.problem.question}\n</problem>"]
+    for solution, critique in rounds:
+        parts.append(f"<answer>\n{solution}\n</answer>")
+        if critique:
+            parts.append(f"<critique>\n{critique}\n</critique>")
+    return "\n".join(parts)
 
 
-async def criticise(search: Search, solution: str) -> str:
-    """What the judge finds wrong with a solution."""
-    (reply,) = await search.ask((Message("system", CRITIC), Message("user", _about(search, solution))))
+async def criticise(search: Search, solution: str, order: str = CRITIC) -> str:
+    """What the judge says of a solution when it is ordered so: by default, what is wrong with it."""
+    (reply,) = await search.ask((Message("system", order), Message("user", _about(search, (solution, "")))))
     return reply.solution
 
 
-async def rewrite(search: Search, solution: str, critique: str) -> Node:
-    """A new solution in the light of a critique, written by the generating model."""
-    turns = (Message("system", REWRITER), Message("user", _about(search, solution, critique)))
-    (reply,) = await search.ask(turns, role=GENERATE)
+async def rewrite(
+    search: Search,
+    solution: str,
+    critique: str,
+    *,
+    before: Sequence[tuple[str, str]] = (),
+    sampling: Sampling | None = None,
+) -> Node:
+    """A new solution in the light of a critique, written by the generating model. before: earlier solutions with their
+    critiques, the oldest first."""
+    turns = (Message("system", REWRITER), Message("user", _about(search, *before, (solution, critique))))
+    (reply,) = await search.ask(turns, role=GENERATE, sampling=sampling)
     return reply
 
 
 async def rate(search: Search, solution: str) -> float:
     """The judge's rating of a solution, -100 to 100; -100 when it gives none."""
-    (reply,) = await search.ask((Message("system", RATER), Message("user", _about(search, solution))))
+    (reply,) = await search.ask((Message("system", RATER), Message("user", _about(search, (solution, "")))))
     return rating(reply.solution)
 
 

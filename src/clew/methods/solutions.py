@@ -75,6 +75,15 @@ def at_least(**values: int | float) -> None:
             raise UsageError(f"{name}={value} leaves nothing to search", f"{name} must be at least 1")
 
 
+def revised(search: Search, node: Node, before: Answer) -> Answer:
+    """What a newer solution answers, which is proposed; where it states nothing, the answer before it."""
+    answer = search.answer(node)
+    if answer.value is None:
+        return before
+    search.propose(answer)
+    return answer
+
+
 class Solutions:
     """The finished solutions of one search, each with its worth. Proposes whenever they give another answer.
 

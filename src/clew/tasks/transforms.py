@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from clew.errors import UsageError
-from clew.problem import Message, Problem
+from clew.problem import Problem
 from clew.sampling import Stream
 from clew.tasks.answers import UNKNOWN, extract_or_unknown, extractor
 from clew.tasks.base import Generated, Task
@@ -23,12 +23,6 @@ from clew.tasks.files import asked
 from clew.tasks.lexicon import POOLS
 
 _DROP_ASK = " If something needed is missing, answer unknown."
-
-
-def _reworded(problem: Problem, question: str) -> tuple[Message, ...]:
-    """The messages with another last user turn."""
-    last = max(i for i, m in enumerate(problem.messages) if m.role == "user")
-    return (*problem.messages[:last], Message("user", question), *problem.messages[last + 1 :])
 
 
 def _cannot(problem: Problem, name: str, why: str) -> UsageError:
@@ -48,7 +42,7 @@ def _shuffle(problem: Problem, stream: Stream) -> Problem:
     question = problem.question.replace(old, asked(problem.meta["question"], options))
     return replace(
         problem,
-        messages=_reworded(problem, question),
+        messages=problem.asking(question),
         reference=right,
         grader=lambda answer: float(answer == right),
         extract=extractor("choice", options),
@@ -75,7 +69,7 @@ def _rename(problem: Problem, stream: Stream) -> Problem:
     meta["solution"] = renamed(str(meta.get("solution", "")))
     meta["needed"] = tuple(renamed(p) for p in meta.get("needed", ()))
     meta["renames"] = {names[old]: pool for old, pool in pools.items()}
-    return replace(problem, messages=_reworded(problem, renamed(problem.question)), meta=meta)
+    return replace(problem, messages=problem.asking(renamed(problem.question)), meta=meta)
 
 
 def _drop(problem: Problem, stream: Stream) -> Problem:
@@ -86,7 +80,7 @@ def _drop(problem: Problem, stream: Stream) -> Problem:
     question = " ".join(problem.question.replace(gone, "", 1).split()) + _DROP_ASK
     return replace(
         problem,
-        messages=_reworded(problem, question),
+        messages=problem.asking(question),
         reference=UNKNOWN,
         verifier=None,
         grader=lambda answer: float(answer == UNKNOWN),
