@@ -1,4 +1,4 @@
-"""What methods ask a model about whole solutions: to criticise one, to rewrite it, to rate it."""
+"""What methods ask a model about whole solutions: to criticise, rewrite or rate one, or to solve with notes in mind."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ RATER = (
 )
 CEILING, PENALTY = 95.0, 5.0
 """A rating above the ceiling is lowered by the penalty (arXiv:2406.07394, section 3.3: full scores are suppressed)."""
+
+
+def advised(search: Search, heading: str, notes: Sequence[str]) -> tuple[Message, ...]:
+    """The problem's messages, with notes under a heading before its question."""
+    said = "\n\n".join(note.strip() for note in notes)
+    return search.problem.asking(f"{heading}\n\n{said}\n\n{search.problem.question}")
 
 
 def _about(search: Search, *rounds: tuple[str, str]) -> str:
