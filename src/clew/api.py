@@ -20,7 +20,7 @@ from clew.registry import methods as method_registry
 from clew.registry import parse_spec
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import IMPORTED, Store
+from clew.store import IMPORTED, Reader, Store
 
 if TYPE_CHECKING:
     from clew.lab.compare import Comparison
@@ -231,7 +231,7 @@ def plan_problems(plan: runner.Plan) -> list[Problem]:
     return load_problems(plan.task, **plan.task_options)
 
 
-def stored_problems(store: Store) -> list[Problem]:
+def stored_problems(store: Reader) -> list[Problem]:
     """The problems of a run file: its plan's, made anew, or those of imported traces, as the file has them."""
     return store.imported_problems() if store.plan.task == IMPORTED else plan_problems(store.plan)
 
@@ -276,18 +276,24 @@ async def aexecute(job: Job, store: Store, watcher: runner.Watcher | None = None
     )
 
 
-def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
-    """The comparison of what a run file holds."""
+def compared(store: Reader) -> Comparison:
+    """The comparison of what a run file holds, a search at a time. Raises UsageError where nothing can be compared."""
     from clew.lab.compare import summarise
 
-    plan = store.plan
+    results = store.results(stored_problems(store))
+    return summarise((r for r in results if not r.error), **_drawn(store.plan))
+
+
+def _drawn(plan: runner.Plan) -> dict[str, Any]:
+    return {name: plan.view[name] for name in ("budgets", "axis", "baseline")}
+
+
+def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
+    """The comparison of what a run file holds, with its searches."""
+    from clew.lab.compare import summarise
+
     results = list(store.results(problems))
-    comparison = summarise(
-        [r for r in results if not r.error],
-        budgets=plan.view["budgets"],
-        axis=plan.view["axis"],
-        baseline=plan.view["baseline"],
-    )
+    comparison = summarise([r for r in results if not r.error], **_drawn(store.plan))
     return Outcome(comparison, results, store.path, failed)
 
 

@@ -41,8 +41,9 @@ def evidence(step: str) -> dict[Behaviour, str]:
     A sentence that checks something or states the answer does not count as calculation too; code says nothing.
     """
     found: dict[Behaviour, str] = {}
-    for span in sentences(_QUIET.sub("", step)):
-        sentence = bare(span.of(_QUIET.sub("", step)))
+    said = _QUIET.sub("", step)
+    for span in sentences(said):
+        sentence = bare(span.of(said))
         here = {name: m.group().strip() for name, rule in RULES.items() if (m := rule.search(sentence)) and m.group()}
         if here.keys() & {Behaviour.VERIFICATION, Behaviour.ANSWER}:
             here.pop(Behaviour.CALCULATION, None)

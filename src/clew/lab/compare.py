@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class Comparison:
 
 
 def summarise(
-    results: Sequence[Result],
+    results: Iterable[Result],
     *,
     budgets: Sequence[float],
     axis: str = "tokens",
@@ -166,7 +166,7 @@ def summarise(
     )
 
 
-def _pair_up(results: Sequence[Result]) -> tuple[dict[str, dict[_Pair, Result]], int]:
+def _pair_up(results: Iterable[Result]) -> tuple[dict[str, dict[_Pair, Result]], int]:
     """The results of each method on the pairs that all methods have, and how many pairs that leaves out."""
     remembering: dict[str, Problem] = {}
     by_method: dict[str, dict[_Pair, Result]] = {}

@@ -95,6 +95,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             )
             try:
                 db.execute("PRAGMA schema_version").fetchone()
+                db.text_factory = lambda raw: raw.decode("utf-8", "replace")
                 return db
             except sqlite3.OperationalError:
                 # Beside a file in a folder that cannot be written there is no place for the log; nobody writes there.

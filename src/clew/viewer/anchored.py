@@ -1,0 +1,70 @@
+"""The importance of the tokens of a search: of the sentences that they stand in, where thought anchors were kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.tree import Origin
+from clew.viewer.shape import Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchored:
+    """The sentences of one solution and where its nodes stand in it; falsy where nothing is known.
+
+    starts, ends: int64[S], characters of the solution. importance: S values, None where unknown. places: node → where
+    its text begins in the solution.
+    """
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    importances: tuple[float | None, ...]
+    places: dict[int, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.importances)
+
+    @staticmethod
+    def of(db: Connection, result: int, shape: Shape, answer: int | None) -> Anchored:
+        """What the run has kept of this search: for the answer's solution, else for another one."""
+        rows = db.execute("SELECT node, sentences FROM anchors WHERE result = ? ORDER BY node", (result,)).fetchall()
+        if not rows:
+            return Anchored(np.zeros(0, np.int64), np.zeros(0, np.int64), (), {})
+        leaf, said = next((row for row in rows if row[0] == answer), rows[0])
+        sentences: list[dict[str, Any]] = json.loads(said)
+        places: dict[int, int] = {}
+        at = 0
+        for node in shape.path(leaf):
+            origin, text = db.execute(
+                "SELECT origin, text FROM nodes WHERE result = ? AND id = ?", (result, node)
+            ).fetchone()
+            if origin != Origin.PROMPT:
+                places[node] = at
+                at += len(text)
+        return Anchored(
+            np.array([s["start"] for s in sentences], np.int64),
+            np.array([s["end"] for s in sentences], np.int64),
+            tuple(s["counterfactual"] for s in sentences),
+            places,
+        )
+
+    def importance(
+        self, node: int, text: str, offsets: NDArray[np.int32], inside: NDArray[np.intp]
+    ) -> list[float | None] | None:
+        """The importance of some tokens of a node: of the sentence that their first character which is no white space
+        stands in. None where the solution does not go through this node."""
+        if node not in self.places:
+            return None
+        found: list[float | None] = []
+        for start in offsets[inside].tolist():
+            rest = text[start : start + 64]
+            at = self.places[node] + start + len(rest) - len(rest.lstrip())
+            i = int(np.searchsorted(self.starts, at, "right")) - 1
+            found.append(self.importances[i] if i >= 0 and at < self.ends[i] else None)
+        return found

@@ -1,0 +1,239 @@
+"""All that the page can ask for, as plain JSON: `Pages.answer(path)`. Read from run files by page, never a whole tree.
+
+A list comes as columns of equal length with `next`, where the following page begins (None at the end).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from clew.api import stored_problems
+from clew.budget import Usage
+from clew.errors import ClewError, UsageError
+from clew.problem import Answer, Problem
+from clew.runner import grade
+from clew.store import Reader
+from clew.viewer.report import Report
+from clew.viewer.search_pages import SearchPages
+
+CHUNK = 2000
+"""The most rows of one answer."""
+SEARCHES = 8
+"""Of so many searches the shape of the tree is kept between questions."""
+
+
+class Missing(ClewError):
+    """There is no such run, search or node."""
+
+
+class Pages:
+    """The answers about some runs. Thread-safe: one question to a run at a time.
+
+    problems: the ids of those that are spoken of; all by default.
+
+    Raises StoreError when a file is missing, foreign, or of another schema version, UsageError for a problem that no
+    run has.
+    """
+
+    def __init__(self, paths: Sequence[Path], problems: Sequence[str] = ()) -> None:
+        self.paths = paths
+        self.runs: list[RunPages] = []
+        try:
+            for path in paths:
+                self.runs.append(RunPages(path, problems))
+            for name in problems:
+                if not any(run.has(name) for run in self.runs):
+                    raise UsageError(f"no run has a problem {name!r}", "`clew show RUN` lists them")
+        except ClewError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files."""
+        for run in self.runs:
+            run.close()
+
+    def answer(self, path: str) -> Any:
+        """The answer to a path such as `runs/0/results?after=12`.
+
+        Raises Missing for what is not there, and ClewError for what cannot be told.
+        """
+        asked = urlsplit(path)
+        query = {k: values[-1] for k, values in parse_qs(asked.query).items()}
+        match asked.path.split("/"):
+            case ["runs"]:
+                return [{"index": i, **run.told()} for i, run in enumerate(self.runs)]
+            case ["runs", run, *rest]:
+                number = _whole(run)
+                if not 0 <= number < len(self.runs):
+                    raise Missing(f"there is no run {run}", "The page lists them")
+                return self.runs[number].answer(rest, query)
+        raise Missing(f"there is nothing at {asked.path}", "Begin at the first page")
+
+
+class RunPages:
+    """The answers about one run, or about some of its problems."""
+
+    def __init__(self, path: Path, problems: Sequence[str] = ()) -> None:
+        self.path = path
+        self._only = json.dumps(list(problems)) if problems else None
+        self._reader = Reader.open(path)
+        self._lock = threading.Lock()
+        try:
+            self.plan = self._reader.plan
+            self.created = self._reader.created
+        except ClewError:
+            self._reader.close()
+            raise
+        self._report = Report(path)
+        self._version = -1
+        self._kept: dict[int, SearchPages] = {}
+        self._problems_by_id: dict[str, Problem] | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._reader.close()
+
+    def answer(self, asked: Sequence[str], query: dict[str, str]) -> Any:
+        """The answer to the part of a path after the run's number."""
+        if asked == ["report"]:
+            return self._report.answer(self.told()["results"])
+        with self._lock:
+            match asked:
+                case ["problems"]:
+                    return self._problems(_whole(query.get("after", "-1")))
+                case ["results"]:
+                    return self._results(_whole(query.get("after", "-1")))
+                case ["results", number, *rest]:
+                    return self._of_search(_whole(number), rest, query)
+        raise Missing(f"there is nothing at {'/'.join(asked)}", "Begin at the first page")
+
+    def told(self) -> dict[str, Any]:
+        """What the run is."""
+        with self._lock:
+            db = self._reader.db
+            (problems,) = db.execute(
+                "SELECT count(*) FROM problems WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1))",
+                (self._only,),
+            ).fetchone()
+            results, nodes = db.execute(
+                "SELECT count(*), coalesce(sum(nodes), 0) FROM results"
+                " WHERE ?1 IS NULL OR problem IN (SELECT value FROM json_each(?1))",
+                (self._only,),
+            ).fetchone()
+        plan = self.plan
+        return {
+            "name": self.path.name,
+            "title": f"{plan.task} · {', '.join(dict.fromkeys(plan.models.values()))}",
+            "created": self.created,
+            "task": plan.task,
+            "models": dict(plan.models),
+            "methods": list(plan.methods),
+            "seeds": list(plan.seeds),
+            "budget": plan.budget.as_dict(),
+            "axis": plan.view.get("axis"),
+            "budgets": list(plan.view.get("budgets", ())),
+            "problems": problems,
+            "results": results,
+            "nodes": nodes,
+            "bytes": sum(p.stat().st_size for p in (self.path, Path(f"{self.path}-wal")) if p.exists()),
+            "chunk": CHUNK,
+            "sampling": dict(plan.sampling),
+        }
+
+    def has(self, problem: str) -> bool:
+        """Whether it has this problem."""
+        with self._lock:
+            return bool(self._reader.db.execute("SELECT 1 FROM problems WHERE id = ?", (problem,)).fetchone())
+
+    def _problems(self, after: int) -> dict[str, Any]:
+        rows = self._reader.db.execute(
+            "SELECT rowid - 1, id, family, difficulty, question, reference FROM problems WHERE rowid > ?2"
+            " AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) ORDER BY rowid LIMIT ?3",
+            (self._only, after + 1, CHUNK + 1),
+        )
+        names = ("number", "id", "family", "difficulty", "question", "reference")
+        return columns(names, ((*row[:4], _cut(row[4], 300), _cut(row[5], 100)) for row in rows), "number")
+
+    def _results(self, after: int) -> dict[str, Any]:
+        methods = {m: i for i, m in enumerate(self.plan.methods)}
+        rows = self._reader.db.execute(
+            "SELECT r.id, p.rowid - 1, r.method, r.seed, r.status, r.value, r.grade, r.confidence, r.nodes, r.error,"
+            " r.usage FROM results r JOIN problems p ON p.id = r.problem WHERE r.id > ?2"
+            " AND (?1 IS NULL OR r.problem IN (SELECT value FROM json_each(?1))) ORDER BY r.id LIMIT ?3",
+            (self._only, after, CHUNK + 1),
+        )
+
+        def row(r: Sequence[Any]) -> tuple[Any, ...]:
+            total = Usage.from_dict(json.loads(r[10])).total
+            spent = (total.tokens, total.generated, total.seconds)
+            return (r[0], r[1], methods.get(r[2], -1), r[3], r[4], _cut(r[5], 100), r[6], r[7], *spent, r[8], r[9])
+
+        names = ("id", "problem", "method", "seed", "status", "value", "grade", "confidence")
+        return columns((*names, "tokens", "generated", "seconds", "nodes", "error"), map(row, rows), "id")
+
+    def _of_search(self, number: int, asked: Sequence[str], query: dict[str, str]) -> Any:
+        search = self._search(number)
+        match asked:
+            case []:
+                return search.told()
+            case ["timeline"]:
+                return search.timeline(self._grade)
+            case ["nodes"]:
+                return search.skeleton(_whole(query.get("after", "-1")), CHUNK)
+            case ["nodes", node]:
+                found = search.node(_whole(node), max(0, _whole(query.get("from", "0"))))
+                if found is None:
+                    raise Missing(f"search {number} has no node {node}", "Its tree has their numbers")
+                return found
+        raise Missing(f"there is nothing at {'/'.join(asked)}", "Begin at the first page")
+
+    def _search(self, number: int) -> SearchPages:
+        version = self._reader.db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._kept) > SEARCHES:
+            # A search that failed and was run again may have its old number.
+            self._kept, self._version = {}, version
+        if number not in self._kept:
+            found = SearchPages.of(self._reader.db, number)
+            if found is None:
+                raise Missing(f"{self.path.name} has no search {number}", "The list of searches has their numbers")
+            self._kept[number] = found
+        return self._kept[number]
+
+    def _grade(self, problem: str, value: str | None) -> float | None:
+        """By the grader of the plan's task, which is code and not in the file; None where it cannot be had."""
+        if self._problems_by_id is None:
+            try:
+                self._problems_by_id = {p.id: p for p in stored_problems(self._reader)}
+            except ClewError:
+                self._problems_by_id = {}
+        known = self._problems_by_id.get(problem)
+        return None if known is None else grade(known, Answer(value))
+
+
+def columns(names: Sequence[str], rows: Iterable[Sequence[Any]], key: str, limit: int = CHUNK) -> dict[str, Any]:
+    """Rows as columns; of more than `limit` rows only the first ones, and `next` is the last one's `key`."""
+    kept = list(rows)
+    more = len(kept) > limit
+    found: dict[str, Any] = {name: [row[i] for row in kept[:limit]] for i, name in enumerate(names)}
+    return found | {"next": found[key][-1] if more else None}
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    return None if text is None else text[:length]
+
+
+def _whole(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -(2**63)
+    if abs(number) >= 2**63:
+        raise Missing(f"{text!r} is no number of anything here", "Numbers are whole")
+    return number

@@ -1,0 +1,36 @@
+"""The comparison of a run, made once and kept until the run has more to compare."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from clew.api import compared
+from clew.errors import ClewError
+from clew.store import Reader
+from clew.viewer.search_pages import finite
+
+
+class Report:
+    """The comparison of one run. Thread-safe; it reads the file by a connection of its own, a search at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._kept: tuple[int, dict[str, Any]] | None = None
+
+    def answer(self, results: int) -> dict[str, Any]:
+        """The comparison as `clew compare --json` has it, or `error` and `cure`. results: how many searches there are;
+        the comparison is made anew when it has changed."""
+        with self._lock:
+            if self._kept is None or self._kept[0] != results:
+                self._kept = (results, self._made())
+            return self._kept[1]
+
+    def _made(self) -> dict[str, Any]:
+        try:
+            with Reader.open(self._path) as reader:
+                return dict(finite(compared(reader).as_dict()))
+        except ClewError as error:
+            return {"error": error.cause, "cure": error.cure}

@@ -1,0 +1,276 @@
+"""What the page can ask about one search: its answer, the skeleton of its tree, one node's text, what it spent when."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from clew.analysis.behaviours import tag_step
+from clew.budget import Usage
+from clew.store import unpack
+from clew.tree import Origin
+from clew.viewer.anchored import Anchored
+from clew.viewer.shape import Shape, fate, shape_of
+
+TEXT = 20_000
+"""The most characters of one page of text."""
+SKELETON_TEXT = 500_000
+"""A page of a skeleton ends after so many characters: the rules of behaviours take 2 s for a million."""
+TAGGED = 50_000
+"""The behaviours of a longer text are those of its beginning."""
+_BEGINNING = 120
+_STATS = ("logprob", "entropy", "certainty", "proposal_logprob")
+_LOOKED_AT = 200
+
+Grade = Callable[[str, str | None], float | None]
+"""A problem's id and an answer → the grade; None without a grader."""
+
+
+class SearchPages:
+    """The answers about one search. It keeps numbers about the tree, no text and no statistics."""
+
+    def __init__(self, db: sqlite3.Connection, row: Sequence[Any]) -> None:
+        self._db = db
+        self.number, self.problem, self.method, self.seed, self.count, self.status, self.leaf, self.grade = row
+
+    @staticmethod
+    def of(db: sqlite3.Connection, number: int) -> SearchPages | None:
+        """The search of this number, where there is one."""
+        row = db.execute(
+            "SELECT id, problem, method, seed, nodes, status, node, grade FROM results WHERE id = ?", (number,)
+        ).fetchone()
+        return None if row is None else SearchPages(db, row)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The shape of its tree."""
+        return shape_of(self._db, self.number, self.count, self.leaf)
+
+    @cached_property
+    def anchored(self) -> Anchored:
+        """What the run knows of the importance of its sentences."""
+        return Anchored.of(self._db, self.number, self.shape, self.leaf)
+
+    def told(self) -> dict[str, Any]:
+        """The search, its problem and its answer, without the tree."""
+        problem = self._db.execute(
+            "SELECT family, difficulty, question, messages, reference, meta FROM problems WHERE id = ?", (self.problem,)
+        ).fetchone()
+        value, text, confidence, votes, usage, error = self._db.execute(
+            "SELECT value, text, confidence, votes, usage, error FROM results WHERE id = ?", (self.number,)
+        ).fetchone()
+        family, difficulty, question, messages, reference, meta = problem
+        shape = self.shape
+        return {
+            "id": self.number,
+            "problem": {
+                "id": self.problem,
+                "family": family,
+                "difficulty": difficulty,
+                "question": question,
+                "messages": [{"role": m["role"], "content": _said(m["content"])} for m in json.loads(messages)],
+                "reference": reference,
+                "meta": json.loads(meta),
+            },
+            "method": self.method,
+            "seed": self.seed,
+            "status": self.status,
+            "value": value,
+            "text": text[:TEXT],
+            "confidence": confidence,
+            "votes": json.loads(votes),
+            "node": self.leaf,
+            "grade": self.grade,
+            "usage": json.loads(usage),
+            "error": error,
+            "nodes": self.count,
+            "distinct_tokens": shape.distinct,
+            "score_names": list(shape.score_names),
+            "best_path": list(shape.best),
+            "has": {"entropy": self._has_entropy(), "importance": bool(self.anchored)},
+            "max": {
+                "depth": int(shape.depth.max(initial=0)),
+                "tokens": shape.most_tokens,
+                "born": shape.most_born,
+            },
+        }
+
+    def skeleton(self, after: int, limit: int) -> dict[str, Any]:
+        """At most `limit` nodes after node `after`, in order of creation."""
+        shape = self.shape
+        found: dict[str, list[Any]] = {name: [] for name in _SKELETON}
+        scores: list[dict[str, float]] = []
+        read, last, more = 0, after, False
+        rows = self._db.execute(
+            "SELECT id, parent, beginning_of, origin, finish, label, fate, born, tokens, cut, text, scores, stats"
+            " FROM nodes WHERE result = ? AND id > ? ORDER BY id",
+            (self.number, after),
+        )
+        for row in rows:
+            if len(scores) == limit or read > SKELETON_TEXT:
+                more = True
+                break
+            *plain, text, said, stats = row
+            last, origin, finish = row[0], row[3], row[4]
+            plain[6] = fate(shape, last, finish, plain[6], self.status)
+            arrays = unpack(stats)
+            means = [None if origin == Origin.PROMPT else _mean(arrays.get(name)) for name in ("entropy", "logprob")]
+            values = (*plain, *means, tags(origin, text), text[:_BEGINNING], len(text))
+            for name, value in zip(_SKELETON, values, strict=True):
+                found[name].append(value)
+            scores.append(json.loads(said))
+            read += len(text)
+        named = {name: [s.get(name) for s in scores] for name in shape.score_names}
+        return found | {"scores": finite(named), "next": last if more else None}
+
+    def node(self, number: int, start: int) -> dict[str, Any] | None:
+        """A page of one node's text from character `start` on, with its tokens; None where there is no such node."""
+        row = self._db.execute(
+            "SELECT origin, finish, label, fate, exact, text, scores, stats FROM nodes WHERE result = ? AND id = ?",
+            (self.number, number),
+        ).fetchone()
+        if row is None:
+            return None
+        origin, finish, label, said, exact, text, scores, stats = row
+        arrays = unpack(stats)
+        offsets = arrays["offsets"]
+        end = page_end(offsets, start, len(text))
+        piece = text[start:end]
+        # Tokens that say nothing stand behind the text: they belong to its last page.
+        inside = np.flatnonzero((offsets >= start) & ((offsets < end) | (end >= len(text))))
+        return {
+            "id": number,
+            "from": start,
+            "text": piece,
+            "next": end if end < len(text) else None,
+            "chars": len(text),
+            "tokens": {
+                "offset": as_javascript_counts(piece, offsets[inside] - start),
+                "id": arrays["token_ids"][inside].tolist(),
+                **{name: numbers(arrays[name][inside]) if name in arrays else None for name in _STATS},
+                "importance": self.anchored.importance(number, text, offsets, inside),
+                "top": _top(arrays, inside),
+            },
+            "scores": finite(json.loads(scores)),
+            "label": label,
+            "finish": finish,
+            "fate": fate(self.shape, number, finish, said, self.status),
+            "origin": origin,
+            "exact": bool(exact),
+            "behaviours": tags(origin, text),
+        }
+
+    def timeline(self, grade: Grade) -> dict[str, Any]:
+        """What it would have answered when, and what it spent on what. grade: asked about answers but the last."""
+        value, usage = self._db.execute("SELECT value, usage FROM results WHERE id = ?", (self.number,)).fetchone()
+        known = {value: self.grade}
+        proposals = []
+        rows = self._db.execute(
+            "SELECT number, value, confidence, node, usage FROM proposals WHERE result = ? ORDER BY number",
+            (self.number,),
+        )
+        for number, held, confidence, node, spent in rows:
+            if held not in known:
+                known[held] = grade(self.problem, held) if self.grade is not None else None
+            graded = known[held]
+            total = Usage.from_dict(json.loads(spent)).total
+            proposals.append(
+                {
+                    "number": number,
+                    "value": held,
+                    "confidence": confidence,
+                    "node": node,
+                    "tokens": total.tokens,
+                    "generated": total.generated,
+                    "seconds": total.seconds,
+                    "right": None if graded is None else graded >= 1,
+                }
+            )
+        parts = json.loads(usage)["parts"]
+        spend = {f"{p['purpose']}/{p['model']}": {k: v for k, v in p.items() if k not in _KEYS} for p in parts}
+        return {"proposals": proposals, "spend": spend}
+
+    def _has_entropy(self) -> bool:
+        rows = self._db.execute(
+            "SELECT stats FROM nodes WHERE result = ? AND origin = ? AND tokens > 0 ORDER BY id LIMIT ?",
+            (self.number, Origin.SAMPLED, _LOOKED_AT),
+        )
+        return any(_mean(unpack(stats).get("entropy")) is not None for (stats,) in rows)
+
+
+_KEYS = ("model", "purpose")
+_SKELETON = (
+    "id",
+    "parent",
+    "beginning_of",
+    "origin",
+    "finish",
+    "label",
+    "fate",
+    "born",
+    "tokens",
+    "cut",
+    "entropy",
+    "logprob",
+    "behaviours",
+    "text",
+    "chars",
+)
+
+
+def page_end(offsets: np.ndarray[Any, np.dtype[np.int32]], start: int, length: int) -> int:
+    """Where a page of text that begins at `start` ends: where a token begins, at most `TEXT` characters on."""
+    if length - start <= TEXT:
+        return length
+    at = int(np.searchsorted(offsets, start + TEXT, "right")) - 1
+    return int(offsets[at]) if at >= 0 and offsets[at] > start else start + TEXT
+
+
+def as_javascript_counts(text: str, places: ArrayLike) -> list[int]:
+    """Places in a text counted in UTF-16 units, of which a character beyond the basic plane has two."""
+    wide = np.array([i for i, c in enumerate(text) if c > "\uffff"], np.int64)
+    given = np.asarray(places, np.int64)
+    return [int(at) for at in given + np.searchsorted(wide, given, "left")]
+
+
+def tags(origin: str, text: str) -> list[str]:
+    """What a piece of a solution does, by the rules; nothing for a prompt."""
+    return [] if origin == Origin.PROMPT else sorted(tag_step(text[:TAGGED]))
+
+
+def numbers(array: np.ndarray[Any, Any]) -> list[float | None]:
+    """float[T] as JSON has it: four decimals, None for what is no number."""
+    return [round(x, 4) if np.isfinite(x) else None for x in array.tolist()]
+
+
+def finite(data: Any) -> Any:
+    """The same data with None where a float is no number."""
+    if isinstance(data, dict):
+        return {k: finite(v) for k, v in data.items()}
+    if isinstance(data, list):
+        return [finite(v) for v in data]
+    return None if isinstance(data, float) and not np.isfinite(data) else data
+
+
+def _mean(array: np.ndarray[Any, Any] | None) -> float | None:
+    known = array[np.isfinite(array)] if array is not None else ()
+    return round(float(np.mean(known)), 4) if len(known) else None
+
+
+def _top(arrays: dict[str, Any], inside: np.ndarray[Any, Any]) -> list[list[list[float | None]]] | None:
+    if "top_ids" not in arrays:
+        return None
+    ids, values = arrays["top_ids"][inside].tolist(), arrays["top_logprob"][inside]
+    return [[list(pair) for pair in zip(i, numbers(v), strict=True)] for i, v in zip(ids, values, strict=True)]
+
+
+def _said(content: str | Sequence[dict[str, Any]]) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(p["text"] if p.get("type") == "text" else f"[{p.get('type', 'part')}]" for p in content)

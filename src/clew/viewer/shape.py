@@ -1,0 +1,83 @@
+"""The shape of one search's tree, from its rows without their statistics: numbers only, so that it can be kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.problem import Status
+from clew.tree import Finish
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A tree of n nodes. The ids of nodes are 0 to n−1, and a parent comes before its children.
+
+    parents: int64[n], −1 for a root. depth: int32[n]. leaf: bool[n]. rewound: bool[n], whether another node repeats
+    the beginning of this one. best: the ids from the root to the answer; on_best: bool[n], whether a node is there.
+    distinct: tokens of all nodes, each once. most_tokens: in a node; most_born: that the search had spent.
+    """
+
+    parents: NDArray[np.int64]
+    depth: NDArray[np.int32]
+    leaf: NDArray[np.bool_]
+    rewound: NDArray[np.bool_]
+    best: tuple[int, ...]
+    on_best: NDArray[np.bool_]
+    score_names: tuple[str, ...]
+    distinct: int
+    most_tokens: int
+    most_born: int
+
+    def path(self, node: int) -> list[int]:
+        """The ids from the root to this node."""
+        return path_to(self.parents, node)
+
+
+def path_to(parents: NDArray[np.int64], node: int) -> list[int]:
+    """The ids from the root to a node."""
+    found = [node]
+    while parents[found[-1]] >= 0:
+        found.append(int(parents[found[-1]]))
+    return found[::-1]
+
+
+def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Shape:
+    """Read the shape of a tree of `count` nodes whose answer is the solution that ends at node `answer`."""
+    parents, depth = np.full(count, -1, np.int64), np.zeros(count, np.int32)
+    leaf, rewound, on_best = np.ones(count, np.bool_), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    names: dict[str, None] = {}
+    distinct = most_tokens = most_born = 0
+    rows = db.execute(
+        "SELECT id, parent, beginning_of, born, tokens, scores FROM nodes WHERE result = ? ORDER BY id", (result,)
+    )
+    for node, parent, beginning, born, tokens, scores in rows:
+        if parent is not None:
+            parents[node], depth[node], leaf[parent] = parent, depth[parent] + 1, False
+        if beginning is None:
+            distinct += tokens
+        else:
+            rewound[beginning] = True
+        most_tokens, most_born = max(most_tokens, tokens), max(most_born, born)
+        if scores != "{}":
+            names |= dict.fromkeys(json.loads(scores))
+    best = [] if answer is None else path_to(parents, answer)
+    on_best[best] = True
+    return Shape(parents, depth, leaf, rewound, tuple(best), on_best, tuple(names), distinct, most_tokens, most_born)
+
+
+def fate(shape: Shape, node: int, finish: str, said: str, status: str) -> str:
+    """Why nobody went on from a node: what the method says, else what can be seen; '' where there is nothing to say."""
+    if said or shape.on_best[node]:
+        return said
+    if finish == Finish.CANCELLED:
+        return "cut by the budget" if status == Status.EXHAUSTED else "given up"
+    if finish == Finish.LENGTH:
+        return "truncated"
+    if shape.rewound[node]:
+        return "rewound"
+    return "left" if shape.leaf[node] and finish == Finish.STEP else ""
