@@ -12,6 +12,7 @@ import pytest
 from clew.budget import Budget
 from clew.errors import BudgetExhausted, UsageError
 from clew.models.toy import ToyModel
+from clew.problem import Message
 from clew.sampling import GREEDY, STEP, Sampling, Until, tokens
 from clew.search import Search
 from clew.tree import Finish, Node, Origin
@@ -44,6 +45,29 @@ def test_the_prompt_is_charged_once_and_then_reused() -> None:
     run(s.extend(s.root, 3))
     total = s.ledger.usage.total
     assert (total.prefilled, total.reused, total.generated, total.calls) == (prompt, 2 * prompt, 3 * 4, 3)
+
+
+def test_questions_that_begin_alike_are_charged_for_their_beginning_once() -> None:
+    characters = sorted(set("user: assistant: \nis it good? so why not!"))
+    yes = [float(c == "o") for c in characters]
+    model = ToyModel(characters, lambda _, ids, __: [*yes, 0.0] if not ids else [0.0 for _ in yes] + [1.0])
+
+    def spent(*questions: Sequence[Message] | str) -> tuple[int, int]:
+        s = search(model)
+        for question in questions:
+            run(s.ask(question))
+        part = s.ledger.usage.parts[model.name, "judge"]
+        assert part.prefilled + part.reused == sum(len(root.segment) for root in s.tree.roots[1:])
+        return part.prefilled, part.reused
+
+    def size(text: str) -> int:
+        return len(f"user: {text}\nassistant: ")
+
+    assert spent("is it good?", "is it so?") == (size("is it good?") + size("so?") - len("user: "), len("user: is it "))
+    assert spent("is it good?", "is it good?") == (size("is it good?"), size("is it good?"))
+    assert spent("why not!", "is it good?", "why not!", "is it so?")[1] == size("why not!") + len("user: user: is it ")
+    turns = (Message("user", "is it good?"), Message("assistant", "o"), Message("user", "why not!"))
+    assert spent("is it good?", turns)[1] == size("is it good?") + 1  # what the model replied is held as well
 
 
 def test_an_inserted_text_is_prefilled_once_and_stays_in_the_tree() -> None:

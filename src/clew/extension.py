@@ -91,13 +91,30 @@ def _truncated(segment: Segment, until: Until) -> Segment:
     return replace(segment, finish=Finish.LENGTH) if full and segment.finish is Finish.STEP else segment
 
 
-def kept_tokens(segment: Segment, *, tokens: int | None, left: int) -> int:
-    """How many tokens stay when `left` tokens (or, without `tokens`, characters) are taken from a segment's end."""
-    if tokens is not None:
-        return len(segment) - left
-    end = len(segment.text) - left
+def point_before(path: Sequence[Node], *, tokens: int | None, chars: int | None) -> tuple[Node, int]:
+    """So many tokens, or characters, from the end of a path: a node on it, and how many of its tokens stay; of
+    characters, those up to the last token boundary at or before the point.
+
+    Raises ValueError for a negative amount, and when the point is beyond the beginning of the path.
+    """
+    left = tokens if tokens is not None else chars
+    assert left is not None
+    if left < 0:
+        raise ValueError("cannot rewind by a negative amount")
+    for node in reversed(path):
+        segment = node.segment
+        size = len(segment) if tokens is not None else len(segment.text)
+        if left == 0:
+            return node, len(segment)
+        if left <= size:
+            return node, size - left if tokens is not None else _tokens_within(segment, size - left)
+        left -= size
+    raise ValueError("cannot rewind beyond the prompt")
+
+
+def _tokens_within(segment: Segment, chars: int) -> int:
     ends = [*segment.offsets[1:].tolist(), len(segment.text)]
-    return sum(1 for e in ends if e <= end)
+    return sum(1 for end in ends if end <= chars)
 
 
 def reopened(segment: Segment) -> tuple[int, str]:

@@ -11,8 +11,9 @@ import numpy as np
 from clew import registry
 from clew.budget import Budget, Gauge, Ledger
 from clew.errors import BudgetExhausted, UsageError
-from clew.extension import Extension, Running, kept_tokens, reopened, resolved
+from clew.extension import Extension, Running, point_before, reopened, resolved
 from clew.models.base import Context, Model
+from clew.prefixes import Prefixes
 from clew.problem import Answer, Message, Problem
 from clew.result import Proposal
 from clew.sampling import END, Sampling, Stream, Until
@@ -66,7 +67,7 @@ class Search:
         self.samples: list[Node] = []
         self._on_proposal = on_proposal
         self._contexts: dict[int, tuple[Context, str, int]] = {}
-        self._warm: set[int] = set()
+        self._prefixes = Prefixes()
         self._rewound: dict[tuple[int, int], Node] = {}
         self._asked: dict[bytes, int] = {}
         self._running: Running = {}
@@ -147,21 +148,10 @@ class Search:
             if not 0 <= steps <= len(path):
                 raise ValueError(f"cannot go back {steps} steps: the solution has {len(path)}")
             return list(node.ancestors())[steps]
-        left = tokens if tokens is not None else chars
-        assert left is not None
-        if left < 0:
-            raise ValueError("cannot rewind by a negative amount")
-        if left == 0:
+        if not (tokens or chars):
             return node
-        for old in reversed(path):
-            size = len(old.segment) if tokens is not None else len(old.segment.text)
-            if left < size:
-                return self._cut(old, kept_tokens(old.segment, tokens=tokens, left=left))
-            left -= size
-            if left == 0:
-                assert old.parent is not None
-                return old.parent
-        raise ValueError("cannot rewind beyond the prompt")
+        old, kept = point_before(path, tokens=tokens, chars=chars)
+        return old if kept == len(old.segment) else self._cut(old, kept)
 
     async def score(self, nodes: Sequence[Node], scorer: Scorer | str) -> list[float]:
         """What the scorer (or the registered one of that name, `name?key=value`) says of each node.
@@ -355,8 +345,8 @@ class Search:
         if (old.id, kept) not in self._rewound:
             stream = old.stream.child("rewind", kept)
             node = self._add(old.parent, old.segment.head(kept), old.origin, stream, "rewind", beginning_of=old)
-            if old.id in self._warm:
-                self._warm.add(node.id)
+            if old in self._prefixes:
+                self._prefixes.add(node)
             self._rewound[old.id, kept] = node
         return self._rewound[old.id, kept]
 
@@ -375,7 +365,7 @@ class Search:
         until = resolved(until, steps=self.problem.steps, stop=stop, spare=max_tokens - node.tokens)
         gauges: list[Gauge] = []
         for _ in streams:
-            fresh = sum(len(n.segment) for n in path if n.id not in self._warm)
+            fresh = self._prefixes.fresh(model.name, path)
             try:
                 gauge = self.ledger.open(model.name, role, model.cost, fresh=fresh, reused=len(context) - fresh)
             except BudgetExhausted:
@@ -383,7 +373,7 @@ class Search:
                     raise
                 break
             gauges.append(gauge)
-            self._warm.update(n.id for n in path)
+            self._prefixes.add_path(model.name, path)
         return Extension(node, model, context, until, sampling, label, streams, gauges)
 
     async def _grow(
@@ -397,7 +387,8 @@ class Search:
             self._add(extension.node, segment, Origin.SAMPLED, stream, extension.label)
             for segment, stream in zip(segments, extension.streams, strict=False)
         ]
-        self._warm.update(c.id for c in children)
+        for child in children:
+            self._prefixes.add(child)
         if cancelled is not None:
             raise cancelled
         if extension.cut or any(c.finish is Finish.CANCELLED for c in children):

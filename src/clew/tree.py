@@ -38,6 +38,14 @@ def _none_f() -> Floats:
     return np.zeros(0, np.float32)
 
 
+def common(a: Ints, b: Ints) -> int:
+    """How many leading tokens two paths share."""
+    size = min(len(a), len(b))
+    differs = a[:size] != b[:size]
+    at = int(differs.argmax()) if size else 0
+    return at if size and differs[at] else size
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """The tokens of one extension with their statistics. All arrays have length T; all logarithms are natural.

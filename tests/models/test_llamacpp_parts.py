@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.models.llamacpp.prefix_tree import PrefixTree, common
+from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, Draw, Drawn, kernel, observe, sample
 from clew.models.llamacpp.text import first_match
 from clew.sampling import Sampling, Stream

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from clew.tree import Ints
+from clew.tree import Ints, common
 
 H = TypeVar("H")
 
@@ -24,14 +24,6 @@ class _Edge(Generic[H]):
         self.parent = parent
         self.children: dict[int, _Edge[H]] = {}
         self.holders: dict[int, H] = {}
-
-
-def common(a: Ints, b: Ints) -> int:
-    """How many leading tokens two paths share."""
-    size = min(len(a), len(b))
-    differs = a[:size] != b[:size]
-    at = int(differs.argmax()) if size else 0
-    return at if size and differs[at] else size
 
 
 class PrefixTree(Generic[H]):

@@ -22,10 +22,9 @@ from clew.errors import ClewError, ModelError
 from clew.models.llamacpp.binding import BATCH
 from clew.models.llamacpp.cells import Cells, Path
 from clew.models.llamacpp.job import Call, Job, digest
-from clew.models.llamacpp.prefix_tree import common
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, observe, sample
 from clew.models.llamacpp.text import Vocabulary
-from clew.tree import Finish, Floats, Ints, Segment
+from clew.tree import Finish, Floats, Ints, Segment, common
 
 _PREFILL = 512
 """Prompt tokens computed in one turn at most: what is generating waits for no more than these."""
