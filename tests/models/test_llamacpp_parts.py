@@ -11,6 +11,7 @@ from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, Draw, Drawn, kernel, observe, sample
 from clew.models.llamacpp.text import first_match
 from clew.sampling import Sampling, Stream
+from clew.tree import common
 
 VOCAB = 5003  # no multiple of the kernel's blocks
 
