@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from clew.tasks.puzzles.hanoi import Hanoi
 from clew.tasks.puzzles.maze import Maze
 from clew.tasks.puzzles.queens import NQueens
 from clew.tasks.puzzles.river import River
+from clew.tasks.puzzles.sat import Assignments
 from clew.tasks.puzzles.sudoku import Sudoku4, Sudoku9
 from clew.tasks.puzzles.zebra import Zebra, holds
 from clew.testing import check_task
@@ -196,6 +197,29 @@ def test_mazes_take_as_long_as_an_independent_shortest_path() -> None:
         for i, cell in enumerate(open_cells):
             left = puzzle.remaining(cell)
             assert lengths[i, goal] == (np.inf if left is None else left)
+
+
+def plan_exists(puzzle: Puzzle[Any], length: int) -> bool:
+    """Whether a plan of so many moves exists, as satisfiability: one state at each time, each a move from the last."""
+    facts = Assignments()
+    layers: list[set[Any]] = [{puzzle.start}]
+    for _ in range(length):
+        layers.append({puzzle.after(state, move) for state in layers[-1] for move in puzzle.choices(state)})
+    for time, (before, later) in enumerate(pairwise(layers)):
+        facts.exactly_one([(time, state) for state in before])
+        for state in before:
+            facts.any_of([(time + 1, puzzle.after(state, move)) for move in puzzle.choices(state)], [(time, state)])
+        facts.at_most_one([(time + 1, state) for state in later])
+    goals = [(length, state) for state in layers[-1] if puzzle.remaining(state) == 0]
+    return any(facts.possible([goal]) for goal in goals)
+
+
+@pytest.mark.parametrize("name", ["hanoi", "blocksworld", "river", "maze"])
+def test_a_satisfiability_solver_finds_no_shorter_plan(name: str) -> None:
+    for puzzle in posed(KINDS[name], 4):
+        fewest = puzzle.remaining(puzzle.start)
+        assert fewest is not None and plan_exists(puzzle, fewest)
+        assert not any(plan_exists(puzzle, fewer) for fewer in range(1, fewest))
 
 
 def test_plans_have_little_room_for_detours() -> None:
