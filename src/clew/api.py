@@ -280,7 +280,7 @@ def compared(store: Reader) -> Comparison:
     """The comparison of what a run file holds, a search at a time. Raises UsageError where nothing can be compared."""
     from clew.lab.compare import summarise
 
-    results = store.results(stored_problems(store))
+    results = store.results(stored_problems(store), every_tree=False)
     return summarise((r for r in results if not r.error), **_drawn(store.plan))
 
 

@@ -166,7 +166,7 @@ def _go_on(path: Path, report: Path | None, as_json: bool) -> None:
 
 
 def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
-    from clew.lab.compare import render_table
+    from clew.lab.table import render_table
     from clew.lab.report import write_report
 
     write_report(outcome.comparison, report, results=outcome.results)

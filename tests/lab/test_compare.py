@@ -12,7 +12,8 @@ from rich.console import Console
 
 from clew.budget import Budget
 from clew.errors import UsageError
-from clew.lab.compare import amount, render_table, summarise
+from clew.lab.compare import amount, summarise
+from clew.lab.table import render_table
 from clew.result import Result
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from clew.lab.stats import LEVEL, Interval, clustered, maj_at_k, pareto_front, p
 from clew.problem import Problem
 from clew.registry import parse_spec
 from clew.result import Result
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 UNITS = {
     "generated": "generated tokens",
@@ -140,55 +137,99 @@ def summarise(
     if not budgets or not all(b > 0 for b in budgets):
         raise UsageError("a comparison needs budgets above zero", "Give at least one")
     budgets = tuple(sorted(set(budgets)))
-    by_method, left_out = _pair_up(results)
+    by_method, left_out = _pair_up(_searched(results, budgets, axis, seed))
     base = _baseline(list(by_method), baseline)
     pairs = sorted(by_method[base])
     means, used = {}, {}
     for method, searches in by_method.items():
-        points = [curve(searches[pair], budgets, axis, seed=seed) for pair in pairs]
+        points = [searches[pair].points for pair in pairs]
         means[method] = _by_problem(pairs, [[np.nan if p is None else p.grade for p in row] for row in points])
         used[method] = [_mean_used([row[j] for row in points]) for j in range(len(budgets))]
     rows = _rows(budgets, base, means, used, seed)
-    finished = [r for found in by_method.values() for r in found.values()]
+    finished = [s for found in by_method.values() for s in found.values()]
     return Comparison(
         axis=axis,
         budgets=budgets,
         baseline=base,
         rows=tuple(_mark_pareto(rows)),
-        methods=tuple(_method(m, [s[pair] for pair in pairs], pairs, axis, seed) for m, s in by_method.items()),
+        methods=tuple(_method(m, [s[pair] for pair in pairs], pairs, seed) for m, s in by_method.items()),
         problems=len({name for name, _ in pairs}),
         seeds=len({s for _, s in pairs}),
         searches=len(pairs),
         left_out=left_out,
-        models=tuple(sorted({model for r in finished for model, _ in r.usage.parts})),
-        families=tuple(sorted({r.problem.family for r in finished})),
+        models=tuple(sorted({model for s in finished for model in s.models})),
+        families=tuple(sorted({s.family for s in finished})),
         held_equal=tuple(_held_equal(by_method, axis)),
     )
 
 
-def _pair_up(results: Iterable[Result]) -> tuple[dict[str, dict[_Pair, Result]], int]:
-    """The results of each method on the pairs that all methods have, and how many pairs that leaves out."""
-    remembering: dict[str, Problem] = {}
-    by_method: dict[str, dict[_Pair, Result]] = {}
-    seen: set[_Pair] = set()
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What the comparison takes from one search; its tree is not needed any more."""
+
+    method: str
+    pair: _Pair
+    error: str
+    points: Sequence[Point | None]
+    values: Sequence[str | None]
+    grades: Sequence[float]
+    resampled: bool
+    used: Mapping[str, float]
+    prefilled: int
+    computed: int
+    models: frozenset[str]
+    family: str
+    limit: str
+    longest: int
+
+
+def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, seed: int) -> Iterator[_Searched]:
+    """One search after another, so that a run need not fit into memory."""
+    problem: Problem | None = None
     for result in results:
-        pair = (result.problem.id, result.seed)
-        seen.add(pair)
-        found = by_method.setdefault(result.method, {})
-        if pair in found:
+        if problem is None or problem.id != result.problem.id:
+            problem = result.problem.remembering()
+        found = replace(result, problem=problem)
+        values = [] if found.error else [problem.extract(leaf.solution) for leaf in found.leaves]
+        total = found.usage.total
+        yield _Searched(
+            method=found.method,
+            pair=(problem.id, found.seed),
+            error=found.error,
+            points=[] if found.error else curve(found, budgets, axis, seed=seed),
+            values=values,
+            grades=[grade_of(problem, v) for v in values],
+            resampled=resampled(found, axis),
+            used={a: found.usage.along(a) for a in AXES},
+            prefilled=total.prefilled,
+            computed=total.computed,
+            models=frozenset(model for model, _ in found.usage.parts),
+            family=problem.family,
+            limit=str(found.budget),
+            longest=problem.max_tokens,
+        )
+
+
+def _pair_up(searches: Iterable[_Searched]) -> tuple[dict[str, dict[_Pair, _Searched]], int]:
+    """The searches of each method on the pairs that all methods have, and how many pairs that leaves out."""
+    by_method: dict[str, dict[_Pair, _Searched]] = {}
+    seen: set[_Pair] = set()
+    for search in searches:
+        seen.add(search.pair)
+        found = by_method.setdefault(search.method, {})
+        if search.pair in found:
             raise UsageError(
-                f"{result.method} has two results for problem {pair[0]} with seed {pair[1]}",
+                f"{search.method} has two results for problem {search.pair[0]} with seed {search.pair[1]}",
                 "Give the results of one run",
             )
-        if not result.error:
-            problem = remembering.setdefault(result.problem.id, result.problem.remembering())
-            found[pair] = replace(result, problem=problem)
+        if not search.error:
+            found[search.pair] = search
     common = set.intersection(*(set(f) for f in by_method.values())) if by_method else set()
     if not common:
         raise UsageError(
             "there is no problem and seed that every method has finished", "Run them all on the same problems and seeds"
         )
-    kept = {m: {p: r for p, r in found.items() if p in common} for m, found in by_method.items()}
+    kept = {m: {p: s for p, s in found.items() if p in common} for m, found in by_method.items()}
     return kept, len(seen - common)
 
 
@@ -254,28 +295,22 @@ def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
     return [replace(r, pareto=(r.method, r.budget) in on_front) for r in rows]
 
 
-def _method(method: str, results: Sequence[Result], pairs: Sequence[_Pair], axis: str, seed: int) -> MethodSummary:
-    totals = [r.usage.total for r in results]
-    prefilled, computed = sum(t.prefilled for t in totals), sum(t.computed for t in totals)
-    fewest = min(len(r.samples) for r in results)
+def _method(method: str, searches: Sequence[_Searched], pairs: Sequence[_Pair], seed: int) -> MethodSummary:
+    prefilled, computed = sum(s.prefilled for s in searches), sum(s.computed for s in searches)
+    fewest = min(len(s.values) for s in searches)
     ks = [2**i for i in range(fewest.bit_length())]
     pass_at: dict[int, Estimate] = {}
     maj_at: dict[int, Estimate] = {}
     if ks:
-        drawn = []
-        for r in results:
-            values = [r.problem.extract(leaf.solution) for leaf in r.leaves]
-            drawn.append((values, [grade_of(r.problem, v) for v in values]))
-        pass_at = _estimates(
-            ks, pairs, [[pass_at_k(len(g), sum(x >= 1 for x in g), k) for k in ks] for _, g in drawn], seed
-        )
-        maj_at = _estimates(ks, pairs, [[maj_at_k(v, g, k) for k in ks] for v, g in drawn], seed)
+        right = [[pass_at_k(len(s.grades), sum(g >= 1 for g in s.grades), k) for k in ks] for s in searches]
+        pass_at = _estimates(ks, pairs, right, seed)
+        maj_at = _estimates(ks, pairs, [[maj_at_k(s.values, s.grades, k) for k in ks] for s in searches], seed)
     return MethodSummary(
         method=method,
-        resampled=all(resampled(r, axis) for r in results),
-        samples=float(np.mean([len(r.samples) for r in results])),
+        resampled=all(s.resampled for s in searches),
+        samples=float(np.mean([len(s.values) for s in searches])),
         prefill_ratio=computed / prefilled if prefilled else None,
-        used={a: float(np.mean([r.usage.along(a) for r in results])) for a in AXES},
+        used={a: float(np.mean([s.used[a] for s in searches])) for a in AXES},
         pass_at=pass_at,
         maj_at=maj_at,
     )
@@ -289,17 +324,17 @@ def _estimates(
     return {k: Estimate(float(table[:, j].mean()), intervals[j]) for j, k in enumerate(ks)}
 
 
-def _held_equal(by_method: Mapping[str, Mapping[_Pair, Result]], axis: str) -> list[str]:
+def _held_equal(by_method: Mapping[str, Mapping[_Pair, _Searched]], axis: str) -> list[str]:
     """One sentence for each thing that the methods have in common."""
-    searches = [r for found in by_method.values() for r in found.values()]
+    searches = [s for found in by_method.values() for s in found.values()]
     equal = [f"the budget in {UNITS[axis]}", "the problems and their seeds, search by search"]
-    models = [{model for r in found.values() for model, _ in r.usage.parts} for found in by_method.values()]
+    models = [{model for s in found.values() for model in s.models} for found in by_method.values()]
     if all(m == models[0] for m in models):
         equal.append(f"the model ({', '.join(sorted(models[0]))})")
-    limits = {str(r.budget) for r in searches}
+    limits = {s.limit for s in searches}
     if len(limits) == 1:
         equal.append(f"the limit that each search ran under ({limits.pop()})")
-    longest = {r.problem.max_tokens for r in searches}
+    longest = {s.longest for s in searches}
     if len(longest) == 1:
         equal.append(f"the longest solution allowed ({longest.pop()} tokens)")
     return equal
@@ -314,58 +349,3 @@ def amount(value: float, unit: str = "") -> str:
     elif abs(value) >= 10 or value == int(value):
         text = f"{value:,.0f}"
     return f"{text} {unit}".strip()
-
-
-def render_table(comparison: Comparison) -> Table:
-    """The comparison for the terminal: percentages, intervals below them, the difference to the baseline at the
-    greatest budget that both reach, and what was spent by then."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    c = comparison
-    notes = [
-        f"{c.problems} problems × {c.seeds} {'seed' if c.seeds == 1 else 'seeds'}",
-        f"{c.level:.0%} intervals by problem",
-        "* on the Pareto front",
-    ]
-    if not all(r.reached for r in c.rows):
-        notes.append("– not reached by what was recorded")
-    if c.left_out:
-        notes.append(f"{c.left_out} pairs of problem and seed left out, because a method has not finished them")
-    table = Table(
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-        show_edge=False,
-        title=Text(f"Accuracy in percent at equal {UNITS[c.axis]}", "bold"),
-        caption=Text("; ".join(notes)),
-    )
-    # A label with parameters may be longer than the line: it is folded, but never into a column of single letters.
-    table.add_column("method", overflow="fold", min_width=min(26, max(map(len, c.names))))
-    short = f"vs {c.baseline}" if len(c.baseline) <= 12 else "vs first" if c.baseline == c.names[0] else "vs baseline"
-    for head in (*map(amount, c.budgets), short, "tokens", "seconds"):
-        table.add_column(Text(head), justify="right", no_wrap=True)
-    for name in c.names:
-        rows = c.of(name)
-        cells = [Text(name, "bold" if name == c.baseline else "")]
-        for r in rows:
-            cells.append(_cell(r.accuracy, r.interval, star=r.pareto))
-        last = next((r for r in reversed(rows) if r.reached), None)
-        compared = next((r for r in reversed(rows) if r.difference is not None), None)
-        cells.append(_cell(compared.difference, compared.difference_interval, signed=True) if compared else Text("–"))
-        for axis in ("tokens", "seconds"):
-            cells.append(Text(amount(last.used[axis]) if last else "–"))
-        table.add_row(*cells)
-    return table
-
-
-def _cell(value: float | None, interval: Interval | None, *, star: bool = False, signed: bool = False) -> Any:
-    from rich.text import Text
-
-    if value is None or interval is None:
-        return Text("–", "dim")
-    sign = "+" if signed else ""
-    low, high = (f"{round(100 * x):{sign}d}" for x in interval)
-    text = Text(f"{round(100 * value):{sign}d}{'*' if star else ''}", "bold" if star else "")
-    return text.append(f"\n{low}…{high}", "dim not bold")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from clew.budget import Cost, Usage
+from clew.budget import Budget, Cost, Usage
 from clew.errors import StoreError
 from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
@@ -97,56 +97,56 @@ class Reader:
     # --- reading --------------------------------------------------------------------------------------------------
 
     def results(
-        self, problems: Sequence[Problem], *, problem: str | None = None, method: str | None = None
+        self,
+        problems: Sequence[Problem],
+        *,
+        problem: str | None = None,
+        method: str | None = None,
+        every_tree: bool = True,
     ) -> Iterator[Result]:
         """The finished searches with their trees, in the order of problems, methods and seeds of the plan.
 
         `problems` are the run's problems (their graders and extractors are code, so the file cannot hold them).
+        every_tree: False for searches as a comparison needs them: with a tree only where it holds recorded samples.
         """
         plan = self.plan
         known = {p.id: p for p in problems}
         method_order = {m: i for i, m in enumerate(plan.methods)}
         problem_order = {p: i for i, p in enumerate(self.problem_ids())}
-        rows = self.db.execute(
-            "SELECT id, problem, method, seed, status, value, text, confidence, votes, node, grade, usage, samples,"
-            " cost, error FROM results WHERE (?1 IS NULL OR problem = ?1) AND (?2 IS NULL OR method = ?2)",
+        keys = self.db.execute(
+            "SELECT id, problem, method, seed FROM results WHERE (?1 IS NULL OR problem = ?1)"
+            " AND (?2 IS NULL OR method = ?2)",
             (problem, method),
         ).fetchall()
-        rows.sort(key=lambda r: (problem_order.get(r[1], 0), method_order.get(r[2], 0), r[3]))
-        for row in rows:
-            (
-                number,
-                pid,
-                method,
-                seed,
-                status,
-                value,
-                text,
-                confidence,
-                votes,
-                node,
-                grade,
-                usage,
-                samples,
-                cost,
-                err,
-            ) = row
-            tree = self._tree(number)
-            found = tree[node] if node is not None else None
-            yield Result(
-                problem=known[pid],
-                method=method,
-                seed=seed,
-                budget=plan.budget,
-                answer=Answer(value, text, confidence, found, json.loads(votes), Status(status)),
-                grade=grade,
-                usage=Usage.from_dict(json.loads(usage)),
-                tree=tree,
-                proposals=self._proposals(number, tree),
-                samples=tuple(json.loads(samples)),
-                cost=Cost(**json.loads(cost)),
-                error=err,
-            )
+        keys.sort(key=lambda k: (problem_order.get(k[1], 0), method_order.get(k[2], 0), k[3]))
+        for number, pid, label, seed in keys:
+            yield self._result(number, known[pid], label, seed, plan.budget, every_tree)
+
+    def _result(
+        self, number: int, problem: Problem, method: str, seed: int, budget: Budget, every_tree: bool
+    ) -> Result:
+        status, value, text, confidence, votes, node, grade, usage, said, cost, error = self.db.execute(
+            "SELECT status, value, text, confidence, votes, node, grade, usage, samples, cost, error FROM results"
+            " WHERE id = ?",
+            (number,),
+        ).fetchone()
+        samples = tuple(json.loads(said))
+        tree = self._tree(number) if every_tree or samples else None
+        found = tree[node] if tree is not None and node is not None else None
+        return Result(
+            problem=problem,
+            method=method,
+            seed=seed,
+            budget=budget,
+            answer=Answer(value, text, confidence, found, json.loads(votes), Status(status)),
+            grade=grade,
+            usage=Usage.from_dict(json.loads(usage)),
+            tree=tree or Tree(),
+            proposals=self._proposals(number, tree),
+            samples=samples,
+            cost=Cost(**json.loads(cost)),
+            error=error,
+        )
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """The rows of one of `TABLES` as plain data, blobs unpacked to lists."""
@@ -161,13 +161,13 @@ class Reader:
                 record |= {k: v.tolist() for k, v in unpack(blob).items()}
             yield record
 
-    def _proposals(self, number: int, tree: Tree) -> list[Proposal]:
+    def _proposals(self, number: int, tree: Tree | None) -> list[Proposal]:
         rows = self.db.execute(
             "SELECT value, confidence, node, usage FROM proposals WHERE result = ? ORDER BY number", (number,)
         )
         proposals = []
         for value, confidence, node, usage in rows:
-            leaf = tree[node] if node is not None else None
+            leaf = tree[node] if tree is not None and node is not None else None
             text = leaf.solution if leaf is not None else value or ""
             proposals.append(Proposal(Answer(value, text, confidence, leaf), Usage.from_dict(json.loads(usage))))
         return proposals

@@ -246,16 +246,18 @@ def tags(origin: str, text: str) -> list[str]:
 
 def numbers(array: np.ndarray[Any, Any]) -> list[float | None]:
     """float[T] as JSON has it: four decimals, None for what is no number."""
-    return [round(x, 4) if np.isfinite(x) else None for x in array.tolist()]
+    return [round(x, 4) + 0.0 if np.isfinite(x) else None for x in array.tolist()]
 
 
 def finite(data: Any) -> Any:
-    """The same data with None where a float is no number."""
+    """The same data with None where a float is no number, and floats as precise as anyone reads them."""
     if isinstance(data, dict):
         return {k: finite(v) for k, v in data.items()}
     if isinstance(data, list):
         return [finite(v) for v in data]
-    return None if isinstance(data, float) and not np.isfinite(data) else data
+    if isinstance(data, float):
+        return float(f"{data:.8g}") if np.isfinite(data) else None
+    return data
 
 
 def _mean(array: np.ndarray[Any, Any] | None) -> float | None:

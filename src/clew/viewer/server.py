@@ -45,6 +45,7 @@ def make_app(pages: Pages) -> web.Application:
     """The application that answers for these runs."""
     app = web.Application(middlewares=[_guarded], client_max_size=1 << 20)
     app[PAGES] = pages
+    app.on_response_prepare.append(_headed)
     app.router.add_get("/api/{path:.*}", _answer)
     app.router.add_post("/export", _export)
     app.router.add_get("/{name:[\\w.-]*}", _static)
@@ -96,16 +97,17 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     if host not in NAMES or (origin is not None and urlsplit(origin).netloc != request.headers["Host"]):
         return _json({"error": "this page answers to its own machine only", "cure": "Open the printed URL"}, 403)
     try:
-        response = await handler(request)
+        return await handler(request)
     except Missing as error:
-        response = _json({"error": error.cause, "cure": error.cure}, 404)
+        return _json({"error": error.cause, "cure": error.cure}, 404)
     except ClewError as error:
-        response = _json({"error": error.cause, "cure": error.cure}, 400)
+        return _json({"error": error.cause, "cure": error.cure}, 400)
     except web.HTTPException as error:
-        response = _json({"error": error.reason, "cure": "Begin at the first page"}, error.status)
-    if not response.prepared:
-        response.headers.update(HEADERS)
-    return response
+        return _json({"error": error.reason, "cure": "Begin at the first page"}, error.status)
+
+
+async def _headed(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
 
 
 async def _answer(request: web.Request) -> web.Response:
@@ -138,7 +140,7 @@ async def _export(request: web.Request) -> web.StreamResponse:
         path = Path(folder) / "clew.html"
         await asyncio.to_thread(export, request.app[PAGES].paths, path, problems)
         response = web.FileResponse(path)
-        response.headers.update({**HEADERS, "Content-Disposition": 'attachment; filename="clew.html"'})
+        response.headers["Content-Disposition"] = 'attachment; filename="clew.html"'
         with contextlib.suppress(ConnectionResetError):
             await response.prepare(request)
         return response
