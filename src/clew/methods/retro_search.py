@@ -67,9 +67,9 @@ class Worth:
     needs={"text", "continue"},
     proof="tests/methods/test_retro_search.py",
     departs="Only the abstract and reports of the paper could be consulted; its γ could not be checked. It makes "
-    "training data and knows the right answer: here a verifier or scorer takes its place, and without either the first "
-    "trace's answer does, so that traces only get shorter. One path is tried at each decision point. Not words are forbidden "
-    "there, but sentences that begin as a switch of thought does.",
+    "training data and knows the right answer: here a verifier or scorer takes its place, and without either "
+    "the first trace's answer does, so that traces only get shorter. One path is tried at each decision "
+    "point. Not words are forbidden there, but sentences that begin as a switch of thought does.",
 )
 async def retro_search(
     search: Search,
