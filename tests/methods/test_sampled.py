@@ -75,6 +75,11 @@ def test_best_of_n_takes_the_highest_score() -> None:
     assert scores[str(result)] == pytest.approx(sum(np.log(ANSWERS[c]) for c in str(result)), rel=1e-5)
 
 
+def test_best_of_n_refuses_a_scorer_that_compares_solutions() -> None:
+    with pytest.raises(UsageError, match="self_consistency"):
+        solved("best_of_n?n=4&scorer=vote_share", letters(ANSWERS, length=1))
+
+
 def test_borda_weights_follow_the_rank() -> None:
     plain = solved("self_consistency?n=20", letters(ANSWERS, length=1))
     steep = solved("self_consistency?n=20&weighting=borda&scorer=logprob&power=1", letters(ANSWERS, length=1))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from clew.errors import UsageError
 from clew.problem import Answer, Problem
-from clew.registry import method, scorers
+from clew.registry import method, parse_spec, scorers
 from clew.search import Search
 from clew.tree import Node
 from clew.vote import answer_of
@@ -36,7 +37,15 @@ def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) ->
 async def best_of_n(
     search: Search, *, n: int | None = None, scorer: str = SCORER, temperature: float | None = None
 ) -> Answer:
-    """Sample n solutions and answer what the one with the highest score says (default: self-certainty)."""
+    """Sample n solutions and answer what the one with the highest score says (default: self-certainty).
+
+    Raises UsageError for a scorer that compares solutions with each other, since each is scored on its own.
+    """
+    if scorers[parse_spec(scorer)[0]].traits.get("of_set"):
+        raise UsageError(
+            f"best_of_n scores each solution on its own, and {scorer} compares them",
+            "Use self_consistency, or another scorer",
+        )
     return await search.aggregate(
         n, partial(best, search.problem, params={"scorer": scorer}), scorer=scorer, temperature=temperature
     )

@@ -72,7 +72,7 @@ class _VoteShare:
         return [votes[a] / len(nodes) if a is not None else 0.0 for a in answers]
 
 
-@scorer("vote_share", family="consensus", paper="arXiv:2203.11171", proof=PROOF)
+@scorer("vote_share", family="consensus", paper="arXiv:2203.11171", proof=PROOF, of_set=True)
 def vote_share() -> Scorer:
     """The share of the scored nodes that state the same answer, in [0, 1]; 0 without an answer."""
     return _VoteShare()
