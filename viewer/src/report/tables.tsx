@@ -1,0 +1,121 @@
+import type { Estimate, Interval, Report, ReportRow } from "../api/types";
+import { percent, short } from "../text/number";
+import { Line } from "../ui/bits";
+import { colourOf } from "./chart";
+import { UNITS } from "./units";
+
+function Name({ report, method }: { report: Report; method: string }) {
+  return (
+    <th scope="row">
+      <i class="key" style={{ background: colourOf(report, method) }} /> <Line text={method} limit={60} />
+      {method === report.baseline && <small> baseline</small>}
+    </th>
+  );
+}
+
+function span([low, high]: Interval, sign = false): string {
+  return `${percent(low, sign)}${sign ? " to " : "–"}${percent(high, sign)}`;
+}
+
+const of = (report: Report, method: string): ReportRow[] => report.budgets.map((b) => report.rows.find((r) => r.method === method && r.budget === b)!);
+
+export function AccuracyTable({ report }: { report: Report }) {
+  return (
+    <table class="plain" aria-label="Accuracy">
+      <thead><tr><th>method</th>{report.budgets.map((b) => <th>{short(b)}</th>)}</tr></thead>
+      <tbody>
+        {report.methods.map(({ method }) => (
+          <tr>
+            <Name report={report} method={method} />
+            {of(report, method).map((r) => (
+              <td>{r?.accuracy == null ? "–" : <><b class={r.pareto ? "ring" : ""}>{percent(r.accuracy)}</b>{r.interval && <small>{span(r.interval)}</small>}</>}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function DifferenceTable({ report }: { report: Report }) {
+  const others = report.methods.filter((m) => m.method !== report.baseline);
+  if (!others.length) return null;
+  const reach = Math.max(0.1, ...report.rows.flatMap((r) => r.difference_interval ?? []).map(Math.abs));
+  return (
+    <>
+      <h2>Difference to <Line text={report.baseline} limit={60} /></h2>
+      <p class="quiet">
+        Percentage points on the same problems and seeds, with {percent(report.level)} % intervals; the bars span ±{percent(reach)} points. Bold: the interval leaves zero out.
+      </p>
+      <table class="plain" aria-label="Differences">
+        <thead><tr><th>method</th>{report.budgets.map((b) => <th>{short(b)}</th>)}</tr></thead>
+        <tbody>
+          {others.map(({ method }) => (
+            <tr>
+              <Name report={report} method={method} />
+              {of(report, method).map((r) => <td><Difference row={r} reach={reach} colour={colourOf(report, method)} /></td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+function Difference({ row, reach, colour }: { row: ReportRow | undefined; reach: number; colour: string }) {
+  if (row?.difference == null || !row.difference_interval) return <>–</>;
+  const [low, high] = row.difference_interval;
+  const x = (value: number) => 50 + (48 * value) / reach;
+  const Tag = low > 0 || high < 0 ? "b" : "span";
+  return (
+    <>
+      <Tag>{percent(row.difference, true)}</Tag>
+      <svg class="ci" viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true" style={{ color: colour }}>
+        <line class="zero" x1="50" x2="50" y1="0" y2="14" />
+        <line class="bar" x1={x(low)} x2={x(high)} y1="7" y2="7" />
+        <line class="dot" x1={x(row.difference)} x2={x(row.difference)} y1="2" y2="12" />
+      </svg>
+      <small>{span(row.difference_interval, true)}</small>
+    </>
+  );
+}
+
+export function SpentTable({ report }: { report: Report }) {
+  const axes = Object.keys(UNITS).filter((axis) => report.methods.some((m) => m.used[axis]));
+  return (
+    <table class="plain" aria-label="Spent">
+      <thead><tr><th>method</th>{axes.map((axis) => <th>{UNITS[axis]}</th>)}<th>samples</th><th>prefill</th><th>curve</th></tr></thead>
+      <tbody>
+        {report.methods.map((m) => (
+          <tr>
+            <Name report={report} method={m.method} />
+            {axes.map((axis) => <td>{short(m.used[axis])}</td>)}
+            <td>{m.samples ? short(m.samples) : "–"}</td><td>{short(m.prefill_ratio)}</td><td>{m.resampled ? "resampled" : "proposals"}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function PerK({ report }: { report: Report }) {
+  const kept = report.methods.filter((m) => Object.keys(m.pass_at).length);
+  if (!kept.length) return null;
+  const ks = [...new Set(kept.flatMap((m) => Object.keys(m.pass_at)))].sort((a, b) => Number(a) - Number(b));
+  const cells = (values: Record<string, Estimate>) =>
+    ks.map((k) => <td>{values[k] ? <><b>{percent(values[k].value)}</b><small>{span(values[k].interval)}</small></> : "–"}</td>);
+  return (
+    <>
+      <h2>pass@k and maj@k of the samples</h2>
+      <table class="plain" aria-label="pass@k and maj@k">
+        <thead><tr><th>method</th><th />{ks.map((k) => <th>k = {k}</th>)}</tr></thead>
+        <tbody>
+          {kept.flatMap((m) => [
+            <tr><Name report={report} method={m.method} /><td>pass</td>{cells(m.pass_at)}</tr>,
+            <tr><th /><td>maj</td>{cells(m.maj_at)}</tr>,
+          ])}
+        </tbody>
+      </table>
+    </>
+  );
+}

@@ -1,0 +1,8 @@
+import type { SearchData } from "./data";
+
+/** The next node of the best path after this one (by id); its first one from elsewhere. */
+export function walkBest(data: SearchData, node: number | null): number {
+  const path = data.detail?.best_path ?? [];
+  const at = node === null ? -1 : path.indexOf(node);
+  return path[Math.min(at + 1, path.length - 1)] ?? node ?? 0;
+}

@@ -1,0 +1,69 @@
+// Where each unit is drawn: a tidy tree (d3-hierarchy) that grows to the right, one row a leaf, one column a level.
+
+import { hierarchy, tree as tidy } from "d3-hierarchy";
+import type { Unit, Units } from "./units";
+
+export const ROW = 20;
+export const CELL = 11;
+const STRIP = 220;
+const GAP = 44;
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  cell: number;
+}
+
+export interface Layout {
+  boxes: Map<Unit, Box>;
+  /** Bounds of everything, in the same units. */
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+export function stripWidth(nodes: number): number {
+  return Math.min(nodes * CELL, Math.max(STRIP, CELL));
+}
+
+export function layoutOf(units: Units): Layout {
+  const boxes = new Map<Unit, Box>();
+  const bounds = { left: 0, right: 0, top: 0, bottom: 0 };
+  if (!units.root) return { boxes, ...bounds };
+  // A level begins where the longest strip of the level before ends.
+  const widest: number[] = [];
+  for (const unit of units.all) {
+    widest[unit.depth] = Math.max(widest[unit.depth] ?? 0, stripWidth(unit.nodes.length));
+  }
+  const starts = [0];
+  widest.forEach((width, level) => (starts[level + 1] = starts[level]! + width + GAP));
+  const root = tidy<Unit>()
+    .nodeSize([ROW, 1])
+    .separation((a, b) => (a.parent === b.parent ? 1 : 1.25))(hierarchy(units.root, (unit) => unit.children));
+  root.each((node) => {
+    const width = stripWidth(node.data.nodes.length);
+    const box = { x: starts[node.depth]!, y: node.x, width, cell: width / node.data.nodes.length };
+    boxes.set(node.data, box);
+    bounds.right = Math.max(bounds.right, box.x + width);
+    bounds.top = Math.min(bounds.top, box.y);
+    bounds.bottom = Math.max(bounds.bottom, box.y);
+  });
+  return { boxes, ...bounds };
+}
+
+/** The node under a point of the layout, or undefined. */
+export function hit(units: Units, layout: Layout, x: number, y: number, slack: number): number | undefined {
+  let found: number | undefined;
+  let nearest = ROW / 2 + slack;
+  for (const unit of units.all) {
+    const box = layout.boxes.get(unit)!;
+    const away = Math.abs(box.y - y);
+    if (away >= nearest || x < box.x - slack || x > box.x + box.width + slack) continue;
+    nearest = away;
+    const cell = Math.floor((x - box.x) / box.cell);
+    found = unit.nodes[Math.max(0, Math.min(unit.nodes.length - 1, cell))];
+  }
+  return found;
+}
