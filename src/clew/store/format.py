@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import zlib
 from pathlib import Path
@@ -68,10 +69,9 @@ def unpack(blob: bytes) -> dict[str, Any]:
     arrays = {}
     at = 0
     for name, (dtype, shape) in json.loads(head).items():
-        kind = np.dtype(dtype)
-        size = kind.itemsize * int(np.prod(shape))
-        arrays[name] = np.frombuffer(raw[at : at + size], kind).reshape(shape)
-        at += size
+        kind, count = np.dtype(dtype), math.prod(shape)
+        arrays[name] = np.frombuffer(raw, kind, count, at).reshape(shape)
+        at += kind.itemsize * count
     return arrays
 
 

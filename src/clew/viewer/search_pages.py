@@ -20,7 +20,7 @@ from clew.viewer.shape import Shape, fate, shape_of
 
 TEXT = 20_000
 """The most characters of one page of text."""
-SKELETON_TEXT = 500_000
+SKELETON_TEXT = 150_000
 """A page of a skeleton ends after so many characters: the rules of behaviours take 2 s for a million."""
 TAGGED = 50_000
 """The behaviours of a longer text are those of its beginning."""
