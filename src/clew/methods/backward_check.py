@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from clew.errors import UsageError
-from clew.methods.solutions import at_least
+from clew.methods.solutions import at_least, revised
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -77,9 +77,7 @@ async def backward_check(
     answer, leaves = Answer(None), list[Node]()
     async for leaf in search.rollouts(n=n, sampling=sampling):
         leaves.append(leaf)
-        answer = search.pick(leaves)
-        if answer.value is not None:
-            search.propose(answer)
+        answer = revised(search, search.pick(leaves), answer)
     values = [search.answer(leaf).value for leaf in leaves]
     forward = Counter(value for value in values if value is not None)
     if len(forward) < 2:

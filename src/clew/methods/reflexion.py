@@ -6,7 +6,7 @@ import math
 import re
 from collections import deque
 
-from clew.methods.rewriting import advised, criticise
+from clew.methods.rewriting import advised, review
 from clew.methods.solutions import Scoring, at_least, revised, worths
 from clew.problem import Answer
 from clew.registry import method
@@ -62,19 +62,19 @@ async def reflexion(
             (node,) = await search.extend(search.root, sampling=sampling)
         if answer.value is None:
             # Whoever evaluates it may spend the rest of the budget.
-            answer = revised(search, node, answer)
+            answer = revised(search, search.answer(node), answer)
         value = await _evaluate(search, node, scorer)
         if value >= best and search.answer(node).value is not None:
             best = value
-            answer = answer if answer.node is node else revised(search, node, answer)
+            answer = answer if answer.node is node else revised(search, search.answer(node), answer)
         if value >= good or not left:
             break
-        kept.append(await criticise(search, node.solution, REFLECT.format(value=value, good=good)))
+        kept.append(await review(search, REFLECT.format(value=value, good=good), [node.solution]))
     return answer
 
 
 async def _evaluate(search: Search, node: Node, scorer: Scoring | None) -> float:
     if scorer is None and search.problem.verifier is None:
-        return verdict(await criticise(search, node.solution, JUDGE))
+        return verdict(await review(search, JUDGE, [node.solution]))
     (value,) = await worths(search, [node], scorer or "verifier")
     return value

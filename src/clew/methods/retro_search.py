@@ -92,7 +92,7 @@ async def retro_search(
     sampling = search.at(temperature)
     worth = Worth(search, gamma, scorer)
     (trace,) = await search.extend(search.root, sampling=sampling)
-    answer = revised(search, trace, Answer(None))
+    answer = revised(search, search.answer(trace), Answer(None))
     await worth.meet(trace)
     at = 0
     while (point := _next_switch(trace.solution, at)) is not None:
@@ -103,7 +103,7 @@ async def retro_search(
         await worth.meet(other)
         if worth.of(other) > worth.of(trace):
             trace = other
-            answer = revised(search, trace, answer)
+            answer = revised(search, search.answer(trace), answer)
     return answer
 
 

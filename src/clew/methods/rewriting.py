@@ -42,10 +42,16 @@ def _about(search: Search, *rounds: tuple[str, str]) -> str:
     return "\n".join(parts)
 
 
-async def criticise(search: Search, solution: str, order: str = CRITIC) -> str:
-    """What the judge says of a solution when it is ordered so: by default, what is wrong with it."""
-    (reply,) = await search.ask((Message("system", order), Message("user", _about(search, (solution, "")))))
+async def review(search: Search, order: str, solutions: Sequence[str], *, max_tokens: int | None = None) -> str:
+    """What the judge says of solutions when it is ordered so, in at most so many tokens."""
+    about = _about(search, *((solution, "") for solution in solutions))
+    (reply,) = await search.ask((Message("system", order), Message("user", about)), max_tokens=max_tokens)
     return reply.solution
+
+
+async def criticise(search: Search, solution: str) -> str:
+    """What the judge finds wrong with a solution."""
+    return await review(search, CRITIC, [solution])
 
 
 async def rewrite(

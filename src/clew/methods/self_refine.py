@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from clew.errors import ContextOverflow
-from clew.methods.rewriting import criticise, rewrite
+from clew.methods.rewriting import review, rewrite
 from clew.methods.solutions import revised
 from clew.problem import Answer
 from clew.registry import method
@@ -39,11 +39,11 @@ async def self_refine(
     """
     sampling = search.at(temperature)
     (node,) = await search.extend(search.root, sampling=sampling)
-    answer = revised(search, node, Answer(None))
+    answer = revised(search, search.answer(node), Answer(None))
     before: list[tuple[str, str]] = []
     with suppress(ContextOverflow):
         for _ in range(rounds):
-            feedback = await criticise(search, node.solution, FEEDBACK)
+            feedback = await review(search, FEEDBACK, [node.solution])
             if STOP in feedback.lower():
                 break
             refined = await rewrite(
@@ -51,5 +51,5 @@ async def self_refine(
             )
             before.append((node.solution, feedback))
             node = refined
-            answer = revised(search, node, answer)
+            answer = revised(search, search.answer(node), answer)
     return answer

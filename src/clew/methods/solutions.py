@@ -75,13 +75,12 @@ def at_least(**values: int | float) -> None:
             raise UsageError(f"{name}={value} leaves nothing to search", f"{name} must be at least 1")
 
 
-def revised(search: Search, node: Node, before: Answer) -> Answer:
-    """What a newer solution answers, which is proposed; where it states nothing, the answer before it."""
-    answer = search.answer(node)
-    if answer.value is None:
+def revised(search: Search, newer: Answer, before: Answer) -> Answer:
+    """The newer answer, which is proposed; where there is none, the answer before it."""
+    if newer.value is None:
         return before
-    search.propose(answer)
-    return answer
+    search.propose(newer)
+    return newer
 
 
 class Solutions:
