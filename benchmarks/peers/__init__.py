@@ -1,1 +1,5 @@
-"""Peers on the same work. Each has a virtual environment of its own, `.peers/NAME`, and is never a dependency."""
+"""clew beside its peers on the same work; see `benchmarks.peers.__main__`.
+
+Each peer has a virtual environment of its own in clew's cache and is never a dependency. `drivers` holds what runs
+inside those environments.
+"""

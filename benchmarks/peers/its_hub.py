@@ -1,4 +1,4 @@
-"""its_hub beside clew: `python -m benchmarks.peers.its_hub [--install] [--json]`.
+"""Throughput beside its_hub: `python -m benchmarks.peers.its_hub [--json]`.
 
 its_hub_ratio: tokens a second of self-consistency with 16 samples over word problems, all problems given at once: clew
     on its embedded engine, over its_hub against llama-server (the one that `xllamacpp` carries: 16 slots, as many
@@ -13,42 +13,22 @@ import asyncio
 import json
 import statistics
 import subprocess
-import sys
 import time
-import venv
-from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.places import home, how_to_install, installed, llama_server
 from clew.budget import Budget
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel
-from clew.models.llamacpp.format import threads_choice
 from clew.problem import Problem
 from clew.sampling import Sampling
 from clew.search import GENERATE, Search
 from clew.tasks import load_problems
 
-HOME = Path(__file__).parents[2] / ".peers" / "its_hub"
-REQUIREMENT = "its_hub[lm]==1.2.0"
 SAMPLES = 16
 MAX_TOKENS = 96
 TEMPERATURE = 0.8
 ROUNDS = 3
-HOW = "not installed: python -m benchmarks.peers.its_hub --install"
-
-SERVER = """
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.n_parallel = 16
-params.n_ctx = 16 * 1024
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = int(sys.argv[2])
-params.hostnames = ["127.0.0.1"]
-params.port = 0
-server = xllamacpp.Server(params)
-print(f"{server.listening_address}/v1", flush=True)
-sys.stdin.read()
-"""
 
 PEER = """
 import asyncio, json, sys, time
@@ -72,12 +52,6 @@ for line in sys.stdin:
 """
 
 
-def install() -> None:
-    """Make the peer's virtual environment."""
-    venv.create(HOME, with_pip=True)
-    subprocess.run([HOME / "bin" / "python", "-m", "pip", "install", "--quiet", REQUIREMENT], check=True)
-
-
 async def through_clew(model: LlamaCppModel, problems: list[Problem], seed: int) -> tuple[list[str], float]:
     """The solutions, and the seconds that they took."""
 
@@ -92,32 +66,26 @@ async def through_clew(model: LlamaCppModel, problems: list[Problem], seed: int)
 
 def compare(count: int = 5) -> dict[str, Any]:
     """The ratio and what is behind it; None and how to install the peer where it is not."""
-    if not (HOME / "bin" / "python").exists():
-        return {"its_hub_ratio": None, "its_hub": HOW}
+    if not installed("its_hub"):
+        return {"its_hub_ratio": None, "its_hub": how_to_install("its_hub")}
     # Without the stop strings that only one of the two would be given.
     problems = [
         Problem(p.id, p.messages, max_tokens=MAX_TOKENS) for p in load_problems("word", count=count, difficulty=1)
     ]
     model = load("smollm2-135m")
     assert isinstance(model, LlamaCppModel)
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    server_command = [sys.executable, "-c", SERVER, str(model.file), str(threads_choice())]
-    with subprocess.Popen(server_command, stderr=subprocess.DEVNULL, **pipes) as server:
-        try:
-            url = next((line.strip() for line in server.stdout or () if line.startswith("http")), "")
-            assert url, "llama-server did not start"
-            found = _rounds(model, problems, url, pipes)
-        finally:
-            server.terminate()
+    with llama_server(model.file) as url:
+        found = _rounds(model, problems, url)
     asyncio.run(model.close())
     return found
 
 
-def _rounds(model: LlamaCppModel, problems: list[Problem], url: str, pipes: dict[str, Any]) -> dict[str, Any]:
+def _rounds(model: LlamaCppModel, problems: list[Problem], url: str) -> dict[str, Any]:
     arguments = [url, str(SAMPLES), str(MAX_TOKENS), str(TEMPERATURE)]
     job = json.dumps([[{"role": m.role, "content": m.content} for m in p.messages] for p in problems])
     ours, theirs = [], []
-    with subprocess.Popen([HOME / "bin" / "python", "-c", PEER, *arguments], **pipes) as peer:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([home("its_hub") / "bin" / "python", "-c", PEER, *arguments], **pipes) as peer:
         assert peer.stdin is not None and peer.stdout is not None
         assert peer.stdout.readline().strip() == "ready"
         for seed in range(ROUNDS + 1):
@@ -141,11 +109,8 @@ def _rounds(model: LlamaCppModel, problems: list[Problem], url: str, pipes: dict
 def main() -> None:
     """Run what the module's first lines say."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.its_hub", description=__doc__.splitlines()[0])
-    parser.add_argument("--install", action="store_true", help="make the peer's virtual environment first")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    if options.install:
-        install()
     found = compare()
     print(json.dumps(found) if options.json else "\n".join(f"{k:28} {v}" for k, v in found.items()))
 

@@ -1,0 +1,1 @@
+"""What runs inside the peers' environments: plain files without clew, one JSON object in, one out."""
