@@ -75,6 +75,11 @@ def unpack(blob: bytes) -> dict[str, Any]:
     return arrays
 
 
+def log_of(path: Path) -> Path:
+    """Where SQLite keeps what was written last, while a run file is open."""
+    return path.with_name(path.name + "-wal")
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A checked connection to a run file; a writing one may be to a new file.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.runner import Plan
 from clew.sampling import Stream
-from clew.store.format import IMPORTED, TABLES, check, connect, unpack
+from clew.store.format import IMPORTED, TABLES, check, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader
 from clew.tree import Finish, Node, Origin, Segment, Tree
 
@@ -22,9 +23,11 @@ from clew.tree import Finish, Node, Origin, Segment, Tree
 class Reader:
     """A run file that is only read, maybe while another process writes it. Open one with `Reader.open`."""
 
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection, *, tidy: bool = False) -> None:
         self.path = path
         self.db = db
+        # Where the log of writes was not there before, it is only there because we read.
+        self._tidy = tidy
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -34,21 +37,27 @@ class Reader:
         """
         if not path.is_file():
             raise StoreError(f"there is no run file {path}", "`clew compare` makes one; check the path")
+        fresh = not log_of(path).exists()
         db = cls._connect(path)
         try:
             check(path, db)
         except StoreError:
             db.close()
             raise
-        return cls(path, db)
+        return cls(path, db, tidy=fresh)
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
         return connect(path, read_only=True)
 
     def close(self) -> None:
-        """Close the file. Idempotent."""
+        """Close the file, and leave nothing beside it that was not there before. Idempotent."""
         self.db.close()
+        if self._tidy and log_of(self.path).exists():
+            self._tidy = False
+            # A reader may not remove the log that it made; who may write does so when it is the last one.
+            with suppress(StoreError):
+                connect(self.path, read_only=False).close()
 
     def __enter__(self) -> Self:
         return self

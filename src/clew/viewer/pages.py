@@ -18,6 +18,7 @@ from clew.errors import ClewError, UsageError
 from clew.problem import Answer, Problem
 from clew.runner import grade
 from clew.store import Reader
+from clew.store.format import log_of
 from clew.viewer.report import Report
 from clew.viewer.search_pages import SearchPages
 
@@ -142,7 +143,7 @@ class RunPages:
             "problems": problems,
             "results": results,
             "nodes": nodes,
-            "bytes": sum(p.stat().st_size for p in (self.path, Path(f"{self.path}-wal")) if p.exists()),
+            "bytes": sum(p.stat().st_size for p in (self.path, log_of(self.path)) if p.exists()),
             "chunk": CHUNK,
             "sampling": dict(plan.sampling),
         }
