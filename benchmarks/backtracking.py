@@ -34,7 +34,7 @@ METHODS = (
     "particle_filter?n=8",
     'antislop?n=8&patterns=["each","total","has","so"]',
 )
-COMMON = ["of", "with"]
+COMMON = ["of", "with", "were", "for"]
 LIVE = 8
 
 
