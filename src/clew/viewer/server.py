@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,7 +24,6 @@ from clew.viewer.export import export, page_files
 from clew.viewer.pages import Missing, Pages
 
 HOST = "127.0.0.1"
-NAMES = ("localhost", HOST, "::1")
 PORT = 8737
 """The port that is taken when it is free and no other is named."""
 HEADERS = {
@@ -35,6 +34,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -92,9 +92,8 @@ async def serve(pages: Pages, port: int | None, ready: Callable[[str], None]) ->
 
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-    origin = request.headers.get("Origin")
-    if host not in NAMES or (origin is not None and urlsplit(origin).netloc != request.headers["Host"]):
+    host = request.headers.get("Host", "")
+    if not _LOOPBACK.fullmatch(host) or request.headers.get("Origin", f"http://{host}") != f"http://{host}":
         return _json({"error": "this page answers to its own machine only", "cure": "Open the printed URL"}, 403)
     try:
         return await handler(request)
