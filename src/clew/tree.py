@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -226,6 +226,12 @@ class Node:
         first = self._reserved
         self._reserved += n
         return [self.stream.child(i) for i in range(first, first + n)]
+
+
+def leave(nodes: Iterable[Node], why: str) -> None:
+    """Say why the method goes no further from these nodes; who looks at the tree is told (`Node.fate`)."""
+    for node in nodes:
+        node.fate = why
 
 
 class Tree:

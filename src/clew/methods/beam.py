@@ -10,7 +10,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import GREEDY, STEP, Sampling
 from clew.search import Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 Widths = int | Sequence[int]
 Judge = Callable[[Sequence[Node]], Awaitable[list[float]]]
@@ -167,7 +167,9 @@ async def climb(
         values = await judge(grown)
         found.add(grown, values)
         candidates = {**ended, **dict(zip(grown, values, strict=True))}
-        beam = sorted(candidates, key=lambda n: -candidates[n])[:kept]
+        ranked = sorted(candidates, key=lambda n: -candidates[n])
+        beam = ranked[:kept]
+        leave(ranked[kept:], "pruned")
         open_nodes = [n for n in beam if not n.finished]
         if shrink:
             gone += len(beam) - len(open_nodes)

@@ -11,7 +11,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
 from clew.search import Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 
 class Frontier:
@@ -141,7 +141,9 @@ async def _explore(
             steps = await search.extend_each(
                 [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
             )
-            grown = [n for n in distinct(steps) if said(n) not in there]
+            steps = distinct(steps)
+            grown = [n for n in steps if said(n) not in there]
+            leave((n for n in steps if said(n) in there), "duplicate")
             there.update(said(n) for n in grown)
             barren = 0 if grown else barren + 1
             values = await worths(search, grown, scorer)
@@ -151,6 +153,8 @@ async def _explore(
                 ends = good is None and found.states(node)
                 if ends if node.finished else threshold is None or worth > threshold:
                     frontier.push(node, costs[node])
+                elif not node.finished:
+                    leave([node], "below the threshold")
             for node in batch:
                 draws[node] = draws.get(node, 0) + 1
                 extended.push(node, draws[node], costs[node])

@@ -10,6 +10,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
 from clew.search import Search
+from clew.tree import leave
 
 
 @method(
@@ -51,6 +52,7 @@ async def dfs(
             values = await worths(search, steps, scorer)
             found.add(steps, values)
             promising = [(v, s) for v, s in zip(values, steps, strict=True) if v > threshold and not s.finished]
+            leave((s for v, s in zip(values, steps, strict=True) if not v > threshold), "below the threshold")
             stack += [s for _, s in sorted(promising, key=lambda pair: pair[0])]
             if not promising:
                 gone_back += 1

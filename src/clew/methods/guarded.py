@@ -18,7 +18,7 @@ from clew.problem import Answer, Problem, Status
 from clew.registry import method
 from clew.sampling import STEP, Sampling, tokens
 from clew.search import Search
-from clew.tree import Finish, Node
+from clew.tree import Finish, Node, leave
 
 Guard = Callable[[str, bool], bool]
 """The solution so far, and whether the model has ended it → whether it may go on (or stay) so.
@@ -112,6 +112,7 @@ async def _write_steps(draft: Draft, accepts: Guard) -> Node:
         if accepts(grown.solution, grown.complete):
             draft.node = grown
             continue
+        leave([grown], "refused by the guard")
         draft.rewinds += 1
         draft.undone += len(grown.segment)
         refused[draft.node] += 1
@@ -293,6 +294,8 @@ class _StepTrial:
 
     def judge(self, node: Node, accepted: bool) -> None:
         """Take in whether the step was accepted."""
+        if not accepted:
+            leave([node], "refused by the guard")
         if not self._accepted:
             self.node = node
         self._accepted += accepted

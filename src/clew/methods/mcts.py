@@ -15,7 +15,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
 from clew.search import Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 Associate = Callable[[Search, Node], Awaitable[str]]
 Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
@@ -104,6 +104,7 @@ async def mcts(
             above = {leaf.node: leaf for leaf in fresh}
             there = {said(arm.step) for leaf in fresh for arm in leaf.children}
             new = [Arm(step, above[_parent(step)], prior(step)) for step in steps if said(step) not in there]
+            leave((step for step in steps if said(step) in there), "duplicate")
             barren = 0 if new or not fresh else barren + 1
             unexpanded += sum(not arm.node.finished for arm in new)
             await evaluator.evaluate(new)

@@ -12,6 +12,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
 from clew.search import Search
+from clew.tree import leave
 
 
 def shares(rewards: Sequence[float], budget: int, balance: float) -> list[int]:
@@ -68,4 +69,5 @@ async def rebase(
             scaled = [bounds.unit(reward) if math.isfinite(reward) else reward for _, reward in going]
             counts = shares(scaled, left, balance) if going else []
             plan = [node for (node, _), count in zip(going, counts, strict=True) for _ in range(count)]
+            leave((node for (node, _), count in zip(going, counts, strict=True) if not count), "given no share")
     return found.answer

@@ -11,7 +11,7 @@ from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import STEP
 from clew.search import GENERATE, Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 FAULT = (
     "The solution below is wrong. It was written from the thoughts before it. "
@@ -93,4 +93,5 @@ async def _repaired(search: Search, thought: Node, end: Node) -> Node:
     marks = search.problem.steps
     if marks and not text.endswith(marks):
         text += next((m for m in marks if thought.segment.text.endswith(m)), marks[0])
+    leave([thought], "rethought")
     return await search.insert(thought.parent, text, label="rethought")

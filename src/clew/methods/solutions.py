@@ -10,7 +10,7 @@ from typing import Literal
 from clew.errors import BudgetExhausted, UsageError
 from clew.problem import Answer
 from clew.search import Scorer, Search
-from clew.tree import Finish, Node
+from clew.tree import Finish, Node, leave
 
 Scoring = str | Scorer
 """A scorer, or the spec of a registered one (`name?key=value`)."""
@@ -61,10 +61,12 @@ def said(node: Node) -> tuple[str, bool]:
 
 
 def distinct(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes without those that say the same as an earlier one."""
+    """The nodes without those that say the same as an earlier one; these are left as duplicates."""
     seen: dict[tuple[str, bool], Node] = {}
     for node in nodes:
         seen.setdefault(said(node), node)
+    kept = set(seen.values())
+    leave((node for node in nodes if node not in kept), "duplicate")
     return list(seen.values())
 
 

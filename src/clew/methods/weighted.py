@@ -8,7 +8,7 @@ from clew.methods.resampling import Indices, Weights
 from clew.methods.solutions import at_least
 from clew.problem import Answer
 from clew.search import Search
-from clew.tree import Node, Segment
+from clew.tree import Node, Segment, leave
 
 WEIGHT = "particle_weight"
 """The score under which a final particle's share of all weight is recorded; the shares sum to 1 over the tree."""
@@ -71,7 +71,8 @@ class Particles:
         difference between probabilities and weights (nothing, where the two are equal), so they stay proper."""
         p = probabilities / probabilities.sum()
         totals = self.log_weights[chosen] - np.log(len(self) * p[chosen])
-        self.nodes = [self.nodes[i] for i in chosen]
+        before, self.nodes = self.nodes, [self.nodes[i] for i in chosen]
+        leave(set(before) - set(self.nodes), "resampled away")
         self._log_potential = self._log_potential[chosen]
         self._log_owed = totals - self._log_potential
 
