@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,15 @@ def test_a_good_enough_solution_ends_the_search_and_another_does_not() -> None:
 def test_a_search_in_which_all_steps_are_there_ends() -> None:
     search = searching(model=letters({"a": 1.0}, length=2))
     assert run(best_first(search, expand=2, good=2.0, scorer=ByText(noise))).value == "aa"
+
+
+@pytest.mark.parametrize("method", [best_first, a_star])
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_without_a_budget_it_ends_where_no_answer_is_ever_stated(method: Callable[..., Any], parallel: int) -> None:
+    """A model that always has something else to say: nothing but the limit on expansions ends the search."""
+    search = searching(model=letters(length=40), max_tokens=40, extract=lambda text: None)
+    answer = run(method(search, expand=2, expansions=50, parallel=parallel, scorer=ByText(noise)))
+    assert answer.value is None
+    assert len({n.parent for n in search.tree.nodes if n.parent is not None}) <= 50
+    drawn = sum(n.parent is not None for n in search.tree.nodes)
+    assert drawn == 100

@@ -40,6 +40,8 @@ class Frontier:
         return self._heap[0][3]
 
 
+EXPANSIONS = 1000
+
 Cost = Callable[[Node, float], float]
 """What it costs to be at a node with this worth."""
 
@@ -59,6 +61,7 @@ async def best_first(
     *,
     expand: int = 4,
     parallel: int = 1,
+    expansions: int = EXPANSIONS,
     threshold: float | None = None,
     good: float | None = None,
     scorer: Scoring = SCORER,
@@ -68,14 +71,16 @@ async def best_first(
     """Always extend the partial solution with the highest score, until the highest is a finished one.
 
     With a scorer that never underrates what a partial solution can become, the answer is the optimum of what was
-    sampled. parallel: how many of the best are extended at once. threshold: a step is followed only with a higher score
-    (NaN never is); None follows all. good: only a solution with at least this score ends the search.
+    sampled. parallel: how many of the best are extended at once. expansions: how often anything is extended at most,
+    1000 times by default (the paper's budget c): what ends the search of a model that never states an answer.
+    threshold: a step is followed only with a higher score (NaN never is); None follows all. good: only a solution with
+    at least this score ends the search.
     """
 
     def cost(node: Node, worth: float) -> float:
         return -worth
 
-    return await _explore(search, cost, expand, parallel, threshold, good, scorer, final, temperature)
+    return await _explore(search, cost, expand, parallel, expansions, threshold, good, scorer, final, temperature)
 
 
 @method(
@@ -93,6 +98,7 @@ async def a_star(
     *,
     expand: int = 4,
     parallel: int = 1,
+    expansions: int = EXPANSIONS,
     threshold: float | None = None,
     good: float | None = None,
     scorer: Scoring = SCORER,
@@ -102,7 +108,7 @@ async def a_star(
     """A*: always extend the partial solution with the least path cost g plus heuristic h = 1 - score.
 
     A step from s to t costs max(0, h(s) - h(t)). So g + h begins as h of the first step and from there on grows by
-    every loss of score, and by no gain. parallel, threshold, good: as for `best_first`.
+    every loss of score, and by no gain. parallel, expansions, threshold, good: as for `best_first`.
     """
     known: dict[Node | None, tuple[float, float]] = {search.root: (0.0, math.inf)}
 
@@ -114,7 +120,7 @@ async def a_star(
         known[node] = (total, here)
         return total
 
-    return await _explore(search, cost, expand, parallel, threshold, good, scorer, final, temperature)
+    return await _explore(search, cost, expand, parallel, expansions, threshold, good, scorer, final, temperature)
 
 
 async def _explore(
@@ -122,6 +128,7 @@ async def _explore(
     cost: Cost,
     expand: int,
     parallel: int,
+    expansions: int,
     threshold: float | None,
     good: float | None,
     scorer: Scoring,
@@ -130,14 +137,16 @@ async def _explore(
 ) -> Answer:
     """Extend what costs least. Where nothing is left to extend and no solution is good enough, extend again what was
     extended: the least often drawn from first, of those the one that costs least."""
-    at_least(expand=expand, parallel=parallel)
+    at_least(expand=expand, parallel=parallel, expansions=expansions)
     async with Solutions(search, final, scorer) as found:
         frontier, extended = Frontier(), Frontier()
         costs, draws = {search.root: -math.inf}, {search.root: 0}
         there: set[tuple[str, bool]] = set()
         barren = 0
         batch = [search.root]
+        left = expansions
         while batch and barren < BARREN:
+            left -= len(batch)
             steps = await search.extend_each(
                 [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
             )
@@ -161,8 +170,9 @@ async def _explore(
             if good is not None and found.best >= good:
                 break
             batch = []
-            while len(frontier) and len(batch) < parallel and not frontier.first.finished:
+            wanted = min(parallel, left)
+            while len(frontier) and len(batch) < wanted and not frontier.first.finished:
                 batch.append(frontier.pop())
             if not batch and not len(frontier):
-                batch = [extended.pop() for _ in range(min(parallel, len(extended)))]
+                batch = [extended.pop() for _ in range(min(wanted, len(extended)))]
     return found.answer

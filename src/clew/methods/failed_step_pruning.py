@@ -55,7 +55,7 @@ async def failed_step_pruning(
 ) -> Answer:
     """Write n solutions; cut what each of them abandoned and all after the last of it, and write on from there; vote.
 
-    Failed branches bias what is written after them (section 5 of the paper). rounds: how often one solution is
+    Failed branches bias what is written after them, the paper finds. rounds: how often one solution is
     pruned; it is left alone as soon as it gives nothing up. One that then states no answer stays as it was before.
     """
     at_least(n=n)

@@ -31,8 +31,8 @@ class Cloud(Particles):
     """N weighted particles for the distribution proportional to p(x)·G(x), p being the model at temperature 1.
 
     target: `value`: G is the potential of the last step alone, so that those before only guide (twisted sequential
-    Monte Carlo, arXiv:2404.17546, section 3: the incremental weight is p/q·ψ_t/ψ_{t-1}); `product`: G is the product
-    over all steps, each being an observation (the state-space model of arXiv:2502.01618).
+    Monte Carlo, arXiv:2404.17546: the incremental weight is p/q·ψ_t/ψ_{t-1}); `product`: G is the product over all
+    steps, each being an observation (the state-space model of arXiv:2502.01618).
     potential: how a score s makes a potential: `exp`: exp(s); `score`: s itself; `odds`: s/(1-s).
 
     Where tokens were drawn from another distribution than p (temperature, truncation, bans), the weight takes the
