@@ -9,7 +9,7 @@ import pytest
 
 from clew.analysis.segment import steps, thoughts
 from clew.errors import UsageError
-from clew.methods.retro_search import Worth, left, retro_search
+from clew.methods.retro_search import Worth, retro_search, turns_at
 from clew.models.toy import ToyModel
 from clew.search import Search
 from clew.tasks.answers import extractor
@@ -50,12 +50,12 @@ def test_conformance(spec: str) -> None:
 
 
 def test_leaving_by_hand() -> None:
-    assert left("It is 5. Wait, no.", False) == 9
-    assert left("\n\n- Wait, no.", False) == 4, "where the words stand, not the list marker before them"
-    assert left("Waiters bring 5. They wait, too.", True) is None
-    assert left("So 5. Wait", False) is None, "it may become Waiters"
-    assert left("So 5. Wait", True) == 6
-    assert left("Wait. So 5.", False) == 0
+    assert turns_at("It is 5. Wait, no.", False) == 9
+    assert turns_at("\n\n- Wait, no.", False) == 4, "where the words stand, not the list marker before them"
+    assert turns_at("Waiters bring 5. They wait, too.", True) is None
+    assert turns_at("So 5. Wait", False) is None, "it may become Waiters"
+    assert turns_at("So 5. Wait", True) == 6
+    assert turns_at("Wait. So 5.", False) == 0
 
 
 def test_what_a_trace_is_worth_by_hand() -> None:
@@ -129,6 +129,8 @@ def test_later_steps_may_leave_the_thought_and_are_taken_up_in_turn() -> None:
     shown = [p.answer.text for p in given.proposals]
     assert shown == ["a.\nWait, b.\nd.\ne.\nf.\n#### 12", "a.\nc.\nHmm, but g.\n#### 12", "a.\nc.\n#### 12"]
     assert answer.text == shown[-1] and len(thoughts(answer.text)) == 1
+    fates = {n.solution: n.fate for n in given.tree.nodes if n.finished}
+    assert fates == {shown[0]: "a better path was found", shown[1]: "a better path was found", shown[2]: ""}
 
 
 def test_where_nothing_else_can_be_written_the_trace_stays() -> None:

@@ -49,6 +49,7 @@ def test_it_stops_when_the_feedback_says_so() -> None:
     assert [p.answer.value for p in given.proposals] == ["a", "b", "c", "d"]
     assert len(prompts(given, "Check the answer")) == 4
     assert len(prompts(given, "Refine the answer")) == 3
+    assert [n.fate for n in given.tree.nodes if n.solution in "abcd" and n.finished] == ["refined"] * 3 + [""]
 
 
 def test_it_stops_at_the_limit() -> None:

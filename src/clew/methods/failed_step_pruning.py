@@ -11,7 +11,7 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import Sampling
 from clew.search import Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 
 def cleaned(text: str, question: str = "") -> tuple[int, str] | None:
@@ -82,5 +82,6 @@ async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
     if rest:
         # The rewind goes to the end of a token, which may lie before the cut.
         node = await search.insert(node, text[len(node.solution) : begins] + rest, label="cleaned")
+    leave([leaf], "has failed branches")
     (grown,) = await search.extend(node, sampling=sampling, label="pruned")
     return grown

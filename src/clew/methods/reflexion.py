@@ -11,7 +11,7 @@ from clew.methods.solutions import Scoring, at_least, revised, worths
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import GENERATE, Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 JUDGE = "Check the answer. Conclude in the last line with one word: right or wrong."
 REFLECT = (
@@ -69,6 +69,7 @@ async def reflexion(
             answer = answer if answer.node is node else revised(search, search.answer(node), answer)
         if value >= good or not left:
             break
+        leave([node], "failed")
         kept.append(await review(search, REFLECT.format(value=value, good=good), [node.solution]))
     return answer
 

@@ -10,10 +10,10 @@ from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import Sampling
 from clew.search import Search
-from clew.tree import Node
+from clew.tree import Node, leave
 
 
-def left(text: str, ended: bool) -> int | None:
+def turns_at(text: str, ended: bool) -> int | None:
     """Where in a text a sentence begins that leaves the thought before it: the place of the words that say so.
 
     Words that the text breaks off in may become others, unless it has `ended`.
@@ -102,8 +102,11 @@ async def retro_search(
             continue
         await worth.meet(other)
         if worth.of(other) > worth.of(trace):
+            leave([trace], "a better path was found")
             trace = other
             answer = revised(search, search.answer(trace), answer)
+        else:
+            leave([other], "worth no more")
     return answer
 
 
@@ -121,11 +124,12 @@ async def _stay(search: Search, start: Node, sampling: Sampling, retries: int) -
 
     while True:
         before = draft.node
-        grown, ended = await draft.grow(lambda text: stepped(text) or left(text[begun:], False) is not None)
-        place = left(grown.solution[begun:], ended)
+        grown, ended = await draft.grow(lambda text: stepped(text) or turns_at(text[begun:], False) is not None)
+        place = turns_at(grown.solution[begun:], ended)
         if stuck(grown):
             undone = draft.undo(before, before.tokens)
         elif place is not None:
+            leave([grown], "turns to another thought")
             back = search.rewind(grown, chars=len(grown.solution) - begun - place)
             undone = draft.undo(grown, back.tokens + 1)
         elif ended:

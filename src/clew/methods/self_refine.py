@@ -10,6 +10,7 @@ from clew.methods.solutions import revised
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
+from clew.tree import leave
 
 FEEDBACK = (
     "Check the answer step by step. Say what is wrong in it and how to correct it, specifically and briefly. "
@@ -49,6 +50,7 @@ async def self_refine(
             refined = await rewrite(
                 search, node.solution, feedback, before=before if history else (), sampling=sampling
             )
+            leave([node], "refined")
             before.append((node.solution, feedback))
             node = refined
             answer = revised(search, search.answer(node), answer)
