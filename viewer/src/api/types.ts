@@ -89,6 +89,8 @@ export interface NodeColumns {
   origin: Origin[];
   finish: Finish[];
   label: string[];
+  /** Why nobody went on from it; '' where there is nothing to say. */
+  fate: string[];
   born: number[];
   tokens: number[];
   entropy: (number | null)[];
@@ -121,6 +123,7 @@ export interface NodePage {
   tokens: TokenColumns;
   scores: Record<string, number>;
   label: string;
+  fate: string;
   finish: Finish;
   origin: Origin;
   exact: boolean;

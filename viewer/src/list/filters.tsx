@@ -40,7 +40,7 @@ export function Filters({ tables, filter, set, input, enter }: Props) {
   return (
     <form class="bar filters" role="search" onSubmit={(e) => (e.preventDefault(), enter())}>
       <input
-        ref={input} type="search" class="text-filter" placeholder="Filter by text, answer, id  ( / )" aria-label="Filter by text"
+        ref={input} type="search" class="text-filter" placeholder="Text, answer, id  ( / )" aria-label="Filter by text"
         value={filter.text} onInput={(e) => change({ text: e.currentTarget.value })}
         onKeyDown={(e) => e.key === "ArrowDown" && (e.preventDefault(), enter())}
       />

@@ -24,7 +24,7 @@ export function ProblemPanel({ tables, problem, chosen, open, compare }: Props) 
       {problem.reference !== null && <p>Reference <b><Line text={problem.reference} limit={100} /></b></p>}
       <table class="plain searches-table" aria-label="Searches">
         <thead>
-          <tr><th>search</th>{seeds && <th>seed</th>}<th /><th>answer</th><th>tokens</th><th>time</th><th>nodes</th>{sure && <th title="confidence">conf.</th>}</tr>
+          <tr><th>search</th>{seeds && <th>seed</th>}<th /><th class="answer">answer</th><th>tokens</th><th>time</th><th>nodes</th>{sure && <th title="confidence">conf.</th>}</tr>
         </thead>
         <tbody>
           {problem.searches.map((s) => (

@@ -5,6 +5,7 @@ import { probability, short, whole } from "../text/number";
 import { line } from "../text/visible";
 import { Shown } from "../ui/bits";
 import { Behaviour } from "../reader/block";
+import { held } from "../timeline/flips";
 import { why } from "../tree/why";
 
 const ENDED: Record<string, string> = {
@@ -23,9 +24,9 @@ export function Details({ data, node, pick, read }: Props) {
   const place = tree.place(node) ?? data.best().at(-1) ?? 0;
   if (!tree.length || !detail) return <p class="quiet">Loading…</p>;
   const answer = tree.place(detail.node);
-  const said = why(tree, place, answer, detail.max.born);
+  const said = why(tree, place, answer);
   const parent = tree.parent[place]!;
-  const proposals = (data.timeline?.proposals ?? []).filter((p) => p.node === tree.id[place]);
+  const proposed = held(data.timeline?.proposals ?? [], "tokens", 0).filter((p) => p.node === tree.id[place]);
   const facts: [string, string][] = [
     ["tokens", whole(tree.tokens[place])],
     ["born after", `${whole(tree.born[place])} tokens`],
@@ -43,8 +44,11 @@ export function Details({ data, node, pick, read }: Props) {
       </h3>
       {tree.label[place] && <p class="quiet">{line(tree.label[place]!, 120)}</p>}
       {said && <p class="why">{said}</p>}
-      {proposals.map((p) => (
-        <p class="why">Proposed {p.value === null ? "no answer" : <b>{line(p.value, 80)}</b>} after {whole(p.tokens)} tokens{p.right === null ? "" : p.right ? ": right" : ": wrong"}.</p>
+      {proposed.map(({ value, right, from, to }) => (
+        <p class="why">
+          Proposed {value === null ? "no answer" : <b>{line(value, 80)}</b>} after {whole(from)} tokens
+          {to > from && `, held up to ${whole(to)}`}{right === null ? "" : right ? ": right" : ": wrong"}.
+        </p>
       ))}
       <dl class="facts">{facts.map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>
       <Scores data={data} place={place} />

@@ -6,6 +6,11 @@ import { probability, short } from "../text/number";
 import { Shown } from "../ui/bits";
 import { alternatives, spans } from "./tokens";
 
+/** A token with its white space to be seen. */
+function spaced(text: string): string {
+  return text.replaceAll("\n", "⏎").replaceAll(" ", "␣");
+}
+
 export interface At {
   page: NodePage;
   index: number;
@@ -36,7 +41,7 @@ export function AboutToken({ at, said }: { at: At; said: Map<number, string> }) 
   const others = alternatives(page, index);
   return (
     <div class="about" ref={ref} role="tooltip">
-      <p class="about-text"><Shown text={page.text.slice(from, to).replaceAll("\n", "⏎")} /> <span class="quiet">{t.id[index]! >= 0 ? `id ${t.id[index]}` : "id not told"}</span></p>
+      <p class="about-text"><Shown text={spaced(page.text.slice(from, to))} /> <span class="quiet">{t.id[index]! >= 0 ? `id ${t.id[index]}` : "id not told"}</span></p>
       <dl>{lines.map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>
       {!page.exact && <p class="quiet">From the server’s top tokens only.</p>}
       {others.length > 0 && (
@@ -45,7 +50,7 @@ export function AboutToken({ at, said }: { at: At; said: Map<number, string> }) 
           <tbody>
             {others.map((o) => (
               <tr class={o.chosen ? "chosen" : ""}>
-                <td>{said.has(o.id) ? <Shown text={said.get(o.id)!.replaceAll("\n", "⏎")} /> : <span class="quiet">id {o.id}</span>}</td>
+                <td>{said.has(o.id) ? <Shown text={spaced(said.get(o.id)!)} /> : <span class="quiet">id {o.id}</span>}</td>
                 <td><i class="share" style={{ width: `${Math.round(60 * Math.exp(o.logprob))}px` }} /></td>
                 <td>{probability(o.logprob)}</td>
               </tr>

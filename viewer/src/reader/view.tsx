@@ -38,7 +38,11 @@ export function Reader({ data, node, pick, active }: Props) {
   const key = ids.join(",");
   useEffect(() => {
     setAt(null);
-    root?.querySelector(`[data-block="${target}"]`)?.scrollIntoView({ block: ids.length > 2 ? "center" : "nearest" });
+    const block = root?.querySelector<HTMLElement>(`[data-block="${target}"]`);
+    if (!root || !block) return;
+    // Only the text is scrolled, not what is around it. A node that is in sight already stays where it is.
+    const [top, bottom] = [block.offsetTop - root.offsetTop, block.offsetTop - root.offsetTop + block.offsetHeight];
+    if (top < root.scrollTop || bottom > root.scrollTop + root.clientHeight) root.scrollTop = top - root.clientHeight / 3;
   }, [root, key]);
 
   const about = (token: HTMLElement | null): At | null => {

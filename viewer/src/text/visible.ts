@@ -38,7 +38,7 @@ export function pieces(text: string): Piece[] {
 export function line(text: string, limit = 300): string {
   const cut = text.length > limit * 4 ? text.slice(0, limit * 4) : text;
   const folded = cut
-    .replace(/\s+/g, " ")
+    .replace(/[ \t\r\n]+/g, " ")
     .replace(HIDDEN, (c) => `‹${nameOf(c.codePointAt(0)!)}›`)
     .trim();
   return folded.length > limit ? folded.slice(0, limit - 1) + "…" : folded;

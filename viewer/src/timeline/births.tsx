@@ -57,7 +57,7 @@ export function Births({ data, x, width, pick }: Props) {
       <h3>Nodes as they were made <small>height: depth in the tree; <b class="best">best path</b></small></h3>
       <div class="births" style={{ height: `${HEIGHT}px` }}>
         <svg class="chart" width={width} height={HEIGHT} aria-hidden="true">
-          <AxisLeft scale={y} x={52} right={width - 16} label="" ticks={4} />
+          <AxisLeft scale={y} x={52} right={width - 16} label="" ticks={4} whole />
         </svg>
         <canvas
           ref={ref} onClick={press} role="img" style={{ width: `${width}px`, height: `${HEIGHT}px` }}

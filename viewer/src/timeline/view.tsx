@@ -14,6 +14,7 @@ import { Spending } from "./spending";
 
 const LEFT = 52;
 const RIGHT = 16;
+const PAD = 14; // of .timeline, on both sides
 const NAMES: Record<Along, string> = { tokens: "tokens spent", generated: "tokens generated", seconds: "seconds" };
 const SAID: Record<Flip["kind"], string> = { gained: "wrong → right", lost: "right → wrong", changed: "changed" };
 
@@ -33,7 +34,7 @@ export function TimelineView({ data, pick }: Props) {
     seconds: Math.max(0, ...(timeline?.proposals ?? []).map((p) => p.seconds)),
   };
   const end = Math.max(spent[along], ...(timeline?.proposals ?? []).map((p) => p[along]), 1e-9);
-  const x = scaleLinear([0, end], [LEFT, Math.max(LEFT + 50, width - RIGHT)]);
+  const x = scaleLinear([0, end], [LEFT, Math.max(LEFT + 50, width - 2 * PAD - RIGHT)]);
   return (
     <div class="timeline" ref={box} tabIndex={0} role="region" aria-label="Timeline">
       {!timeline || !width ? <Empty>Loading…</Empty> : (
@@ -47,7 +48,7 @@ export function TimelineView({ data, pick }: Props) {
             </label>
           </div>
           <Answers data={data} along={along} end={end} x={x} pick={pick} />
-          {along === "tokens" && <Births data={data} x={x} width={width} pick={pick} />}
+          {along === "tokens" && <Births data={data} x={x} width={width - 2 * PAD} pick={pick} />}
           <Spending spend={timeline.spend} />
         </>
       )}

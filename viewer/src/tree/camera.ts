@@ -2,11 +2,12 @@
 
 import { select } from "d3-selection";
 import { zoom, zoomIdentity, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
-import type { Layout } from "./layout";
+import { LEAF_WORDS, type Layout } from "./layout";
 
 const PAD = 28;
-const LABELS = 300; // room for the words right of the last leaves
-const READABLE = 0.6;
+const READABLE = 0.9;
+/** Rows of two pixels: below that a tree is a smear, and the small picture in the corner says more. */
+const LEAST = 0.1;
 
 export class CameraControl {
   private readonly behaviour: ZoomBehavior<HTMLCanvasElement, unknown>;
@@ -19,7 +20,7 @@ export class CameraControl {
     redraw: () => void,
   ) {
     this.behaviour = zoom<HTMLCanvasElement, unknown>()
-      .scaleExtent([0.01, 4])
+      .scaleExtent([LEAST / 4, 4])
       .on("zoom", (event: { transform: ZoomTransform; sourceEvent: unknown }) => {
         this.now = event.transform;
         if (event.sourceEvent) this.moved = true;
@@ -43,12 +44,14 @@ export class CameraControl {
 
   /** All of it, if its words can still be read; else the root and what fits beside it. `y`: what to keep in the middle. */
   fit(layout: Layout, width: number, height: number, y: number, whole = false): void {
-    const wide = layout.right - layout.left + LABELS;
+    const wide = layout.right - layout.left + LEAF_WORDS;
     const high = layout.bottom - layout.top + 2 * PAD;
-    const least = whole ? 0.01 : READABLE;
-    const k = Math.max(least, Math.min(1.25, (width - 2 * PAD) / wide, height / high));
-    const fits = high * k <= height;
-    const middle = fits ? (layout.top + layout.bottom) / 2 : y;
+    const least = whole ? LEAST : READABLE;
+    const k = Math.max(least, Math.min(1.1, (width - 2 * PAD) / wide, height / high));
+    const half = height / k / 2;
+    // Where it does not fit, as much of it as there is room for.
+    const [first, last] = [layout.top - PAD + half, layout.bottom + PAD - half];
+    const middle = first >= last ? (layout.top + layout.bottom) / 2 : Math.max(first, Math.min(last, y));
     this.to(zoomIdentity.translate(PAD, height / 2 - middle * k).scale(k));
   }
 

@@ -1,12 +1,16 @@
-// Where each unit is drawn: a tidy tree (d3-hierarchy) that grows to the right, one row a leaf, one column a level.
+// Where each unit is drawn: a tree (d3-hierarchy) that grows to the right, one column a level. Each leaf has a row of its
+// own, so the words beside it never cover another node.
 
-import { hierarchy, tree as tidy } from "d3-hierarchy";
+import { cluster, hierarchy } from "d3-hierarchy";
 import type { Unit, Units } from "./units";
 
 export const ROW = 20;
 export const CELL = 11;
 const STRIP = 220;
 const GAP = 44;
+/** Room for the words right of the last leaves. */
+export const LEAF_WORDS = 300;
+const WORDS = { least: 70, most: 240 };
 
 export interface Box {
   x: number;
@@ -16,6 +20,8 @@ export interface Box {
 }
 
 export interface Layout {
+  /** Room for words right of a unit that goes on; 0 where there is none to spare. */
+  words: number;
   boxes: Map<Unit, Box>;
   /** Bounds of everything, in the same units. */
   left: number;
@@ -28,18 +34,23 @@ export function stripWidth(nodes: number): number {
   return Math.min(nodes * CELL, Math.max(STRIP, CELL));
 }
 
-export function layoutOf(units: Units): Layout {
+/** `room`: how wide the picture is; what the tree does not need of it is given to words. */
+export function layoutOf(units: Units, room: number): Layout {
   const boxes = new Map<Unit, Box>();
   const bounds = { left: 0, right: 0, top: 0, bottom: 0 };
-  if (!units.root) return { boxes, ...bounds };
+  if (!units.root) return { boxes, words: 0, ...bounds };
   // A level begins where the longest strip of the level before ends.
   const widest: number[] = [];
   for (const unit of units.all) {
     widest[unit.depth] = Math.max(widest[unit.depth] ?? 0, stripWidth(unit.nodes.length));
   }
+  const needed = widest.reduce((sum, width) => sum + width + GAP, LEAF_WORDS);
+  const spare = (room - needed) / Math.max(1, widest.length - 1);
+  const words = spare < WORDS.least ? 0 : Math.min(spare, WORDS.most);
   const starts = [0];
-  widest.forEach((width, level) => (starts[level + 1] = starts[level]! + width + GAP));
-  const root = tidy<Unit>()
+  // The root is the prompt: it says nothing that is not above the tree already.
+  widest.forEach((width, level) => (starts[level + 1] = starts[level]! + width + GAP + (level ? words : 0)));
+  const root = cluster<Unit>()
     .nodeSize([ROW, 1])
     .separation((a, b) => (a.parent === b.parent ? 1 : 1.25))(hierarchy(units.root, (unit) => unit.children));
   root.each((node) => {
@@ -50,7 +61,7 @@ export function layoutOf(units: Units): Layout {
     bounds.top = Math.min(bounds.top, box.y);
     bounds.bottom = Math.max(bounds.bottom, box.y);
   });
-  return { boxes, ...bounds };
+  return { boxes, words, ...bounds };
 }
 
 /** The node under a point of the layout, or undefined. */

@@ -6,7 +6,7 @@ import type { Colouring } from "./colour";
 import { ROW, type Box, type Layout } from "./layout";
 import type { Skeleton } from "./skeleton";
 import { last, type Unit, type Units } from "./units";
-import { fate } from "./why";
+import { ending as endingOf } from "./why";
 
 export interface Scene {
   tree: Skeleton;
@@ -63,7 +63,7 @@ function edges(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, 
     const to = layout.boxes.get(unit)!;
     if (Math.max(from.y, to.y) < top || Math.min(from.y, to.y) > bottom) continue;
     const path = best.has(unit.nodes[0]!) ? bold : thin;
-    const x = from.x + from.width;
+    const x = from.x + from.width + (unit.parent.parent ? layout.words : 0);
     const middle = x + (to.x - x) / 2;
     path.moveTo(x, from.y);
     if (camera.k < 0.25) path.lineTo(to.x, to.y);
@@ -97,7 +97,7 @@ function strip(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box:
   if (roomy) ending(context, scene, unit, box);
 }
 
-const SIGN: Record<string, string> = { answer: "★", complete: "●", cut: "▌", cancelled: "✕", left: "○", unasked: "○" };
+const SIGN: Record<string, string> = { answer: "★", complete: "●", cut: "▌", dropped: "✕", left: "○" };
 
 /** What stands right of a unit: how many nodes it hides, or how the branch ended and its last words. */
 function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box: Box): void {
@@ -111,11 +111,14 @@ function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box
     context.fillText(`▸ ${unit.hidden.toLocaleString("en-US")}`, x, box.y);
     return;
   }
-  const end = fate(tree, place, scene.answer);
-  if (!end) return;
+  const end = endingOf(tree, place, scene.answer);
+  if (!end) {
+    if (unit.parent) inner(context, scene, place, x, box.y);
+    return;
+  }
   const right = proposed.get(place);
   const shades = { answer: colours.best, complete: colours.muted, cut: colours.finishes.length };
-  context.fillStyle = end === "cancelled" ? colours.bad : (shades[end as keyof typeof shades] ?? colours.muted);
+  context.fillStyle = end === "dropped" ? colours.bad : (shades[end as keyof typeof shades] ?? colours.muted);
   context.fillText(SIGN[end]!, x, box.y);
   let at = x + 14;
   if (right != null) {
@@ -127,6 +130,16 @@ function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box
     context.fillStyle = end === "answer" ? colours.ink : colours.muted;
     context.fillText(line(tree.text[place]!, 44), at, box.y);
   }
+}
+
+/** The words of a unit that goes on, cut to the room before the next column. */
+function inner(context: CanvasRenderingContext2D, scene: Scene, place: number, x: number, y: number): void {
+  const room = scene.layout.words - 8;
+  if (room <= 0) return;
+  let words = line(scene.tree.text[place]!, Math.ceil(room / 5));
+  while (words.length > 1 && context.measureText(words).width > room) words = words.slice(0, -2).trimEnd() + "…";
+  context.fillStyle = scene.best.has(place) ? scene.colours.ink : scene.colours.muted;
+  context.fillText(words, x, y);
 }
 
 function cursor(context: CanvasRenderingContext2D, scene: Scene, k: number): void {

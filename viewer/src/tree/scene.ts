@@ -22,7 +22,7 @@ export interface Drawn {
 }
 
 /** `version` grows when nodes come or branches open. */
-export function useDrawn(data: SearchData, version: string, by: ColourBy, theme: Theme): Drawn {
+export function useDrawn(data: SearchData, version: string, room: number, by: ColourBy, theme: Theme): Drawn {
   const shape = useMemo(() => {
     const best = data.best();
     const bestSet = new Set(best);
@@ -35,8 +35,8 @@ export function useDrawn(data: SearchData, version: string, by: ColourBy, theme:
       if (place !== undefined) proposed.set(place, proposal.right);
     }
     const answer = data.tree.place(data.detail?.node ?? null);
-    return { units, layout: layoutOf(units), best, bestSet, answer, proposed, isOpen };
-  }, [data, version]);
+    return { units, layout: layoutOf(units, room), best, bestSet, answer, proposed, isOpen };
+  }, [data, version, room]);
   const shades = useMemo(() => colouring(data.tree, by, colours()), [data, data.tree.length, by, theme]);
   return { ...shape, colouring: shades };
 }
@@ -49,4 +49,12 @@ export function choicesOf(data: SearchData): [ColourBy, string][] {
   found.push(["born", "budget order"], ["tokens", "tokens"], ["behaviour", "behaviour"], ["finish", "how it ended"]);
   found.push(["origin", "origin"]);
   return found;
+}
+
+/** What to show at first: the first score that at least half of the nodes have, else the entropy. */
+export function colourAtFirst(data: SearchData, choices: [ColourBy, string][]): ColourBy {
+  const has = (values: (number | null)[]) => values.reduce((n: number, v) => n + Number(v !== null), 0) * 2 >= data.tree.length;
+  const score = [...data.tree.scores].find(([, values]) => has(values));
+  if (score) return `score:${score[0]}`;
+  return choices.find(([by]) => by === "entropy")?.[0] ?? choices[0]![0];
 }

@@ -10,6 +10,7 @@ export class Skeleton {
   readonly origin: Origin[] = [];
   readonly finish: Finish[] = [];
   readonly label: string[] = [];
+  readonly fate: string[] = [];
   readonly born: number[] = [];
   readonly tokens: number[] = [];
   readonly entropy: (number | null)[] = [];
@@ -46,6 +47,7 @@ export class Skeleton {
       this.origin.push(chunk.origin[i]!);
       this.finish.push(chunk.finish[i]!);
       this.label.push(chunk.label[i]!);
+      this.fate.push(chunk.fate[i]!);
       this.born.push(chunk.born[i]!);
       this.tokens.push(chunk.tokens[i]!);
       this.entropy.push(chunk.entropy[i] ?? null);

@@ -1,6 +1,6 @@
 // The tree of a search: the canvas, its keys, and what a screen reader is told of it.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { colours, useTheme } from "../palette";
 import type { SearchData } from "../search/data";
 import { FIRST } from "../search/data";
@@ -14,7 +14,7 @@ import { hit } from "./layout";
 import { Legend } from "./legend";
 import { Minimap } from "./minimap";
 import { paint } from "./paint";
-import { choicesOf, useDrawn, type Drawn } from "./scene";
+import { choicesOf, colourAtFirst, useDrawn, type Drawn } from "./scene";
 import { last } from "./units";
 import { walk, type Step } from "./walk";
 import { why } from "./why";
@@ -38,10 +38,11 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
   const { tree } = data;
   const choices = choicesOf(data);
   const [by, setBy] = useState<ColourBy | null>(lastColour);
-  const now = choices.some(([c]) => c === by) ? by! : choices[0]![0];
+  const first = useMemo(() => colourAtFirst(data, choices), [data, tree.length]);
+  const now = choices.some(([c]) => c === by) ? by! : first;
   const [opened, setOpened] = useState(0);
-  const drawn = useDrawn(data, `${version}/${opened}`, now, theme);
   const [box, size] = useSize<HTMLDivElement>();
+  const drawn = useDrawn(data, `${version}/${opened}`, size.width, now, theme);
   const canvas = useRef<HTMLCanvasElement>(null);
   const camera = useRef<CameraControl | null>(null);
   const [frame, setFrame] = useState(0);
@@ -62,7 +63,7 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
   };
   const fit = (all: boolean) => {
     if (!size.width) return;
-    camera.current?.fit(layout, size.width, size.height, boxOf(0)?.box.y ?? 0, all);
+    camera.current?.fit(layout, size.width, size.height, boxOf(selected)?.box.y ?? 0, all);
   };
   useEffect(() => {
     if (!camera.current?.moved) fit(false);
@@ -163,8 +164,8 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
         </label>
         <Legend colouring={drawn.colouring} />
         <span class="space" />
-        <button onClick={() => step("best")} title="Follow the best path, node by node (b)">★ Best path</button>
-        <button onClick={() => openAll(true)} title="Open all branches (e)">Open all</button>
+        <button onClick={() => step("best")} title="Follow the best path, node by node (b)">★ Best</button>
+        <button onClick={() => openAll(true)} title="Open all branches (e)">Open</button>
         <button onClick={() => openAll(false)} title="Close all but the best path (E)">Close</button>
         <button onClick={() => fit(true)} title="Fit everything (f)">Fit</button>
       </div>
@@ -191,7 +192,7 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
 
 /** The selected node in words, where it stands on the canvas: for screen readers, magnifiers and tests. */
 function Described({ data, drawn, place, x, y }: { data: SearchData; drawn: Drawn; place: number; x: number; y: number }) {
-  const { tree, detail } = data;
+  const { tree } = data;
   const unit = drawn.units.at[place];
   if (!tree.length) return null;
   const parent = tree.parent[place]!;
@@ -205,7 +206,7 @@ function Described({ data, drawn, place, x, y }: { data: SearchData; drawn: Draw
     `node ${tree.id[place]}`, tree.origin[place], plural(tree.tokens[place]!, "token"), ...scores,
     drawn.bestSet.has(place) ? "on the best path" : "", tree.label[place]!,
     tree.children[place]!.length ? plural(tree.children[place]!.length, "child", "children") : "",
-    why(tree, place, drawn.answer, detail?.max.born ?? 0), line(tree.text[place]!, 120),
+    why(tree, place, drawn.answer), line(tree.text[place]!, 120),
   ];
   return (
     <div

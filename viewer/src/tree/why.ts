@@ -1,25 +1,21 @@
-// Why a branch went no further, as far as the recording says.
+// Why a branch went no further: what the method or the recording says of it, in a sentence.
 
 import { short } from "../text/number";
 import type { Skeleton } from "./skeleton";
 
-export type Fate = "answer" | "complete" | "cut" | "cancelled" | "left" | "unasked";
+/** How a branch ended, as far as the picture tells it by a sign. */
+export type Ending = "answer" | "complete" | "cut" | "dropped" | "left";
 
-/** A leaf's fate; null for a node that has children. */
-export function fate(tree: Skeleton, place: number, answer: number | undefined): Fate | null {
+const CUT = ["truncated", "cut by the budget"];
+
+/** null for a node that goes on. */
+export function ending(tree: Skeleton, place: number, answer: number | undefined): Ending | null {
   if (place === answer) return "answer";
   if (tree.children[place]!.length) return null;
-  switch (tree.finish[place]) {
-    case "end":
-    case "stop":
-      return "complete";
-    case "length":
-      return "cut";
-    case "cancelled":
-      return "cancelled";
-    default:
-      return tree.origin[place] === "sampled" ? "left" : "unasked";
-  }
+  const fate = tree.fate[place]!;
+  if (CUT.includes(fate)) return "cut";
+  if (fate && fate !== "left") return "dropped";
+  return tree.finish[place] === "end" || tree.finish[place] === "stop" ? "complete" : "left";
 }
 
 /** The score that tells this leaf from the siblings that went on: the one by which they are furthest apart. */
@@ -27,7 +23,6 @@ function compared(tree: Skeleton, place: number): string {
   const parent = tree.parent[place]!;
   if (parent < 0) return "";
   const others = tree.children[parent]!.filter((c) => c !== place && tree.children[c]!.length > 0);
-  if (!others.length) return "";
   let said = "";
   let widest = 0;
   for (const name of tree.scores.keys()) {
@@ -36,39 +31,29 @@ function compared(tree: Skeleton, place: number): string {
     if (own === null || !theirs.length) continue;
     const best = Math.max(...theirs);
     const apart = Math.abs(best - own) / (Math.abs(best) + Math.abs(own) || 1);
-    if (best > own && apart > widest) {
-      widest = apart;
-      said = ` Its ${name} was ${short(own)}; of ${others.length === 1 ? "the sibling" : `${others.length} siblings`} that went on it was ${others.length === 1 ? "" : "up to "}${short(best)}.`;
-    }
+    if (best <= own || apart <= widest) continue;
+    widest = apart;
+    const rest = others.length === 1 ? "the sibling that went on has" : `the ${others.length} siblings that went on have up to`;
+    said = ` Its ${name} was ${short(own)}; ${rest} ${short(best)}.`;
   }
   return said;
 }
 
-/** One or two sentences for the details of a leaf; empty for a node that goes on. */
-export function why(tree: Skeleton, place: number, answer: number | undefined, spent: number): string {
-  switch (fate(tree, place, answer)) {
-    case "answer":
-      return "The answer was read from here.";
-    case "complete":
-      return tree.finish[place] === "stop"
-        ? "Ended at a stop string: a complete solution that was not the answer."
-        : "The model ended its text: a complete solution that was not the answer." + compared(tree, place);
-    case "cut":
-      return "Cut off: it reached the longest solution allowed, or the end of the model’s context.";
-    case "cancelled":
-      // Cancelled while the last tokens of the budget were spent: the budget is the cause. Else the method gave it up.
-      return tree.born[place]! + tree.tokens[place]! >= 0.97 * spent
-        ? "Stopped before its end when the budget ran out."
-        : "Given up by the method before its end.";
-    case "left":
-      return (
-        "Never continued: the search went on elsewhere." +
-        compared(tree, place) +
-        (tree.born[place]! >= 0.97 * spent ? " It was made with the last of the budget." : "")
-      );
-    case "unasked":
-      return "Nothing was sampled from here.";
-    default:
-      return "";
-  }
+const SAID: Record<string, string> = {
+  truncated: "Cut off: it reached the longest solution allowed, or the end of the model’s context.",
+  "cut by the budget": "Stopped before its end when the budget ran out.",
+  "given up": "Given up by the method before its end.",
+  rewound: "The search went back from here: another node repeats its beginning and goes on differently.",
+  left: "Never continued: the search went on elsewhere.",
+};
+
+/** Empty for a node that went on and of which nothing is said. */
+export function why(tree: Skeleton, place: number, answer: number | undefined): string {
+  if (place === answer) return "The answer was read from here.";
+  const fate = tree.fate[place]!;
+  if (fate) return (SAID[fate] ?? `The method says: ${fate}.`) + compared(tree, place);
+  if (tree.children[place]!.length) return "";
+  if (tree.finish[place] === "end") return "The model ended its text: a whole solution that was not the answer.";
+  if (tree.finish[place] === "stop") return "Ended at a stop string: a whole solution that was not the answer.";
+  return "";
 }

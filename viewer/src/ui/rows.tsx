@@ -14,11 +14,13 @@ interface Props {
   label: string;
   head: ComponentChildren;
   columns: string;
+  /** Below this width (pixels) the list scrolls sideways. */
+  least: number;
   row: (index: number) => ComponentChildren;
   focus?: Ref<HTMLDivElement>;
 }
 
-export function Rows({ count, current, label, head, columns, row, focus }: Props) {
+export function Rows({ count, current, label, head, columns, least, row, focus }: Props) {
   const [box, size] = useSize<HTMLDivElement>();
   const [top, setTop] = useState(0);
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - SPARE);
@@ -42,7 +44,7 @@ export function Rows({ count, current, label, head, columns, row, focus }: Props
     <div
       class="rows" ref={keep} role="grid" aria-label={label} aria-rowcount={count + 1} tabIndex={0}
       aria-activedescendant={current >= first && current < after ? `row-${current}` : undefined}
-      onScroll={(event) => setTop(event.currentTarget.scrollTop)} style={{ "--columns": columns }}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)} style={{ "--columns": columns, "--least": `${least}px` }}
     >
       <div class="row head" role="row" aria-rowindex={1}>{head}</div>
       <div class="sheet" role="rowgroup" style={{ height: `${count * ROW_HEIGHT}px` }}>
