@@ -8,7 +8,7 @@ import click
 
 from clew.cli_runs import compare, export, resume, show, solve
 from clew.cli_tools import doctor, list_, pull
-from clew.cli_traces import edit, import_, stats
+from clew.cli_traces import anchors, edit, import_, stats
 from clew.cli_view import view
 from clew.errors import ClewError
 
@@ -21,7 +21,7 @@ def cli() -> None:
     """clew: spend a stated compute budget on reasoning with a language model, and see what each technique buys."""
 
 
-for command in (solve, compare, resume, show, export, stats, import_, edit, view, list_, pull, doctor):
+for command in (solve, compare, resume, show, export, stats, import_, edit, anchors, view, list_, pull, doctor):
     cli.add_command(command)
 
 

@@ -60,7 +60,8 @@ def solve(question: str, param: Sequence[str], show: bool, as_json: bool, **opti
         return
     console = to_stdout()
     if show:
-        from clew.terminal import solution_tree, usage_table
+        from clew.terminal import usage_table
+        from clew.terminal_tree import solution_tree
 
         console.print(solution_tree(result))
         console.print(usage_table(result))
@@ -166,8 +167,8 @@ def _go_on(path: Path, report: Path | None, as_json: bool) -> None:
 
 
 def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
-    from clew.lab.table import render_table
     from clew.lab.report import write_report
+    from clew.lab.table import render_table
 
     write_report(outcome.comparison, report, results=outcome.results)
     if as_json:
@@ -204,7 +205,8 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
         for result in results:
             print_json(_result_data(result))
         return
-    from clew.terminal import results_table, solution_tree, usage_table
+    from clew.terminal import results_table, usage_table
+    from clew.terminal_tree import solution_tree
 
     console = to_stdout()
     if problem is None:

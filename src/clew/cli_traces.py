@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clew.cli_base import Examples
+from clew.cli_base import Examples, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
 @click.option("-m", "--model", default=None, help="Who goes on (default: the run's model).")
 @click.option("--method", default=None, help="The trace of this method (default: the first).")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("-o", "--out", type=RUN, default=None, help="Keep both searches in this run file, for `clew view`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def edit(
     run: Path,
@@ -131,27 +132,64 @@ def edit(
     model: str | None,
     method: str | None,
     seed: int,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Change a step of a trace and let the model go on from there."""
     import json
 
-    from clew.lab.edit_run import edited, trace_in
+    from clew.lab import edit_run
+    from clew.lab.stored_trace import stored_trace
 
-    trace, spec, sampling, options = trace_in(run, problem, method)
+    stored = stored_trace(run, problem, method)
     if step is None:
-        rows = [{"step": i, "text": said} for i, said in enumerate(trace.step_texts)]
+        rows = [{"step": i, "text": said} for i, said in enumerate(stored.trace.step_texts)]
         lines = "\n".join(f"{row['step']}: {row['text']}" for row in rows)
         click.echo(json.dumps(rows, ensure_ascii=False) if as_json else lines)
         return
-    kept = options if model is None else {}
-    found = edited(trace, model or spec, kept, step, action, text, n=count, seed=seed, sampling=sampling)
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists", "Name another file by --out")
+    result, after = edit_run.edited(stored, step, action, text, model=model, n=count, seed=seed)
+    if out is not None:
+        edit_run.keep(stored, result, model, out)
+    found = edit_run.told(stored, result, after, step, action) | ({"run": str(out)} if out else {})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     click.echo(f"before: {found['before']['answer']} ({_graded(found['before']['grade'])})")
-    for after in found["after"]:
-        click.echo(f"\n--- {after['answer']} ({_graded(after['grade'])})\n{after['text'].strip()}")
+    for told in found["after"]:
+        click.echo(f"\n--- {told['answer']} ({_graded(told['grade'])})\n{told['text'].strip()}")
+    if out is not None:
+        click.echo(f"\nrun: {out}")
+
+
+@click.command(
+    cls=Examples,
+    examples=("clew anchors runs/demo.db word@2:0:3", "clew anchors runs/demo.db word@2:0:3 --rollouts 50 --json"),
+)
+@click.argument("run", type=RUN)
+@click.argument("problem")
+@click.option("--method", default=None, help="The trace of this method (default: the first).")
+@click.option("-n", "--rollouts", type=click.IntRange(1), default=50, show_default=True, help="From each sentence.")
+@click.option("-m", "--model", default=None, help="Who draws them (default: the run's model).")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def anchors(
+    run: Path, problem: str, method: str | None, rollouts: int, model: str | None, seed: int, as_json: bool
+) -> None:
+    """Find the sentences of a trace that decide its answer, by resampling each, and keep that in the run."""
+    from clew.lab.anchor_run import anchored
+    from clew.lab.stored_trace import stored_trace
+    from clew.terminal import anchors_table, counted
+
+    stored = stored_trace(run, problem, method)
+    with counted(to_stderr(), "rollouts") as progress:
+        found = anchored(run, stored, rollouts=rollouts, model=model, seed=seed, progress=progress)
+    if as_json:
+        print_json(found)
+        return
+    to_stdout().print(anchors_table(found))
+    click.echo(f"kept in {run}: `clew view {run}` colours the text by it")
 
 
 def _graded(grade: float | None) -> str:

@@ -1,8 +1,8 @@
-"""What the command line draws: progress, trees, tables."""
+"""What the command line draws: progress and tables (trees: `terminal_tree`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,20 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree as RichTree
 
 from clew.problem import Status
 from clew.result import Proposal, Result
 from clew.runner import Cell
-from clew.tree import Finish, Node, Origin
-
-_FINISH_STYLE = {
-    Finish.STEP: "",
-    Finish.END: "green",
-    Finish.STOP: "green",
-    Finish.LENGTH: "yellow",
-    Finish.CANCELLED: "red",
-}
+from clew.viewer.palette import on_scale
 
 
 class RunProgress:
@@ -87,48 +78,45 @@ def usage_table(result: Result) -> Table:
     return table
 
 
-def solution_tree(result: Result, *, width: int = 100) -> RichTree:
-    """The tree of one search; the path to the answer is marked with a star."""
-    best = {n.id for n in result.answer.node.ancestors()} if result.answer.node else set()
-    roots = result.tree.roots
-    top = RichTree(Text(f"{result.problem.id} · {result.method} · seed {result.seed}", style="bold"))
+def anchors_table(found: dict[str, Any]) -> Table:
+    """The sentences of a trace with what each does to its answer; the decisive one is bold."""
+    values = [s["counterfactual"] for s in found["sentences"] if s["counterfactual"] is not None]
+    table = Table(
+        header_style="dim",
+        box=None,
+        title=Text(f"{found['problem']} · {found['method']} · answer {_short(found['answer'])}"),
+        caption=Text(
+            f"{found['rollouts']} rollouts from each place, {found['tokens']:,} tokens; – says too few differ"
+        ),
+    )
+    for column in ("", "importance", "p", "advantage", "differ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("sentence")
+    for i, s in enumerate(found["sentences"]):
+        value = s["counterfactual"]
+        style = "" if value is None else on_scale(value, 0.0, max(values))
+        table.add_row(
+            str(i),
+            Text(_number(value, "{:.2f}"), style),
+            _number(s["p"], "{:.3f}"),
+            _number(s["advantage"], "{:+.2f}"),
+            f"{s['different']}/{found['rollouts']}",
+            Text(s["sentence"], "bold" if i == found["decisive"] else ""),
+        )
+    return table
 
-    def add(branch: RichTree, node: Node) -> None:
-        # A chain without choices is one entry: a tree is read by its forks.
-        chain = [node]
-        while len(chain[-1].children) == 1:
-            chain.append(chain[-1].children[0])
-        twig = branch.add(_line(chain, best, width))
-        for child in chain[-1].children:
-            add(twig, child)
 
-    for root in roots:
-        add(top, root)
-    return top
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
 
 
-def _line(chain: list[Node], best: set[int], width: int) -> Text:
-    last = chain[-1]
-    text = " ".join("".join(n.segment.text for n in chain).split())
-    if len(text) > width:
-        text = text[: width // 2 - 1] + " … " + text[-(width // 2 - 2) :]
-    line = Text()
-    if last.id in best:
-        line.append("★ ", style="bold yellow")
-    line.append(f"{chain[0].id}" if len(chain) == 1 else f"{chain[0].id}–{last.id}", style="dim")
-    tokens = sum(len(n.segment) for n in chain)
-    line.append(f" {tokens}t ", style="dim")
-    if chain[0].origin is Origin.PROMPT:
-        line.append(text, style="dim")
-    else:
-        line.append(text, style="bold" if last.id in best else "")
-    if last.finished:
-        line.append(f"  {last.finish}", style=_FINISH_STYLE[last.finish])
-    for name, value in last.scores.items():
-        line.append(f"  {name} {value:.3g}", style="cyan")
-    if last.label:
-        line.append(f"  ({last.label})", style="dim")
-    return line
+@contextmanager
+def counted(console: Console, what: str) -> Iterator[Callable[[int, int, int], None]]:
+    """A live line that counts: it is told how many are done, how many there are, and the tokens spent."""
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None, note="")
+        yield lambda done, total, tokens: progress.update(bar, completed=done, total=total, note=f"{tokens:,} tokens")
 
 
 def results_table(results: list[Result]) -> Table:

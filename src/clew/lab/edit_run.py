@@ -1,64 +1,79 @@
-"""What `clew edit` does: a trace of a run, changed, and gone on with by a model."""
+"""What `clew edit` does: a trace of a run, changed, and gone on with by a model; kept as a run of its own, if asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clew.analysis.editing import Action, edit
-from clew.analysis.trace import Trace, traces_of
-from clew.api import get_model, run_in_background, stored_problems
-from clew.errors import UsageError
-from clew.sampling import Sampling
-from clew.search import GENERATE, Search
-from clew.store import IMPORTED, Store
-
-
-def trace_in(run: Path, problem: str, method: str | None) -> tuple[Trace, str | None, Sampling, Mapping[str, Any]]:
-    """The first trace of a problem in a run, the spec of the model that wrote it (None where it is imported), the run's
-    sampling settings and the model's options.
-
-    Raises StoreError for an unreadable run, UsageError where there is no such trace.
-    """
-    with Store.open(run) as store:
-        plan = store.plan
-        for result in store.results(stored_problems(store), problem=problem, method=method):
-            wrote = next((m for m, purpose in result.usage.parts if purpose == GENERATE), "")
-            for trace in traces_of(result, wrote):
-                spec = None if plan.task == IMPORTED else plan.models[GENERATE]
-                return trace, spec, Sampling(**plan.sampling), plan.model_options
-    raise UsageError(f"{run} has no trace of {problem!r}", f"`clew show {run}` lists its problems")
+from clew.analysis.trace import Trace
+from clew.api import run_in_background
+from clew.lab.stored_trace import StoredTrace
+from clew.problem import Status
+from clew.result import Result
+from clew.runner import grade
+from clew.search import GENERATE
+from clew.store import Store
 
 
 def edited(
-    trace: Trace,
-    model: str | None,
-    options: Mapping[str, Any],
-    step: int,
-    action: Action,
-    text: str,
-    *,
-    n: int,
-    seed: int,
-    sampling: Sampling,
-) -> dict[str, Any]:
-    """The answer before, and the `n` solutions after the change, as plain data.
+    stored: StoredTrace, step: int, action: Action, text: str, *, model: str | None = None, n: int, seed: int
+) -> tuple[Result, list[Trace]]:
+    """The change as a finished search (the `n` solutions vote), and each of its solutions.
+
+    model: who goes on; the run's own by default.
 
     Raises UsageError for what cannot be done as asked, ModelError when the model failed.
     """
-    if model is None:
-        raise UsageError("nobody can go on with an imported trace", "Name a model by --model")
-    search = Search(trace.problem, {GENERATE: get_model(model, options)}, seed=seed, sampling=sampling)
-    leaves = run_in_background(edit(search, trace, step, action, text, n=n))
-    after = [Trace(trace.problem, leaf) for leaf in leaves]
+    search = stored.search(model, seed)
+    leaves = run_in_background(edit(search, stored.trace, step, action, text, n=n))
+    search.propose(search.pick(leaves))
+    answer = search.proposals[-1].answer
+    if answer.value is None:
+        answer = replace(answer, status=Status.ABSTAINED)
+    problem = stored.trace.problem
+    result = Result(
+        problem=problem,
+        method=f"edit?step={step}&action={action}",
+        seed=seed,
+        budget=stored.plan.budget,
+        answer=answer,
+        grade=grade(problem, answer),
+        usage=search.ledger.usage,
+        tree=search.tree,
+        proposals=search.proposals,
+        samples=tuple(leaf.id for leaf in leaves),
+        cost=search.model.cost,
+    )
+    return result, [Trace(problem, leaf, search.model.name, result.method, seed) for leaf in leaves]
+
+
+def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> None:
+    """A run file with the search as it was and the changed one, to look at side by side.
+
+    Raises StoreError when the file exists or cannot be written.
+    """
+    plan = replace(
+        stored.plan,
+        models=stored.plan.models if model is None else {**stored.plan.models, GENERATE: model},
+        methods=(stored.result.method, result.method),
+        seeds=tuple(dict.fromkeys((stored.result.seed, result.seed))),
+    )
+    with Store.create(out, plan, [stored.result.problem]) as store:
+        store.keep(stored.result)
+        store.keep(result)
+
+
+def told(stored: StoredTrace, result: Result, after: list[Trace], step: int, action: Action) -> dict[str, Any]:
+    """The answer before, and the solutions after the change, as plain data."""
     return {
-        "problem": trace.problem.id,
+        "problem": stored.trace.problem.id,
         "step": step,
         "action": action,
-        "before": _told(trace),
+        "before": _told(stored.trace),
         "after": [_told(t) for t in after],
-        "tokens": search.ledger.usage.total.tokens,
+        "tokens": result.usage.total.tokens,
     }
 
 

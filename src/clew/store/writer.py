@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clew.budget import Usage
 from clew.errors import StoreError
 from clew.problem import Problem
 from clew.result import Result
@@ -126,6 +127,36 @@ class Store(Reader):
                         pack(n.segment),
                     )
                     for n in result.tree.nodes
+                ),
+            )
+
+    def keep_anchors(
+        self,
+        result: Result,
+        node: int,
+        model: str,
+        rollouts: int,
+        usage: Usage,
+        sentences: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Keep the thought anchors of the solution that ends at `node` of a kept search, in the place of earlier ones.
+
+        sentences: in order, each with `start`, `end` (characters of the solution) and the fields of `Anchor`.
+        """
+        with self._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "INSERT OR REPLACE INTO anchors SELECT id, ?, ?, ?, ?, ? FROM results WHERE problem = ? AND method = ?"
+                " AND seed = ?",
+                (
+                    node,
+                    model,
+                    rollouts,
+                    json.dumps(usage.as_dict()),
+                    json.dumps(list(sentences), ensure_ascii=False),
+                    result.problem.id,
+                    result.method,
+                    result.seed,
                 ),
             )
 

@@ -118,7 +118,7 @@ class SearchPages:
                 break
             *plain, text, said, stats = row
             last, origin, finish = row[0], row[3], row[4]
-            plain[6] = fate(shape, last, finish, plain[6], self.status)
+            plain[6] = self._fate(last, finish, plain[6])
             arrays = unpack(stats)
             means = [None if origin == Origin.PROMPT else _mean(arrays.get(name)) for name in ("entropy", "logprob")]
             values = (*plain, *means, tags(origin, text), text[:_BEGINNING], len(text))
@@ -160,7 +160,7 @@ class SearchPages:
             "scores": finite(json.loads(scores)),
             "label": label,
             "finish": finish,
-            "fate": fate(self.shape, number, finish, said, self.status),
+            "fate": self._fate(number, finish, said),
             "origin": origin,
             "exact": bool(exact),
             "behaviours": tags(origin, text),
@@ -195,6 +195,11 @@ class SearchPages:
         parts = json.loads(usage)["parts"]
         spend = {f"{p['purpose']}/{p['model']}": {k: v for k, v in p.items() if k not in _KEYS} for p in parts}
         return {"proposals": proposals, "spend": spend}
+
+    def _fate(self, node: int, finish: str, said: str) -> str:
+        shape = self.shape
+        best, leaf, rewound = (bool(known[node]) for known in (shape.on_best, shape.leaf, shape.rewound))
+        return fate(said, finish, self.status, best=best, leaf=leaf, rewound=rewound)
 
     def _has_entropy(self) -> bool:
         rows = self._db.execute(

@@ -70,14 +70,18 @@ def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Sha
     return Shape(parents, depth, leaf, rewound, tuple(best), on_best, tuple(names), distinct, most_tokens, most_born)
 
 
-def fate(shape: Shape, node: int, finish: str, said: str, status: str) -> str:
-    """Why nobody went on from a node: what the method says, else what can be seen; '' where there is nothing to say."""
-    if said or shape.on_best[node]:
+def fate(said: str, finish: str, status: str, *, best: bool, leaf: bool, rewound: bool) -> str:
+    """Why nobody went on from a node: what the method says, else what can be seen; '' where there is nothing to say.
+
+    status: of the search's answer. best: whether the answer goes through it. leaf: whether nothing follows. rewound:
+    whether another node repeats its beginning.
+    """
+    if said or best:
         return said
     if finish == Finish.CANCELLED:
         return "cut by the budget" if status == Status.EXHAUSTED else "given up"
     if finish == Finish.LENGTH:
         return "truncated"
-    if shape.rewound[node]:
+    if rewound:
         return "rewound"
-    return "left" if shape.leaf[node] and finish == Finish.STEP else ""
+    return "left" if leaf and finish == Finish.STEP else ""

@@ -1,0 +1,27 @@
+"""The colours that the page and the terminal share: `palette.json`, which the page's build reads too."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def palette() -> dict[str, Any]:
+    """The colours for the terminal's background, which is taken to be dark unless COLORFGBG says otherwise."""
+    themes: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("palette.json").read_text(encoding="utf-8"))
+    ground = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return themes["light" if ground in ("7", "15") else "dark"]
+
+
+def on_scale(value: float, low: float, high: float) -> str:
+    """The colour of a value between the least and the greatest there are; the muted one for what is no number."""
+    colours: list[str] = palette()["scale"]
+    if not math.isfinite(value):
+        return str(palette()["muted"])
+    share = (value - low) / (high - low) if high > low else 1.0
+    return colours[round(min(max(share, 0.0), 1.0) * (len(colours) - 1))]
