@@ -62,9 +62,12 @@ class Anchored:
         if node not in self.places:
             return None
         found: list[float | None] = []
-        for start in offsets[inside].tolist():
-            rest = text[start : start + 64]
-            at = self.places[node] + start + len(rest) - len(rest.lstrip())
+        ends = np.append(offsets[1:], len(text))
+        for start, end in zip(offsets[inside].tolist(), ends[inside].tolist(), strict=True):
+            piece = text[start:end]
+            said = piece.lstrip()
+            # A token of white space alone stands where it begins.
+            at = self.places[node] + start + (len(piece) - len(said) if said else 0)
             i = int(np.searchsorted(self.starts, at, "right")) - 1
             found.append(self.importances[i] if i >= 0 and at < self.ends[i] else None)
         return found
