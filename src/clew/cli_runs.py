@@ -198,33 +198,35 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
 def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
     """List a run's searches, or show the trees of one problem with the path to the answer marked."""
-    results = [r for r in _stored(run, problem) if method is None or r.method == method]
-    if problem is not None and not results:
-        raise UsageError(f"{run} has no search for {problem!r}", f"`clew show {run}` lists them")
-    if as_json:
-        for result in results:
-            print_json(_result_data(result))
-        return
+    from clew.api import stored_problems
+    from clew.store import Reader
     from clew.terminal import results_table, usage_table
     from clew.terminal_tree import solution_tree
 
     console = to_stdout()
-    if problem is None:
-        console.print(results_table(results))
+    with Reader.open(run) as store:
+        results = store.results(stored_problems(store), problem=problem, method=method)
+        several_seeds = len(store.plan.seeds) > 1
+        # A whole run may be greater than the memory: its searches are shown one at a time.
+        if problem is None and as_json:
+            for result in results:
+                print_json(_result_data(result))
+            return
+        if problem is None:
+            console.print(results_table(results, several_seeds=several_seeds))
+            return
+        found = list(results)
+    if not found:
+        raise UsageError(f"{run} has no search for {problem!r}", f"`clew show {run}` lists them")
+    if as_json:
+        for result in found:
+            print_json(_result_data(result))
         return
-    console.print(results[0].problem.question, style="italic", markup=False)
-    for result in results:
+    console.print(found[0].problem.question, style="italic", markup=False, highlight=False)
+    for result in found:
         console.print(solution_tree(result, width=max(60, console.width - 40)))
         console.print(usage_table(result))
-    console.print(results_table(results))
-
-
-def _stored(run: Path, problem: str | None = None) -> list[Result]:
-    from clew.api import stored_problems
-    from clew.store import Store
-
-    with Store.open(run) as store:
-        return list(store.results(stored_problems(store), problem=problem))
+    console.print(results_table(found, several_seeds=several_seeds))
 
 
 @click.command(

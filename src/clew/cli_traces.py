@@ -204,7 +204,7 @@ def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
     if form not in FORMATS:
         return export_tables(run, form, folder)
     from clew.api import stored_problems
-    from clew.store import Store
+    from clew.store import Reader
 
-    with Store.open(run) as store:
+    with Reader.open(run) as store:
         return export_traces(store, stored_problems(store), form, folder)

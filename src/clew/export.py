@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from clew.errors import StoreError, UsageError
-from clew.store import Store
+from clew.store import Reader
 
 TABLES = ("problems", "results", "proposals", "nodes")
 _BATCH = 2000
@@ -19,7 +19,7 @@ def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
     when Parquet is asked for without pyarrow.
     """
     counts = {}
-    with Store.open(run) as store:
+    with Reader.open(run) as store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for table in TABLES:
@@ -34,7 +34,7 @@ def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
     return counts
 
 
-def _jsonl(store: Store, table: str, path: Path) -> int:
+def _jsonl(store: Reader, table: str, path: Path) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for row in store.rows(table):
@@ -43,7 +43,7 @@ def _jsonl(store: Store, table: str, path: Path) -> int:
     return count
 
 
-def _parquet(store: Store, table: str, path: Path) -> int:
+def _parquet(store: Reader, table: str, path: Path) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -119,11 +119,10 @@ def counted(console: Console, what: str) -> Iterator[Callable[[int, int, int], N
         yield lambda done, total, tokens: progress.update(bar, completed=done, total=total, note=f"{tokens:,} tokens")
 
 
-def results_table(results: list[Result]) -> Table:
+def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
     """One line a search. The seed is shown where there are several, the status where it is not `answered`."""
-    seeds = len({r.seed for r in results}) > 1
     table = Table(header_style="dim", box=None)
-    for column in ("problem", "method", *(("seed",) if seeds else ())):
+    for column in ("problem", "method", *(("seed",) if several_seeds else ())):
         table.add_column(column, no_wrap=True)
     table.add_column("answer", overflow="ellipsis", no_wrap=True)
     table.add_column("reference", overflow="ellipsis", no_wrap=True)
@@ -133,7 +132,7 @@ def results_table(results: list[Result]) -> Table:
         table.add_row(
             escape(r.problem.id),
             escape(r.method),
-            *((str(r.seed),) if seeds else ()),
+            *((str(r.seed),) if several_seeds else ()),
             _answer(r),
             escape(_short(r.problem.reference)),
             f"{r.usage.total.tokens:,}",

@@ -16,7 +16,7 @@ from clew.api import stored_problems
 from clew.lab.stats import clustered
 from clew.result import Result
 from clew.search import GENERATE
-from clew.store import Store
+from clew.store import Reader
 
 LENGTH = "right_is_longer"
 """Of pairs of a right and a wrong trace of one problem: the share in which the right one is longer, minus shorter."""
@@ -88,7 +88,7 @@ def _of_run(path: Path) -> Iterator[Measured]:
 
 
 def _by_method(path: Path) -> Iterator[tuple[str, list[Result]]]:
-    with Store.open(path) as store:
+    with Reader.open(path) as store:
         plan, problems = store.plan, stored_problems(store)
         for method in plan.methods:
             yield method, [r for r in store.results(problems, method=method) if not r.error]

@@ -12,12 +12,12 @@ from clew.analysis.io.otel import spans_of
 from clew.errors import StoreError
 from clew.problem import Problem
 from clew.search import GENERATE
-from clew.store import Store
+from clew.store import Reader
 
 FORMATS = ("inspect", "otel")
 
 
-def export_traces(store: Store, problems: Sequence[Problem], form: str, folder: Path) -> dict[str, int]:
+def export_traces(store: Reader, problems: Sequence[Problem], form: str, folder: Path) -> dict[str, int]:
     """Write a run to `folder`; path → number of searches.
 
     `inspect`: a log for each method, `METHOD.eval`. `otel`: OTLP/JSON, `spans.jsonl`, a search a line.
@@ -30,7 +30,7 @@ def export_traces(store: Store, problems: Sequence[Problem], form: str, folder: 
         raise StoreError(f"{folder} cannot be written ({error.strerror})", "Name another folder by --out") from error
 
 
-def _inspect(store: Store, problems: Sequence[Problem], folder: Path) -> dict[str, int]:
+def _inspect(store: Reader, problems: Sequence[Problem], folder: Path) -> dict[str, int]:
     plan, counts = store.plan, {}
     for method in plan.methods:
         results = [r for r in store.results(problems) if r.method == method]
@@ -42,7 +42,7 @@ def _inspect(store: Store, problems: Sequence[Problem], folder: Path) -> dict[st
     return counts
 
 
-def _otel(store: Store, problems: Sequence[Problem], folder: Path) -> dict[str, int]:
+def _otel(store: Reader, problems: Sequence[Problem], folder: Path) -> dict[str, int]:
     path, count = folder / "spans.jsonl", 0
     model, created = store.plan.models[GENERATE], store.created
 
