@@ -88,6 +88,27 @@ def test_pruning_pays_where_failed_branches_mislead(clean: float, biased: float,
     assert (wanted > plain + 0.2) is gains
 
 
+def test_what_the_verifier_passes_is_left_alone() -> None:
+    """The chance is that of drawing only the failed ends again that are wrong; the paper prunes no others."""
+
+    def rate(**changes: object) -> float:
+        model = misled(0.4, 0.6)
+        runs = []
+        for seed in range(150):
+            given = search(model, seed=seed, extract=extractor("number"), max_tokens=300, **changes)
+            runs.append(run(failed_step_pruning(given)).value == "12")
+            redone = {n.path()[0].id for n in given.tree.nodes if n.label == "pruned"}
+            if given.tree.nodes[1].solution.endswith("12") and changes:
+                assert not redone
+        return float(np.mean(runs))
+
+    # Clean ends stay as they are (0.4); a failed one is right with 0.6, else drawn again from all of them.
+    once = 0.5 * 0.4 + 0.5 * 0.6
+    wanted = 0.5 * 0.4 + 0.5 * (0.6 + 0.4 * (0.5 * 0.4 + 0.5 * (0.6 + 0.4 * once)))
+    assert abs(rate(verifier=lambda value: float(value == "12")) - wanted) < 3.3 * 0.5 / np.sqrt(150)
+    assert rate() < wanted
+
+
 def test_what_stays_is_shared_and_what_lies_apart_is_inserted() -> None:
     def replies(messages: tuple[Message, ...], text: str) -> str:
         return SETUP + STAYS + "#### 4" if text.startswith(SETUP + STAYS) else SETUP + FAILED + AGAIN + "#### 3"

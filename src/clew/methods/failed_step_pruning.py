@@ -48,15 +48,17 @@ def _worked_out(step: str) -> str:
     needs={"text", "continue"},
     proof="tests/methods/test_failed_step_pruning.py",
     departs="The paper removes the first or the last failed branch of traces that are known to be wrong; here all of "
-    "them go, from any trace. The reasoning graph is drawn by rules, not by a large model.",
+    "them go, from any trace but one that the task's verifier passes. The reasoning graph is drawn by rules, not by a "
+    "large model.",
 )
 async def failed_step_pruning(
     search: Search, *, n: int = 1, rounds: int = 2, temperature: float | None = None
 ) -> Answer:
     """Write n solutions; cut what each of them abandoned and all after the last of it, and write on from there; vote.
 
-    Failed branches bias what is written after them, the paper finds. rounds: how often one solution is
-    pruned; it is left alone as soon as it gives nothing up. One that then states no answer stays as it was before.
+    Failed branches bias what is written after them, the paper finds. rounds: how often one solution is pruned; it is
+    left alone as soon as it gives nothing up, or the task's verifier passes it. One that then states no answer stays as
+    it was before.
     """
     at_least(n=n)
     sampling = search.at(temperature)
@@ -72,10 +74,10 @@ async def failed_step_pruning(
 
 
 async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
-    """Another end of the solution, after what it gave up is cut; the solution itself where it gave nothing up."""
+    """Another end of the solution, after what it gave up is cut; the solution itself where there is no need."""
     text = leaf.solution
     found = cleaned(text, search.problem.question)
-    if found is None:
+    if found is None or await _passes(search, leaf):
         return leaf
     begins, rest = found
     node = search.rewind(leaf, chars=len(text) - begins)
@@ -85,3 +87,7 @@ async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
     leave([leaf], "has failed branches")
     (grown,) = await search.extend(node, sampling=sampling, label="pruned")
     return grown
+
+
+async def _passes(search: Search, leaf: Node) -> bool:
+    return search.problem.verifier is not None and await search.score([leaf], "verifier") == [1.0]
