@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { exported, get } from "./api/get";
-import { loadTables, newTables, type Tables } from "./api/tables";
+import { loadTables } from "./api/load";
+import { newTables, type Tables } from "./api/tables";
 import type { Run } from "./api/types";
 import { ProblemsPage } from "./list/page";
 import { switchTheme, useTheme } from "./palette";

@@ -1,6 +1,5 @@
-// The lists of a run, as rows, loaded page by page and kept.
+// The lists of a run, as rows.
 
-import { get } from "./get";
 import type { ProblemColumns, ResultColumns, Run, Status } from "./types";
 
 export interface Search {
@@ -77,26 +76,6 @@ export function addResults(tables: Tables, page: ResultColumns): void {
     tables.searches.set(id, search);
     tables.byNumber.get(search.problem)?.searches.push(search);
   });
-}
-
-/** Loads both lists; `step` is told after each page. Problems come first, because searches are hung on them. */
-export async function loadTables(run: Run, step: (tables: Tables) => void): Promise<Tables> {
-  const tables = newTables(run);
-  for (let after: number | null = -1; after !== null; ) {
-    const page: ProblemColumns = await get(`runs/${run.index}/problems?after=${after}`);
-    addProblems(tables, page);
-    after = page.next;
-  }
-  step(tables);
-  for (let after: number | null = -1; after !== null; ) {
-    const page: ResultColumns = await get(`runs/${run.index}/results?after=${after}`);
-    addResults(tables, page);
-    after = page.next;
-    step(tables);
-  }
-  for (const problem of tables.problems) problem.searches.sort((a, b) => a.method - b.method || a.seed - b.seed);
-  tables.complete = true;
-  return tables;
 }
 
 /** The problem beside this search's (step +1 or -1), and there the search of the same method and seed, or the nearest. */

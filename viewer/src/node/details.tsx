@@ -1,11 +1,11 @@
 // What is known of the selected (or pointed at) node.
 
+import type { Proposal } from "../api/types";
 import type { SearchData } from "../search/data";
 import { probability, short, whole } from "../text/number";
 import { line } from "../text/visible";
-import { Shown } from "../ui/bits";
+import { Line, Shown } from "../ui/bits";
 import { Behaviour } from "../reader/block";
-import { held } from "../timeline/flips";
 import { why } from "../tree/why";
 
 const ENDED: Record<string, string> = {
@@ -26,7 +26,7 @@ export function Details({ data, node, pick, read }: Props) {
   const answer = tree.place(detail.node);
   const said = why(tree, place, answer);
   const parent = tree.parent[place]!;
-  const proposed = held(data.timeline?.proposals ?? [], "tokens", 0).filter((p) => p.node === tree.id[place]);
+  const proposals = (data.timeline?.proposals ?? []).filter((p) => p.node === tree.id[place]);
   const facts: [string, string][] = [
     ["tokens", whole(tree.tokens[place])],
     ["born after", `${whole(tree.born[place])} tokens`],
@@ -44,12 +44,7 @@ export function Details({ data, node, pick, read }: Props) {
       </h3>
       {tree.label[place] && <p class="quiet">{line(tree.label[place]!, 120)}</p>}
       {said && <p class="why">{said}</p>}
-      {proposed.map(({ value, right, from, to }) => (
-        <p class="why">
-          Proposed {value === null ? "no answer" : <b>{line(value, 80)}</b>} after {whole(from)} tokens
-          {to > from && `, held up to ${whole(to)}`}{right === null ? "" : right ? ": right" : ": wrong"}.
-        </p>
-      ))}
+      {proposals.length > 0 && <Proposed proposals={proposals} />}
       <dl class="facts">{facts.map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>
       <Scores data={data} place={place} />
       {tree.behaviours[place]!.length > 0 && <p class="chips">{tree.behaviours[place]!.map((name) => <Behaviour name={name} />)}</p>}
@@ -67,6 +62,18 @@ export function Details({ data, node, pick, read }: Props) {
         )}
       </p>
     </>
+  );
+}
+
+/** One sentence for all proposals of one node: they say the same. */
+function Proposed({ proposals }: { proposals: Proposal[] }) {
+  const [first, last] = [proposals[0]!, proposals.at(-1)!];
+  return (
+    <p class="why">
+      Proposed {first.value === null ? "no answer" : <b><Line text={first.value} limit={80} /></b>} after {whole(first.tokens)} tokens
+      {proposals.length > 1 && `, ${proposals.length} times, last after ${whole(last.tokens)}`}
+      {first.right === null ? "" : first.right ? ": right" : ": wrong"}.
+    </p>
   );
 }
 

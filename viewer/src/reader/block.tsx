@@ -4,13 +4,15 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api/get";
 import type { NodePage } from "../api/types";
 import type { SearchData } from "../search/data";
-import { short, whole } from "../text/number";
+import { short, whole as count } from "../text/number";
 import { Trouble } from "../ui/bits";
 import { learn, type Tint } from "./tokens";
 import { PageText } from "./text";
 
 const LINE = 21;
 const PER_LINE = 90;
+/** Lines of a prompt that are shown of themselves. */
+const FOLD = 8;
 
 /** Whether the element is near what is in sight. */
 function useNear(root: Element | null): [{ current: HTMLElement | null }, boolean] {
@@ -41,6 +43,7 @@ export function Block({ data, id, tint, root, current, pick, keep }: BlockProps)
   const [pages, setPages] = useState<NodePage[]>([]);
   const [error, setError] = useState<unknown>(null);
   const [ref, near] = useNear(root);
+  const [whole, setWhole] = useState(false);
   const asking = useRef(false);
   const next = pages.length ? pages.at(-1)!.next : 0;
   const more = async () => {
@@ -61,6 +64,8 @@ export function Block({ data, id, tint, root, current, pick, keep }: BlockProps)
   }, [near]);
   const origin = pages[0]?.origin ?? (place === undefined ? "sampled" : tree.origin[place]!);
   const scores = place === undefined ? [] : [...tree.scores.keys()].map((n) => [n, tree.score(n, place)] as const).filter(([, v]) => v !== null);
+  // A long prompt would push what the model wrote out of sight: of it only the end is shown, where the question is.
+  const folds = origin === "prompt" && (pages[0]?.text.split("\n").length ?? 0) > FOLD;
   const rows = place === undefined ? 1 : Math.min(400, Math.ceil(tree.chars[place]! / PER_LINE));
   return (
     <section
@@ -73,13 +78,16 @@ export function Block({ data, id, tint, root, current, pick, keep }: BlockProps)
         {place !== undefined && (
           <>
             <span class="quiet">{tree.label[place]}</span>
-            <span class="quiet">{whole(tree.tokens[place])} t{tree.finish[place] !== "step" && ` · ${tree.finish[place]}`}</span>
+            <span class="quiet">{count(tree.tokens[place])} t{tree.finish[place] !== "step" && ` · ${tree.finish[place]}`}</span>
             {scores.map(([name, value]) => <span class="quiet">{name} {short(value)}</span>)}
             {tree.behaviours[place]!.map((name) => <Behaviour name={name} />)}
           </>
         )}
+        {folds && (
+          <button class="link" aria-expanded={whole} onClick={() => setWhole(!whole)}>{whole ? "show its end only" : "show the whole prompt"}</button>
+        )}
       </header>
-      <div class="block-text" style={pages.length ? undefined : { minHeight: `${rows * LINE}px` }}>
+      <div class={folds && !whole ? "block-text folded" : "block-text"} style={pages.length ? undefined : { minHeight: `${rows * LINE}px` }}>
         {error !== null && <Trouble error={error} />}
         {pages.map((page) => <LazyPage page={page} tint={tint} root={root} key={page.from} />)}
         {pages.length > 0 && next !== null && <Sentinel root={root} seen={() => void more()} key={next} />}

@@ -6,7 +6,6 @@ import { colours, useTheme } from "../palette";
 import type { SearchData } from "../search/data";
 import { AxisLeft } from "./axis";
 
-const HEIGHT = 190;
 const TOP = 26;
 
 interface Props {
@@ -21,12 +20,13 @@ export function Births({ data, x, width, pick }: Props) {
   const theme = useTheme();
   const { tree } = data;
   const depth = useMemo(() => tree.depth.reduce((a, b) => Math.max(a, b), 1), [tree.length]);
-  const y = scaleLinear([0, depth], [HEIGHT - 12, TOP]);
+  const height = Math.min(190, 60 + 24 * depth);
+  const y = scaleLinear([0, depth], [height - 12, TOP]);
   useEffect(() => {
     const canvas = ref.current!;
     const ratio = devicePixelRatio || 1;
     canvas.width = width * ratio;
-    canvas.height = HEIGHT * ratio;
+    canvas.height = height * ratio;
     const context = canvas.getContext("2d")!;
     context.scale(ratio, ratio);
     const c = colours();
@@ -55,12 +55,12 @@ export function Births({ data, x, width, pick }: Props) {
   return (
     <section>
       <h3>Nodes as they were made <small>height: depth in the tree; <b class="best">best path</b></small></h3>
-      <div class="births" style={{ height: `${HEIGHT}px` }}>
-        <svg class="chart" width={width} height={HEIGHT} aria-hidden="true">
+      <div class="births" style={{ height: `${height}px` }}>
+        <svg class="chart" width={width} height={height} aria-hidden="true">
           <AxisLeft scale={y} x={52} right={width - 16} label="" ticks={4} whole />
         </svg>
         <canvas
-          ref={ref} onClick={press} role="img" style={{ width: `${width}px`, height: `${HEIGHT}px` }}
+          ref={ref} onClick={press} role="img" style={{ width: `${width}px`, height: `${height}px` }}
           aria-label={`${tree.length} nodes over the tokens spent, to a depth of ${depth}`}
         />
       </div>
