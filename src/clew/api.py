@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -276,12 +276,22 @@ async def aexecute(job: Job, store: Store, watcher: runner.Watcher | None = None
     )
 
 
-def compared(store: Reader) -> Comparison:
-    """The comparison of what a run file holds, a search at a time. Raises UsageError where nothing can be compared."""
+def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Comparison:
+    """The comparison of what a run file holds, a search at a time.
+
+    on_search: called after each search is read; it may raise to give the comparison up.
+
+    Raises UsageError where nothing can be compared.
+    """
     from clew.lab.compare import summarise
 
-    results = store.results(stored_problems(store), every_tree=False)
-    return summarise((r for r in results if not r.error), **_drawn(store.plan))
+    def finished() -> Iterator[Result]:
+        for result in store.results(stored_problems(store), every_tree=False):
+            on_search()
+            if not result.error:
+                yield result
+
+    return summarise(finished(), **_drawn(store.plan))
 
 
 def _drawn(plan: runner.Plan) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def view(
     import asyncio
     import json
     import webbrowser
+    from contextlib import closing
 
     from clew.viewer.export import export, page_files
     from clew.viewer.pages import Pages
@@ -40,7 +41,9 @@ def view(
     if problems and out is None:
         raise UsageError("problems are chosen for an export", "Give --export FILE.html too")
     if out is not None:
-        count, size = export(runs, out, problems), out.stat().st_size
+        with closing(Pages(runs, problems)) as pages:
+            count = export(pages, out)
+        size = out.stat().st_size
         told = {"file": str(out), "answers": count, "bytes": size}
         click.echo(json.dumps(told) if as_json else f"{out}: {size / 1e6:.1f} MB, {count} answers")
         return
@@ -53,8 +56,5 @@ def view(
         if not no_open:
             webbrowser.open(url)
 
-    pages = Pages(runs)
-    try:
+    with closing(Pages(runs)) as pages:
         asyncio.run(serve(pages, port, ready))
-    finally:
-        pages.close()

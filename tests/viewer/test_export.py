@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 import re
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ class Elements(HTMLParser):
             self.found.append((tag, attributes, text + data))
 
 
+def exported(run: Path, out: Path, *problems: str) -> int:
+    """Export a run, or some of its problems; how many answers."""
+    with closing(Pages([run], problems)) as pages:
+        return export(pages, out)
+
+
 def answers(file: Path) -> dict[str, Any]:
     """What an exported file holds, path by path."""
     ((_, _, text),) = [e for e in Elements(file.read_text()).found if e[1].get("id") == "clew-data"]
@@ -48,7 +55,7 @@ def answers(file: Path) -> dict[str, Any]:
 
 def test_an_export_holds_every_answer(tmp_path: Path) -> None:
     run = real_run(tmp_path / "run.db", "self_consistency?n=4", "beam", count=3)
-    count = export([run], tmp_path / "out.html")
+    count = exported(run, tmp_path / "out.html")
     found = answers(tmp_path / "out.html")
     assert len(found) == count
     pages = Pages([run])
@@ -67,7 +74,7 @@ def test_an_export_holds_every_answer(tmp_path: Path) -> None:
 def test_chosen_problems_are_exported_alone(tmp_path: Path) -> None:
     run = real_run(tmp_path / "run.db", "self_consistency?n=2", "greedy", count=4)
     wanted = Pages([run]).answer("runs/0/problems?after=-1")["id"][2]
-    export([run], tmp_path / "out.html", [wanted])
+    exported(run, tmp_path / "out.html", wanted)
     found = answers(tmp_path / "out.html")
     assert found["runs/0/problems?after=-1"]["id"] == [wanted]
     assert found["runs/0/problems?after=-1"]["number"] == [2]
@@ -77,7 +84,7 @@ def test_chosen_problems_are_exported_alone(tmp_path: Path) -> None:
 
 def test_nothing_in_an_export_is_fetched_from_anywhere(tmp_path: Path) -> None:
     run = written(tmp_path / "run.db", [tree_of(HOSTILE)])
-    export([run], tmp_path / "out.html")
+    exported(run, tmp_path / "out.html")
     page = (tmp_path / "out.html").read_text()
     elements = Elements(page).found
     for tag, attributes, _ in elements:
@@ -99,7 +106,7 @@ def test_nothing_in_an_export_is_fetched_from_anywhere(tmp_path: Path) -> None:
 
 def test_hostile_text_cannot_leave_the_data(tmp_path: Path) -> None:
     run = written(tmp_path / "run.db", [tree_of(HOSTILE)])
-    export([run], tmp_path / "out.html")
+    exported(run, tmp_path / "out.html")
     page = (tmp_path / "out.html").read_text()
     assert "owned" not in page and "onerror=alert" not in page
     assert answers(tmp_path / "out.html")["runs/0/results/1/nodes?after=-1"]["text"][1:] == list(HOSTILE)
@@ -122,7 +129,7 @@ def test_the_page_exports_what_the_command_exports(tmp_path: Path) -> None:
         return body
 
     (tmp_path / "page.html").write_bytes(asyncio.run(posted()))
-    export([run], tmp_path / "command.html")
+    exported(run, tmp_path / "command.html")
     mine, theirs = answers(tmp_path / "page.html"), answers(tmp_path / "command.html")
     assert mine.keys() == theirs.keys() and mine["runs/0/results/1"] == theirs["runs/0/results/1"]
 
@@ -132,7 +139,7 @@ def test_an_export_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(exporting, "LARGEST", 1000)
     (tmp_path / "out.html").write_text("what was there before")
     with pytest.raises(UsageError, match="--problem"):
-        export([run], tmp_path / "out.html")
+        exported(run, tmp_path / "out.html")
     assert (tmp_path / "out.html").read_text() == "what was there before"
     assert not list(tmp_path.glob("*.part")) and not list(tmp_path.glob(".*"))
 
@@ -141,5 +148,5 @@ def test_a_page_that_is_not_built_is_said_to_be_missing(tmp_path: Path, monkeypa
     run = written(tmp_path / "run.db", [tree_of(["one"])])
     monkeypatch.setattr(exporting, "STATIC", tmp_path / "nowhere")
     with pytest.raises(UsageError, match="npm"):
-        export([run], tmp_path / "out.html")
+        exported(run, tmp_path / "out.html")
     assert not (tmp_path / "out.html").exists()

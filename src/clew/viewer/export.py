@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,14 @@ def page_files() -> dict[str, Path]:
     return files
 
 
-def export(paths: Sequence[Path], out: Path, problems: Sequence[str] = ()) -> int:
-    """Write the page with all answers about some problems of these runs (all by default); how many answers.
+def export(pages: Pages, out: Path) -> int:
+    """Write the page with all the answers that these pages have; how many.
 
     The file appears whole or not at all, and is never in memory as a whole. Raises UsageError when the page is not
-    built, a problem is unknown, or a browser could not open so much; StoreError where a run cannot be read or the file
-    not be written.
+    built or a browser could not open so much, StoreError where the file cannot be written.
     """
     head, tail = _halves(page_files())
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    pages = Pages(paths, problems)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", encoding="utf-8") as file:
@@ -59,7 +57,6 @@ def export(paths: Sequence[Path], out: Path, problems: Sequence[str] = ()) -> in
     except OSError as error:
         raise StoreError(f"{out} cannot be written ({error.strerror})", "Name another file by --export") from error
     finally:
-        pages.close()
         with suppress(OSError):
             part.unlink()
     return count

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -92,20 +93,23 @@ class RunPages:
             self._reader.close()
             raise
         self._report = Report(path)
+        self._closed = False
         self._version = -1
         self._kept: dict[int, SearchPages] = {}
         self._problems_by_id: dict[str, Problem] | None = None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and give up the comparison that is being made."""
+        self._report.close()
         with self._lock:
+            self._closed = True
             self._reader.close()
 
     def answer(self, asked: Sequence[str], query: dict[str, str]) -> Any:
         """The answer to the part of a path after the run's number."""
         if asked == ["report"]:
             return self._report.answer(self.told()["results"])
-        with self._lock:
+        with self._open():
             match asked:
                 case ["problems"]:
                     return self._problems(_whole(query.get("after", "-1")))
@@ -117,7 +121,7 @@ class RunPages:
 
     def told(self) -> dict[str, Any]:
         """What the run is."""
-        with self._lock:
+        with self._open():
             db = self._reader.db
             (problems,) = db.execute(
                 "SELECT count(*) FROM problems WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1))",
@@ -152,6 +156,13 @@ class RunPages:
         """Whether it has this problem."""
         with self._lock:
             return bool(self._reader.db.execute("SELECT 1 FROM problems WHERE id = ?", (problem,)).fetchone())
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise ClewError(f"{self.path.name} was closed", "Open it again")
+            yield
 
     def _problems(self, after: int) -> dict[str, Any]:
         rows = self._reader.db.execute(

@@ -19,6 +19,11 @@ class Report:
         self._path = path
         self._lock = threading.Lock()
         self._kept: tuple[int, dict[str, Any]] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Give up what is being made."""
+        self._closed = True
 
     def answer(self, results: int) -> dict[str, Any]:
         """The comparison as `clew compare --json` has it, or `error` and `cure`. results: how many searches there are;
@@ -31,6 +36,10 @@ class Report:
     def _made(self) -> dict[str, Any]:
         try:
             with Reader.open(self._path) as reader:
-                return dict(finite(compared(reader).as_dict()))
+                return dict(finite(compared(reader, self._go_on).as_dict()))
         except ClewError as error:
             return {"error": error.cause, "cure": error.cure}
+
+    def _go_on(self) -> None:
+        if self._closed:
+            raise ClewError("the run was closed", "Open it again")

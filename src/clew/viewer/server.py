@@ -7,12 +7,11 @@ resolve to this machine is refused), and the page may load from here alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,6 +87,7 @@ async def serve(pages: Pages, port: int | None, ready: Callable[[str], None]) ->
     async with serving(pages, port) as url:
         ready(url)
         await stop.wait()
+        pages.close()  # what is still being made is given up
 
 
 @web.middleware
@@ -135,12 +135,13 @@ async def _export(request: web.Request) -> web.StreamResponse:
         problems = [str(name) for name in asked["problems"]]
     except (ValueError, TypeError, KeyError):
         raise UsageError("an export is asked for by problems", 'Send {"problems": [ids]}') from None
-    with TemporaryDirectory() as folder:
+    # When the server ends meanwhile, closing these pages ends the export.
+    with TemporaryDirectory() as folder, closing(Pages(request.app[PAGES].paths, problems)) as pages:
         path = Path(folder) / "clew.html"
-        await asyncio.to_thread(export, request.app[PAGES].paths, path, problems)
+        await asyncio.to_thread(export, pages, path)
         response = web.FileResponse(path)
         response.headers["Content-Disposition"] = 'attachment; filename="clew.html"'
-        with contextlib.suppress(ConnectionResetError):
+        with suppress(ConnectionResetError):
             await response.prepare(request)
         return response
 
