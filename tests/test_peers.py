@@ -79,6 +79,15 @@ def test_every_choice_that_came_back_is_counted_and_only_what_was_computed_count
     assert (counts.calls, counts.prompt, counts.prefilled) == (2, 40, 10)
 
 
+def test_calls_that_are_in_flight_together_are_all_counted() -> None:
+    async def scenario() -> Proxy:
+        async with Upstream().running() as upstream, Proxy(upstream.url) as proxy:
+            await asyncio.gather(*(ask(proxy.url, "three", n=3) for _ in range(8)))
+            return proxy
+
+    assert asyncio.run(scenario()).counts.generated == 8 * (1 + 3 + 4)
+
+
 def test_seeds_and_settings_are_given_where_the_client_sends_none() -> None:
     async def scenario() -> list[dict[str, Any]]:
         async with (

@@ -25,21 +25,28 @@ from benchmarks.peers.its_hub import compare
 from benchmarks.peers.matches import MATCHES, played
 from benchmarks.peers.places import REQUIREMENTS, how_to_install, install, installed
 
+RATIO = "its_hub.ratio"
+KEYS = (*(match.key for match in MATCHES), RATIO)
 
-def measured(peers: list[str], quick: bool) -> dict[str, Any]:
-    """All figures, by peer and method; for a peer that is not installed, how to install it."""
+
+def chosen(names: list[str]) -> list[str]:
+    """The keys that were asked for by name or by peer."""
+    return [key for key in KEYS if key in names or key.split(".")[0] in names]
+
+
+def measured(keys: list[str], quick: bool) -> dict[str, Any]:
+    """The figures; for a peer that is not installed, how to install it."""
     found: dict[str, Any] = {}
     for match in MATCHES:
-        if match.peer not in peers:
+        if match.key not in keys:
             continue
-        key = f"{match.peer}.{match.name}"
         if not installed(match.peer):
-            found[key] = how_to_install(match.peer)
+            found[match.key] = how_to_install(match.peer)
             continue
-        print(f"{key} ...", file=sys.stderr, flush=True)
-        found[key] = asyncio.run(played(match, quick))
-    if "its_hub" in peers and not quick:
-        print("its_hub_ratio ...", file=sys.stderr, flush=True)
+        print(f"{match.key} ...", file=sys.stderr, flush=True)
+        found[match.key] = asyncio.run(played(match, quick))
+    if RATIO in keys and not quick:
+        print(f"{RATIO} ...", file=sys.stderr, flush=True)
         found |= compare()
     return found
 
@@ -51,15 +58,16 @@ def main() -> None:
     parser.add_argument("--install", action="store_true", help="make the peers' virtual environments first")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer problems, about a minute a peer")
-    parser.add_argument("--only", default=",".join(REQUIREMENTS), help="peers, separated by commas")
+    parser.add_argument("--only", default=",".join(REQUIREMENTS), help="peers, or peer.method, separated by commas")
     options = parser.parse_args()
-    peers = options.only.split(",")
-    if unknown := set(peers) - set(REQUIREMENTS):
-        parser.error(f"no peer is called {', '.join(sorted(unknown))}: choose from {', '.join(REQUIREMENTS)}")
+    names = options.only.split(",")
+    if unknown := set(names) - {*REQUIREMENTS, *KEYS}:
+        parser.error(f"nothing is called {', '.join(sorted(unknown))}: choose from {', '.join((*REQUIREMENTS, *KEYS))}")
+    keys = chosen(names)
     if options.install:
-        for peer in peers:
+        for peer in dict.fromkeys(key.split(".")[0] for key in keys):
             install(peer)
-    found = measured(peers, options.quick)
+    found = measured(keys, options.quick)
     if options.json:
         print(json.dumps(found))
         return

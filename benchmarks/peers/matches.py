@@ -32,9 +32,9 @@ from clew.search import GENERATE
 from clew.tasks import load_problems
 
 MODEL = "smollm2-135m"
-MAX_TOKENS = 96
+MAX_TOKENS = 64
 SEED = 11
-PARTICLES, VOTES, ANSWERS, SIMULATIONS, PARALLEL = 8, 16, 8, 2, 4
+PARTICLES, VOTES, ANSWERS, SIMULATIONS, PARALLEL, STEPS = 8, 16, 8, 2, 4, 8
 _UNRELATED = (Message("user", "Name a colour."),)
 
 Texts = tuple[float, list[str]]
@@ -58,6 +58,11 @@ class Match:
     quick: int
     play: Callable[[str, Match, Sequence[Problem]], Awaitable[Texts]]
     same_tokens: bool = False
+
+    @property
+    def key(self) -> str:
+        """What the figures are reported under."""
+        return f"{self.peer}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +184,8 @@ def _job(url: str, match: Match, problems: Sequence[Problem], **more: Any) -> di
 
 
 async def _particles(url: str, match: Match, problems: Sequence[Problem]) -> Texts:
-    return await _driven(
-        "its_hub", "particle_filter.py", _job(url, match, problems, particles=PARTICLES, steps=MAX_TOKENS // 12)
-    )
+    job = _job(url, match, problems, particles=PARTICLES, steps=STEPS)
+    return await _driven("its_hub", "particle_filter.py", job)
 
 
 async def _treequest(url: str, match: Match, problems: Sequence[Problem]) -> Texts:
@@ -250,13 +254,13 @@ MATCHES = (
         "particle_filter",
         f"particle_filter?n={PARTICLES}&scorer=step_verifier&potential=odds&target=product&ess=1",
         temperature=1.0,
-        problems=24,
-        quick=8,
+        problems=12,
+        quick=4,
         play=_particles,
     ),
-    Match("optillm", "majority_voting", f"self_consistency?n={VOTES}", 0.8, 20, 4, _optillm),
+    Match("optillm", "majority_voting", f"self_consistency?n={VOTES}", 0.8, 16, 4, _optillm),
     # optillm's MCTS asks for temperature 1 itself.
-    Match("optillm", "mcts", "mcts", 1.0, 12, 2, _optillm, same_tokens=True),
+    Match("optillm", "mcts", "mcts", 1.0, 6, 1, _optillm, same_tokens=True),
     Match(
         "treequest",
         "ab_mcts",

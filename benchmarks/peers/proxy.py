@@ -119,8 +119,10 @@ class Proxy:
         if len(choices) == 1:
             self.counts.generated += usage["completion_tokens"]
         else:
-            # llama-server reports the tokens of one choice only.
-            self.counts.generated += sum(await asyncio.gather(*(self._tokens(choice) for choice in choices)))
+            # llama-server reports the tokens of one choice only. Other calls are counted while this one waits, so the
+            # sum is read after it.
+            tokens = await asyncio.gather(*(self._tokens(choice) for choice in choices))
+            self.counts.generated += sum(tokens)
 
     async def _tokens(self, choice: Mapping[str, Any]) -> int:
         text = choice["message"]["content"] or ""
