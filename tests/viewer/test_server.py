@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -160,18 +160,21 @@ def test_a_client_that_goes_away_does_no_harm(run_file: Path) -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def command(run_file: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+@contextmanager
+def started(run: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """The command on this run, and what it says when it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "clew", "view", str(run_file), "--no-open", "--json"],
+        [sys.executable, "-m", "clew", "view", str(run), "--no-open", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    yield process, json.loads(process.stdout.readline())
-    process.kill()
-    process.wait()
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
 
 
 def clew(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -185,16 +188,32 @@ async def page_of(url: str) -> str:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_ended(
-    command: tuple[subprocess.Popen[str], dict[str, Any]], run_file: Path, how: signal.Signals
-) -> None:
-    process, told = command
-    assert told["runs"] == [str(run_file)] and told["url"].startswith("http://127.0.0.1:")
-    assert "app.js" in asyncio.run(page_of(told["url"]))
-    os.kill(process.pid, how)
-    _, said = process.communicate(timeout=20)
+def test_the_command_serves_until_it_is_ended(run_file: Path, how: signal.Signals) -> None:
+    with started(run_file) as (process, told):
+        assert told["runs"] == [str(run_file)] and told["url"].startswith("http://127.0.0.1:")
+        assert "app.js" in asyncio.run(page_of(told["url"]))
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in said
     assert not run_file.with_name("run.db-shm").exists(), "something is left beside the run file"
+
+
+def test_ending_it_gives_up_what_is_being_made(tmp_path: Path) -> None:
+    run = written(tmp_path / "run.db", [tree_of([f"{i}, so it goes." for i in range(12_000)])])
+    with started(run) as (process, told):
+
+        async def interrupted() -> None:
+            async with aiohttp.ClientSession() as session:
+                export = asyncio.ensure_future(session.post(f"{told['url']}export", json={"problems": []}))
+                async with session.get(f"{told['url']}api/runs/0/results/1") as reply:
+                    assert reply.status == 200  # the export has begun
+                process.send_signal(signal.SIGINT)
+                with pytest.raises(aiohttp.ClientError):
+                    await export
+
+        asyncio.run(interrupted())
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0 and "Traceback" not in said
 
 
 def test_a_mistake_is_one_line(tmp_path: Path, run_file: Path) -> None:
