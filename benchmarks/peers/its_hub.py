@@ -85,7 +85,8 @@ def _rounds(model: LlamaCppModel, problems: list[Problem], url: str) -> dict[str
     job = json.dumps([[{"role": m.role, "content": m.content} for m in p.messages] for p in problems])
     ours, theirs = [], []
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([home("its_hub") / "bin" / "python", "-c", PEER, *arguments], **pipes) as peer:
+    command = [home("its_hub") / "bin" / "python", "-c", PEER, *arguments]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **pipes) as peer:
         assert peer.stdin is not None and peer.stdout is not None
         assert peer.stdout.readline().strip() == "ready"
         for seed in range(ROUNDS + 1):
