@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import BATCH, Weights
 from clew.models.llamacpp.sampler import kernel
@@ -42,7 +44,7 @@ class Bare:
         self.ones = np.ones(BATCH, np.int32)
         self.pointers = (self.sequence.ctypes.data + 4 * np.arange(BATCH)).astype(np.uintp)
         self.batch = lib.llama_batch()
-        arrays = (self.token, self.position, self.ones, self.pointers, self.wanted)
+        arrays: tuple[NDArray[Any], ...] = (self.token, self.position, self.ones, self.pointers, self.wanted)
         for name, array in zip(("token", "pos", "n_seq_id", "seq_id", "logits"), arrays, strict=True):
             setattr(self.batch, name, ctypes.cast(array.ctypes.data, dict(lib.llama_batch._fields_)[name]))
 
@@ -73,7 +75,7 @@ class Bare:
         rows = np.full(branches, base, np.uintp)
         for step in range(length):
             uniform[:] = rng.random(branches)
-            arrays = (rows, rows, *settings, uniform, nothing, ids, stats, none)
+            arrays: tuple[NDArray[Any], ...] = (rows, rows, *settings, uniform, nothing, ids, stats, none)
             sampler.clew_sample(branches, vocab, *(_at(a) for a in arrays), 0, _at(none), _at(none))
             if step < length - 1:
                 self.token[:branches], self.position[:branches] = ids, size + step
@@ -90,5 +92,5 @@ class Bare:
         self.lib.llama_free(self.handle)
 
 
-def _at(array: np.ndarray) -> ctypes.c_void_p:
+def _at(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)

@@ -2,7 +2,14 @@
 
 throughput_ratio_16, _32, _64: tokens a second of that many live branches through `Search.extend`, statistics of all
     tokens included, over those of the bare loop of `benchmarks.bare` in the faster of llama.cpp's two cache modes. Both
-    start from a computed prompt, on the same file with the same threads. Rounds alternate; the median of the ratios.
+    start from a computed prompt, on the same file with the same threads, and draw the same number of tokens a branch
+    with the same kernel, which computes the statistics in the same pass on both sides. Rounds alternate; the median of
+    the ratios. Left out on both sides: the prompt, and the memory for so many branches, made at their first use.
+    Counted on clew's side only: forking the prompt, keeping what the round before has left (every branch ends as a step
+    that can go on, so its cells are kept: a text that has ended would cost less), and all that a search records. There
+    are no delimiters or stop strings to look for, as there are none in the bare loop. Branches that end of their own
+    accord (ended_early_*) leave a smaller batch behind, which lowers clew's rate. With --quick a round is as long as
+    fits into the minute.
 prefill_ratio: tokens computed to prefill, over the distinct tokens of the tree that no model drew, for best-of-16 on a
     prompt of 500 tokens.
 its_hub_ratio: see `benchmarks.peers.its_hub`; only where that peer is installed.
@@ -13,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import statistics
 import time
 from typing import Any
@@ -31,6 +39,8 @@ MODEL = "smollm2-135m"
 BRANCHES = (16, 32, 64)
 STORY = "Tell me a very long story about a kingdom by the sea, its people, its weather and its wars. Leave nothing out."
 TEMPERATURE = 0.8
+LENGTH = 96
+PROBE = 5
 
 
 def story(words: int) -> Problem:
@@ -39,35 +49,44 @@ def story(words: int) -> Problem:
     return Problem("story", (Message("user", STORY + filler),), max_tokens=1024)
 
 
-async def through_search(model: LlamaCppModel, problem: Problem, branches: int, length: int, seed: int) -> float:
-    """Tokens a second of `Search.extend`, the prompt computed before."""
-    search = Search(problem, {GENERATE: model}, Budget(), seed=seed, sampling=Sampling(temperature=TEMPERATURE))
+async def through_search(model: LlamaCppModel, branches: int, length: int, seed: int) -> tuple[float, int]:
+    """Tokens a second of `Search.extend`, the prompt computed before; and how many branches ended early."""
+    search = Search(story(100), {GENERATE: model}, Budget(), seed=seed, sampling=Sampling(temperature=TEMPERATURE))
     await search.extend(search.root, until=tokens(1))
     begin = time.perf_counter()
     nodes = await search.extend(search.root, branches, until=tokens(length))
-    return sum(len(n.segment) for n in nodes) / (time.perf_counter() - begin)
+    rate = sum(len(n.segment) for n in nodes) / (time.perf_counter() - begin)
+    assert all(n.segment.exact and n.segment.certainty is not None for n in nodes)
+    return rate, sum(len(n.segment) < length for n in nodes)
 
 
-def throughput(model: LlamaCppModel, *, rounds: int, length: int) -> dict[str, Any]:
-    """The throughput ratios, and the rates behind them in tokens a second."""
-    problem = story(100)
-    prompt = model.render(problem.messages).token_ids
+def throughput(model: LlamaCppModel, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """The throughput ratios, and the rates behind them in tokens a second.
+
+    seconds: about how long one side of one round may take.
+    """
+    prompt = model.render(story(100).messages).token_ids
     weights = Weights(model.file)
     bare = {mode: Bare(weights, mode, max(BRANCHES), 512, threads_choice()) for mode in MODES}
-    found: dict[str, Any] = {"prompt_tokens": len(prompt), "length": length, "rounds": rounds}
+    found: dict[str, Any] = {"prompt_tokens": len(prompt), "rounds": rounds}
     for branches in BRANCHES:
-        asyncio.run(through_search(model, problem, branches, 4, 0))
-        first = {mode: bare[mode].rate(prompt, branches, 24, TEMPERATURE) for mode in MODES}
+        asyncio.run(through_search(model, branches, 2, 0))
+        first = {mode: bare[mode].rate(prompt, branches, PROBE, TEMPERATURE) for mode in MODES}
         best = max(first, key=lambda mode: first[mode])
-        ours, theirs = [], []
+        length = int(min(LENGTH, max(2 * PROBE, seconds * first[best] / branches)))
+        ours, theirs, early = [], [], 0
         for seed in range(1, rounds + 1):
             theirs.append(bare[best].rate(prompt, branches, length, TEMPERATURE))
-            ours.append(asyncio.run(through_search(model, problem, branches, length, seed)))
+            rate, ended = asyncio.run(through_search(model, branches, length, seed))
+            ours.append(rate)
+            early += ended
         ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
         found[f"throughput_ratio_{branches}"] = round(statistics.median(ratios), 3)
         found[f"tokens_per_second_{branches}"] = round(statistics.median(ours), 1)
         found[f"bare_tokens_per_second_{branches}"] = round(statistics.median(theirs), 1)
         found[f"bare_mode_{branches}"] = best
+        found[f"length_{branches}"] = length
+        found[f"ended_early_{branches}"] = early
     for loop in bare.values():
         loop.close()
     weights.close()
@@ -95,7 +114,7 @@ def main() -> None:
     model = load(MODEL)
     assert isinstance(model, LlamaCppModel)
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
-    found |= throughput(model, rounds=2 if options.quick else 7, length=48 if options.quick else 96)
+    found |= throughput(model, rounds=3 if options.quick else 7, seconds=1.8 if options.quick else math.inf)
     asyncio.run(model.close())
     if not options.quick:
         from benchmarks.peers.its_hub import compare

@@ -103,6 +103,11 @@ class Until:
     limit: tokens left for the whole solution (filled in by `Search`); reaching it is a truncation (finish `length`).
     halt: asked after each token with the text of the extension so far; the step ends when it says so (finish `step`).
         It must be quick, without effects, and must not raise: an engine asks from its own thread, between two batches.
+
+    A stop string or delimiter may have begun in the solution before this extension (not in the prompt), so where a
+    solution ends does not depend on how it was divided into extensions. What an earlier delimiter took up counts no
+    more: after a step that ended with a blank line, one more line break completes no second one. A stop string that
+    began before leaves this extension without text; what was there of it before stays.
     """
 
     step: bool = False

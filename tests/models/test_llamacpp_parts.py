@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, Draw, Drawn, kernel, observe, sample
-from clew.models.llamacpp.text import first_match
 from clew.sampling import Sampling, Stream
 from clew.tree import common
 
@@ -139,9 +138,3 @@ def test_draws_do_not_depend_on_the_batch() -> None:
             state.uniform()
             state.count += 1
         assert sample(rows, VOCAB, [state], [[]]).ids == together.ids[i : i + 1]
-
-
-def test_a_match_must_end_in_the_fresh_bytes() -> None:
-    assert first_match(b"a\n\nb", 1, [b"\n\n"]) is None
-    assert first_match(b"a\n\nb", 2, [b"\n\n"]) == 1
-    assert first_match(b"one two three", 5, [b"three", b"o th"]) == 6

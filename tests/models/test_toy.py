@@ -167,6 +167,18 @@ def test_where_an_extension_ends(until: Until, text: str, finish: Finish, size: 
     assert segment.offsets.tolist() == [min(i, len(text)) for i in range(size)]
 
 
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_a_stop_string_is_met_wherever_extensions_divide_it(cut: int) -> None:
+    model = always("ab.cd!!ef")
+    context = model.render(ASKED)
+    (head,) = asyncio.run(grow(model, context, until=tokens(cut)))
+    (rest,) = asyncio.run(grow(model, context.extended([head]), until=Until(stop=("d!!",))))
+    assert rest.finish is (Finish.STOP if cut < 7 else Finish.END)
+    assert len(head) + len(rest) == (7 if cut < 7 else 10)
+    assert head.text + rest.text == ("ab.cd!!ef" if cut == 7 else "ab.cd!!"[: max(cut, 4)])
+    assert len(head.text + rest.text) + rest.cut == (9 if cut == 7 else 7)
+
+
 def test_a_context_is_continued_and_not_overrun() -> None:
     model = always("abcdef")
     context = model.render(ASKED)

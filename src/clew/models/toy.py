@@ -17,6 +17,7 @@ from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Capability, Context
 from clew.models.draw import NO_BANS, Reals, log_softmax, proposal, statistics, top
+from clew.models.ending import Watch
 from clew.models.grammar import Masks
 from clew.problem import Message
 from clew.registry import parse_spec
@@ -86,12 +87,16 @@ class ToyModel:
         """See `Model.extend`. Between two tokens the event loop has its turn."""
         self._check_room(context, 1)
         past = self.solution(context)
-        runs = [_Run(past, context.text, stream, gauge) for stream, gauge in zip(streams, gauges, strict=True)]
+        room = None if self.context_length is None else self.context_length - len(context)
+        runs = [
+            _Run(past, context.text, stream, gauge, Watch(until, before=context.text, room=room))
+            for stream, gauge in zip(streams, gauges, strict=True)
+        ]
         shape = _Shape(sampling, context)
         live = runs
         while live:
             for run in live:
-                self._step(run, context, until, shape)
+                self._step(run, context, shape)
             live = [run for run in live if run.finish is None]
             await asyncio.sleep(0)
         return [run.segment(len(past), len(context.text), sampling.top) for run in runs]
@@ -220,7 +225,7 @@ class ToyModel:
             self._masks[key] = self._grammars.after(grammar, text.encode()).allowed().tobytes()
         return self._masks[key]
 
-    def _step(self, run: _Run, context: Context, until: Until, shape: _Shape) -> None:
+    def _step(self, run: _Run, context: Context, shape: _Shape) -> None:
         if run.gauge.closed:
             run.finish = Finish.CANCELLED
             return
@@ -238,21 +243,8 @@ class ToyModel:
         run.offsets.append(len(run.text))
         run.ids = (*run.ids, token)
         run.text += self.vocab[token]
-        written = run.text[len(context.text) :]
-        more = run.gauge.take()
-        if token == self.end:
-            run.finish = Finish.END
-        elif cuts := [at for stop in until.stop if (at := written.find(stop)) >= 0]:
-            run.finish = Finish.STOP
-            run.cut = len(written) - min(cuts)
-        elif not more:
-            run.finish = Finish.CANCELLED
-        elif any(delimiter in written for delimiter in until.delimiters) or (until.halt and until.halt(written)):
-            run.finish = Finish.STEP
-        elif offset + 1 == until.limit or len(context) + offset + 1 == self.context_length:
-            run.finish = Finish.LENGTH
-        elif offset + 1 == until.max_tokens:
-            run.finish = Finish.STEP
+        piece, more = self.vocab[token].encode(), run.gauge.take()
+        run.finish = run.watch.take(piece, ends=token == self.end, wanted=more)
 
 
 def parse(spec: str, **options: object) -> ToyModel:
@@ -328,7 +320,6 @@ class _Run:
         "_stream",
         "_uniforms",
         "chosen",
-        "cut",
         "finish",
         "gauge",
         "ids",
@@ -336,18 +327,19 @@ class _Run:
         "proposals",
         "steps",
         "text",
+        "watch",
     )
 
-    def __init__(self, ids: Ids, text: str, stream: Stream, gauge: Gauge) -> None:
+    def __init__(self, ids: Ids, text: str, stream: Stream, gauge: Gauge, watch: Watch) -> None:
         self.ids = ids
         self.text = text
         self.gauge = gauge
+        self.watch = watch
         self.chosen: list[int] = []
         self.steps: list[_Next] = []
         self.proposals: list[float] = []
         self.offsets: list[int] = []
         self.finish: Finish | None = None
-        self.cut = 0
         self._stream = stream
         self._uniforms: list[float] = []
 
@@ -359,7 +351,8 @@ class _Run:
     def segment(self, past: int, written: int, count: int) -> Segment:
         """What was added to `past` tokens and `written` characters, with the `count` most probable tokens."""
         assert self.finish is not None
-        text = self.text[written : len(self.text) - self.cut]
+        whole = self.text[written:]
+        text = whole[: self.watch.kept]
         offsets = np.minimum(np.array(self.offsets, np.int32) - written, len(text)).astype(np.int32)
         best = [top(step.logp, count) for step in self.steps] if count else None
         shape = (len(self.steps), -1) if self.steps else (0, count)
@@ -376,7 +369,7 @@ class _Run:
             top_logprob=None
             if best is None
             else _floats(x for s, b in zip(self.steps, best, strict=True) for x in s.logp[b]).reshape(shape),
-            cut=self.cut,
+            cut=len(whole) - len(text),
         )
 
 

@@ -84,6 +84,13 @@ class Weights:
         token = getattr(self.lib, f"llama_vocab_{name}")(self.vocab)
         return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
 
+    @property
+    def controls(self) -> list[str]:
+        """The texts of the control tokens: what `tokenize` reads as one of them if `special`."""
+        lib, kinds = self.lib, self.lib.LLAMA_TOKEN_ATTR_CONTROL | self.lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        found = (i for i in range(self.vocab_size) if lib.llama_vocab_get_attr(self.vocab, i) & kinds)
+        return [lib.llama_vocab_get_text(self.vocab, i).decode("utf-8", "replace") for i in found]
+
     def tokenize(self, text: str, *, special: bool, begin: bool) -> Ints:
         """The tokens of `text`, int32[T].
 

@@ -1,9 +1,10 @@
 """The KV cache: sequences in llama.cpp's cells, paths parked outside them, and the prefix tree over both.
 
 A path that is being extended sits in a *slot* (a llama.cpp sequence with cells of its own). A path that nobody extends
-stays in its slot until the slot is needed; then it is parked: its cells are copied to ordinary memory, from where they
-come back in a fraction of the time of computing one token. Parked paths are evicted when the memory for them is full,
-least recently used first. So forking is a copy, rewinding a trim, and only what was evicted is ever computed twice.
+stays in its slot until the slot is needed; then as much of it as is worth keeping is parked: its cells are copied to
+ordinary memory, from where they come back in a fraction of the time of computing one token. Parked paths are evicted
+when the memory for them is full, least recently used first. So forking is a copy, rewinding a trim, and only what was
+evicted, or the end of a text that had ended, is ever computed twice.
 
 Cells are made as they are needed: few and short first, then more or longer ones, up to the memory allowed.
 """
@@ -11,39 +12,19 @@ Cells are made as they are needed: few and short first, then more or longer ones
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import MAX_SEQUENCES, Decoder, Snapshot, Weights, buffer_of
+from clew.models.llamacpp.parking import Parking, Path
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.tree import Ints
 
 _GRAIN = 1 << 21
 _SHORTEST = 512
 _FEWEST = 4
-
-
-class Path:
-    """A token path whose cells are held.
-
-    tokens: int32[T], those that are computed. slot: where it sits, or None when it is parked. live: being extended.
-    """
-
-    __slots__ = ("live", "number", "slot", "snapshot", "tokens")
-
-    def __init__(self, number: int, tokens: Ints, slot: int | None) -> None:
-        self.number = number
-        self.tokens = tokens
-        self.slot = slot
-        self.live = True
-        self.snapshot: Snapshot | None = None
-
-    @property
-    def parked(self) -> bool:
-        return self.snapshot is not None
 
 
 class Cells:
@@ -56,18 +37,14 @@ class Cells:
         self._weights = weights
         self._threads = threads
         self._kv_bytes = weights.kv_bytes
-        self._parking = memory // 4
-        self._seating = memory - self._parking
+        self._seating = memory - memory // 4
         self.length_limit = length_limit
         self._slot_limit = min(slot_limit, MAX_SEQUENCES)
         self.decoder: Decoder | None = None
         self._seats: list[Path | None] = []
         self._tree: PrefixTree[Path] = PrefixTree()
         self._numbers = itertools.count()
-        # Paths that nobody extends, least recently used first.
-        self._idle: OrderedDict[int, Path] = OrderedDict()
-        self._parked_bytes = 0
-        self._spare: dict[int, list[NDArray[np.uint8]]] = {}
+        self._parking = Parking(memory // 4, self._tree)
         # The cells copied last, and the path they hold: the next fork of it need not copy them out again.
         self._scratch: NDArray[np.uint8] = buffer_of(_GRAIN)
         self._copied: tuple[Ints, Snapshot] | None = None
@@ -108,12 +85,16 @@ class Cells:
         None when every slot is taken by a live path.
         """
         held, holder = self._tree.find(tokens[:limit])
-        if holder is not None and not holder.live and holder.slot is not None and self._expendable(holder, held):
-            self._trim(holder, held)
-            return self._wake(holder)
-        slot = self._free_slot(holder)
+        if holder is not None and holder in self._parking and holder.slot is not None and self._spent(holder, held):
+            return self._cut(holder, held)
+        slot = next((s for s, p in enumerate(self._seats) if p is None), None)
         if slot is None:
-            return None
+            victim = self._victim(tokens[:held], holder)
+            if victim is None:
+                return None
+            if victim.ended and self._begins(victim, tokens[:held]):
+                return self._cut(victim, held)
+            slot = _slot_of(victim)
         assert self.decoder is not None
         here = holder is not None and holder.slot == slot
         self._vacate(slot, keep=holder)
@@ -122,8 +103,8 @@ class Cells:
         else:
             self.decoder.trim(slot, held)
         path = Path(next(self._numbers), tokens[:held], slot)
-        if holder is not None and holder.number in self._idle:
-            self._idle.move_to_end(holder.number)
+        if holder is not None and holder in self._parking:
+            self._parking.touch(holder)
         self._seats[slot] = path
         self._tree.put(path.number, path, path.tokens)
         return path
@@ -133,11 +114,15 @@ class Cells:
         path.tokens = tokens
         self._tree.put(path.number, path, tokens)
 
-    def leave(self, path: Path, tokens: Ints) -> None:
-        """The path is no longer extended; its cells hold `tokens` and stay until the room is needed."""
+    def leave(self, path: Path, tokens: Ints, worth: int) -> None:
+        """The path is no longer extended; its cells hold `tokens` and stay until the room is needed.
+
+        worth: how many leading tokens are likely to be asked for again: all of a step, but no more than the beginning
+        of an extension that ended the text. What is beyond them goes first, and is not copied out.
+        """
         self.hold(path, tokens)
-        path.live = False
-        self._idle[path.number] = path
+        path.worth = min(worth, len(tokens))
+        self._parking.add(path)
 
     def arrange(self, live: Iterable[Path]) -> None:
         """Move live paths so that their slots are 0 … n-1: llama.cpp computes only consecutive ones in one pass."""
@@ -154,8 +139,8 @@ class Cells:
 
     def clear(self) -> None:
         """Forget everything (after a failure: nothing is known of what the cells hold)."""
-        for path in [*self._idle.values(), *filter(None, self._seats)]:
-            self._forget(path)
+        for path in [*self._parking, *filter(None, self._seats)]:
+            self._parking.drop(path)
         self.close()
 
     def close(self) -> None:
@@ -173,30 +158,35 @@ class Cells:
             size *= 2
         return min(size, -(-self.length_limit // 256) * 256)
 
-    def _wake(self, path: Path) -> Path:
-        del self._idle[path.number]
-        path.live = True
-        return path
-
-    def _expendable(self, path: Path, kept: int) -> bool:
+    def _spent(self, path: Path, kept: int) -> bool:
         """Whether cutting an idle path to `kept` tokens loses nothing."""
         return len(path.tokens) == kept or self._tree.covered(path.number)
 
+    def _cut(self, path: Path, kept: int) -> Path:
+        """Wake an idle path at its first `kept` tokens."""
+        self._trim(path, kept)
+        self._parking.wake(path)
+        return path
+
     def _trim(self, path: Path, kept: int) -> None:
-        assert self.decoder is not None and path.slot is not None
-        self.decoder.trim(path.slot, kept)
+        assert self.decoder is not None
+        self.decoder.trim(_slot_of(path), kept)
         self.hold(path, path.tokens[:kept])
 
-    def _free_slot(self, source: Path | None) -> int | None:
-        for slot, path in enumerate(self._seats):
-            if path is None:
-                return slot
-        victims = (p for p in self._idle.values() if p.slot is not None)
-        victim = next(victims, None)
-        if victim is source and victim is not None:
-            # What is to be copied goes last: it is about to be used.
-            victim = next(victims, victim)
-        return None if victim is None else victim.slot
+    def _victim(self, shared: Ints, source: Path | None) -> Path | None:
+        """Whose slot to take for a path that begins with `shared`: of the texts that have ended, the oldest that begins
+        so too and need only be cut, or the oldest; else the oldest of all, the one to be copied last."""
+        idle = list(self._parking.seated())
+        ended = [p for p in idle if p.ended]
+        alike = next((p for p in ended if self._begins(p, shared)), None)
+        others = [p for p in (ended or idle) if p is not source]
+        return alike or next(iter(others or idle), None)
+
+    @staticmethod
+    def _begins(path: Path, shared: Ints) -> bool:
+        """Whether a path can be cut to `shared` without losing what it is worth."""
+        size = len(shared)
+        return path.worth <= size <= len(path.tokens) and np.array_equal(path.tokens[:size], shared)
 
     def _vacate(self, slot: int, keep: Path | None = None) -> None:
         """Park what idles in a slot, or forget it where others hold the same. `keep` is not evicted for it."""
@@ -204,42 +194,12 @@ class Cells:
         if path is None:
             return
         assert not path.live and self.decoder is not None
-        if self._tree.covered(path.number) or not self._park(path, keep):
-            self._forget(path)
+        if path.ended:
+            self._trim(path, path.worth)
+        if self._tree.covered(path.number) or not self._parking.park(path, self.decoder, keep):
+            self._parking.drop(path)
         self._seats[slot] = None
         path.slot = None
-
-    def _park(self, path: Path, keep: Path | None) -> bool:
-        assert self.decoder is not None and path.slot is not None
-        size = self.decoder.snapshot_size(path.slot)
-        room = -(-size // _GRAIN) * _GRAIN
-        while self._parked_bytes + room > self._parking:
-            oldest = next((p for p in self._idle.values() if p.parked and p is not keep), None)
-            if oldest is None:
-                return False
-            self._forget(oldest)
-        spare = self._spare.get(room)
-        path.snapshot = self.decoder.save(path.slot, spare.pop() if spare else buffer_of(room))
-        self._parked_bytes += room
-        return True
-
-    def _forget(self, path: Path) -> None:
-        self._tree.drop(path.number)
-        self._idle.pop(path.number, None)
-        if path.snapshot is not None:
-            buffer = path.snapshot.buffer
-            self._parked_bytes -= len(buffer)
-            self._spare.setdefault(len(buffer), []).append(buffer)
-            self._limit_spare()
-            path.snapshot = None
-
-    def _limit_spare(self) -> None:
-        # Buffers of a size that no path needs any more must not add up beside those in use.
-        spare = sum(size * len(buffers) for size, buffers in self._spare.items())
-        for size in sorted(self._spare, key=lambda s: -len(self._spare[s]) * s):
-            while spare and self._parked_bytes + spare > self._parking and self._spare[size]:
-                self._spare[size].pop()
-                spare -= size
 
     def _fork(self, holder: Path, held: int, slot: int) -> None:
         """Copy the first `held` tokens of a path into a slot."""

@@ -12,11 +12,12 @@ import numpy as np
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Capability, Context
+from clew.models.ending import Watch
 from clew.models.grammar import Masks
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
-from clew.models.llamacpp.job import Call, Ending, Job
+from clew.models.llamacpp.job import Call, Job
 from clew.models.llamacpp.sampler import Draw, kernel
 from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
@@ -38,9 +39,9 @@ class LlamaCppModel:
     live: continuations computed in one batch at most; others wait.
     format: 'auto' (what `format_choice` says), or 'as shipped'.
 
-    Stop strings and delimiters are sought in the text of one extension, not across its beginning. Equal seeds give
-    equal text as long as the batches have equal shapes: llama.cpp computes slightly different logits in batches of
-    other sizes, so a draw near a boundary may fall to the other side. With `live=1` every batch has one shape.
+    Equal seeds give equal text as long as the batches have equal shapes: llama.cpp computes slightly different logits
+    in batches of other sizes, so a draw near a boundary may fall to the other side. With `live=1` every batch has one
+    shape.
 
     Raises UsageError when the file is missing, damaged or of the wrong kind, or when the engine is not installed.
     """
@@ -88,7 +89,7 @@ class LlamaCppModel:
         self._grammars = Masks(self._vocabulary.pieces, np.flatnonzero(self._vocabulary.ends).tolist())
         begin, end = weights.mark("bos"), weights.mark("eos")
         self._begin = begin
-        self._template = ChatTemplate(weights.chat_template, begin=begin, end=end)
+        self._template = ChatTemplate(weights.chat_template, begin=begin, end=end, controls=weights.controls)
         cells = Cells(
             weights,
             memory=memory,
@@ -106,15 +107,15 @@ class LlamaCppModel:
         """See `Model.extend`. A dead end (every token banned) ends the segment with finish `length`."""
         room = self._room(context)
         self._check(sampling)
-        ending = Ending.of(until, self._vocabulary, room)
-        begun = None
+        begun = self._vocabulary.unfinished(context.token_ids)
+        grammar = None
         if sampling.grammar is not None:
-            text = context.text.encode() + self._vocabulary.unfinished(context.token_ids)
-            begun = self._grammars.after(sampling.grammar, text)
+            grammar = self._grammars.after(sampling.grammar, context.text.encode() + begun)
 
         def job(call: Call, stream: Stream, gauge: Gauge) -> Job:
-            draw = Draw(sampling, stream, context.token_ids, begun and begun.copy())
-            return Job(call, gauge, context.token_ids, draw=draw, ending=ending)
+            draw = Draw(sampling, stream, context.token_ids, grammar and grammar.copy())
+            watch = Watch(until, before=context.text, begun=begun, room=room)
+            return Job(call, gauge, context.token_ids, draw=draw, watch=watch)
 
         return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])
 
@@ -130,10 +131,19 @@ class LlamaCppModel:
         return segments[0]
 
     def render(self, messages: Sequence[Message]) -> Context:
-        """See `Model.render`; the template is the model file's own."""
-        prompt = self._template.render(messages)
+        """See `Model.render`; the template is the model file's own.
+
+        Only what the template itself writes can be a control token: a message that spells the mark of the end of a turn
+        does not end it.
+        """
+        parts = self._template.render(messages)
+        prompt = "".join(text for text, _ in parts)
         begin = not (self._begin and prompt.startswith(self._begin))
-        return Context(tuple(messages), prompt, self._weights.tokenize(prompt, special=True, begin=begin))
+        ids = [
+            self._weights.tokenize(text, special=special, begin=begin and i == 0)
+            for i, (text, special) in enumerate(parts)
+        ]
+        return Context(tuple(messages), prompt, np.concatenate(ids))
 
     def encode(self, text: str) -> Segment:
         """See `Model.encode`."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from clew.budget import Gauge
-from clew.models.llamacpp.cells import Path
+from clew.models.ending import Watch
+from clew.models.llamacpp.parking import Path
 from clew.models.llamacpp.sampler import Draw
-from clew.models.llamacpp.text import Bools, Vocabulary, first_match
-from clew.sampling import Until
+from clew.models.llamacpp.text import Vocabulary
 from clew.tree import Finish, Floats, Ints, Segment
 
 
@@ -32,27 +32,26 @@ class Call:
     left: int = 0
     abandoned: bool = False
 
+    def answer(self) -> None:
+        """Hand the segments over, from whatever thread."""
+        segments = [j.segment for j in self.jobs if j.segment is not None]
+        self._post(lambda: self.future.set_result(segments))
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Ending:
-    """Where a continuation ends, prepared for the token loop.
+    def fail(self, error: Exception) -> None:
+        """Raise in whoever waits, from whatever thread."""
+        self._post(lambda: self.future.set_exception(error))
 
-    stop, delimiters: as UTF-8. watch: bool[V], the tokens that can complete one of them, or None without any.
-    room: tokens that the context length leaves.
-    """
+    def _post(self, settle: Callable[[], None]) -> None:
+        def deliver() -> None:
+            if not self.future.done():
+                settle()
 
-    until: Until
-    stop: tuple[bytes, ...]
-    delimiters: tuple[bytes, ...]
-    watch: Bools | None
-    room: int
-
-    @staticmethod
-    def of(until: Until, vocabulary: Vocabulary, room: int) -> Ending:
-        stop = tuple(s.encode() for s in until.stop if s)
-        delimiters = tuple(s.encode() for s in until.delimiters if s)
-        strings = stop + delimiters
-        return Ending(until, stop, delimiters, vocabulary.completing(strings) if strings else None, room)
+        try:
+            self.loop.call_soon_threadsafe(deliver)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+            # The loop ended without waiting for the answer: there is nobody left to tell.
 
 
 @dataclass(eq=False, slots=True)
@@ -68,14 +67,13 @@ class Job:
     gauge: Gauge
     context: Ints
     draw: Draw | None = None
-    ending: Ending | None = None
+    watch: Watch | None = None
     forced: Ints | None = None
     text: str = ""
     generated: list[int] = field(default_factory=list)
     stats: list[Floats] = field(default_factory=list)
     top_ids: list[Ints] = field(default_factory=list)
     top_logprob: list[Floats] = field(default_factory=list)
-    data: bytearray = field(default_factory=bytearray)
     path: Path | None = None
     done: int = 0
     target: Ints | None = None
@@ -97,31 +95,12 @@ class Job:
 
     def accept(self, token: int, stats: Floats, vocabulary: Vocabulary) -> Finish | None:
         """Take a drawn token: charge it, and say why the continuation ends with it, or None."""
-        assert self.draw is not None and self.ending is not None
+        assert self.draw is not None and self.watch is not None
         self.generated.append(token)
         self.stats.append(stats)
         self.draw.advance(token)
         wanted = self.gauge.take()
-        if vocabulary.ends[token]:
-            return Finish.END
-        ending = self.ending
-        until = ending.until
-        if ending.watch is not None or until.halt is not None:
-            piece = vocabulary.pieces[token]
-            self.data += piece
-            if ending.watch is not None and ending.watch[token]:
-                if first_match(self.data, len(piece), ending.stop) is not None:
-                    return Finish.STOP
-                if first_match(self.data, len(piece), ending.delimiters) is not None:
-                    return Finish.STEP
-            if until.halt is not None and until.halt(self.data.decode(errors="ignore")):
-                return Finish.STEP
-        count = len(self.generated)
-        if (until.limit is not None and count >= until.limit) or count >= ending.room:
-            return Finish.LENGTH
-        if until.max_tokens is not None and count >= until.max_tokens:
-            return Finish.STEP
-        return None if wanted else Finish.CANCELLED
+        return self.watch.take(vocabulary.pieces[token], ends=bool(vocabulary.ends[token]), wanted=wanted)
 
     def close(self, finish: Finish, vocabulary: Vocabulary) -> Segment:
         """The segment of what was generated."""
@@ -129,12 +108,10 @@ class Job:
         before = vocabulary.unfinished(self.context)
         final = finish in (Finish.END, Finish.LENGTH, Finish.STOP)
         text, offsets = vocabulary.text_of(ids, before, final=final)
-        cut = 0
-        if finish is Finish.STOP:
-            assert self.ending is not None
-            cut = len(text) - min(at for s in self.ending.stop if (at := text.find(s.decode())) >= 0)
-            text = text[: len(text) - cut]
-            offsets = np.minimum(offsets, len(text)).astype(np.int32)
+        assert self.watch is not None
+        whole = len(text)
+        text = text[: self.watch.kept]
+        offsets = np.minimum(offsets, len(text)).astype(np.int32)
         stats = np.array(self.stats, np.float32).reshape(-1, 4)
         return Segment(
             token_ids=ids,
@@ -147,7 +124,7 @@ class Job:
             proposal_logprob=stats[:, 3].copy(),
             top_ids=_stacked(self.top_ids),
             top_logprob=_stacked(self.top_logprob),
-            cut=cut,
+            cut=whole - len(text),
         )
 
     def close_scored(self, vocabulary: Vocabulary) -> Segment:

@@ -9,26 +9,22 @@ leads, the others wait for it; and a context that begins like one being computed
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.errors import ClewError, ModelError
-from clew.models.llamacpp.binding import BATCH
-from clew.models.llamacpp.cells import Cells, Path
+from clew.models.llamacpp.batch import compute
+from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.job import Call, Job, digest
+from clew.models.llamacpp.parking import Path
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, observe, sample
 from clew.models.llamacpp.text import Vocabulary
-from clew.tree import Finish, Floats, Ints, Segment, common
+from clew.tree import Finish, Floats, Ints, common
 
-_PREFILL = 512
-"""Prompt tokens computed in one turn at most: what is generating waits for no more than these."""
-_SCORED_ROWS = 64
 _ROW_BYTES = 32 << 20
 _OWED = 1 << 14
 _EXPECTED = 512
@@ -196,73 +192,18 @@ class Scheduler:
         self._live.sort(key=_slot)
         decoder = self._cells.decoder
         assert decoder is not None
-        if any(j.target is not None for j in self._live):
-            return self._compute_mixed()
-        count = len(self._live)
-        decoder.token[:count] = [j.generated[-1] for j in self._live]
-        decoder.position[:count] = [j.done for j in self._live]
-        decoder.sequence[:count] = np.arange(count)
-        decoder.wanted[:count] = 1
-        base = decoder.decode(count)
-        for job in self._live:
-            job.done += 1
-        return self._draw(list(self._live), self._addresses(base, count))
-
-    def _compute_mixed(self) -> bool:
-        decoder = self._cells.decoder
-        assert decoder is not None
-        share = min(_PREFILL, BATCH - len(self._live))
-        rows_left = _SCORED_ROWS
-        at = rows = 0
-        drawing: list[tuple[Job, int]] = []
-        scored: list[tuple[Job, int, int]] = []
-        for job in self._live:
-            if job.target is None:
-                part = np.array(job.generated[-1:], np.int32)
-                wanted = np.ones(1, np.int8)
-            else:
-                take = min(share, len(job.target) - job.done)
-                if job.forced is not None:
-                    take = min(take, max(len(job.context) - 1 - job.done, 0) + rows_left)
-                if take <= 0:
-                    continue
-                share -= take
-                part = job.target[job.done : job.done + take]
-                wanted = np.zeros(take, np.int8)
-                if job.forced is not None:
-                    wanted[max(len(job.context) - 1 - job.done, 0) :] = 1
-                    rows_left -= int(wanted.sum())
-                elif job.done + take == len(job.target):
-                    wanted[-1] = 1
-            count = len(part)
-            decoder.token[at : at + count] = part
-            decoder.position[at : at + count] = np.arange(job.done, job.done + count)
-            decoder.sequence[at : at + count] = _slot(job)
-            decoder.wanted[at : at + count] = wanted
-            outputs = int(wanted.sum())
-            if job.forced is not None:
-                scored.append((job, rows, outputs))
-            elif outputs:
-                drawing.append((job, rows))
-            rows += outputs
-            at += count
-            job.done += count
-        base = decoder.decode(at)
-        addresses = self._addresses(base, rows)
+        batch = compute(decoder, self._live)
         for job in self._live:
             if job.target is not None:
                 self._prefilled(job)
-        for job, row in drawing:
+        for job, row in batch.drawing:
             if job.target is not None:
-                self._keep_row(job.key, addresses[row])
+                self._keep_row(job.key, batch.rows[row])
                 job.target = None
-        answered = [self._score_rows(job, addresses[row : row + count]) for job, row, count in scored]
-        if drawing:
-            answered.append(self._draw([j for j, _ in drawing], addresses[[r for _, r in drawing]]))
+        answered = [self._score_rows(job, batch.rows[row : row + count]) for job, row, count in batch.scored]
+        if batch.drawing:
+            answered.append(self._draw([j for j, _ in batch.drawing], batch.rows[[r for _, r in batch.drawing]]))
         return any(answered)
-
-    def _addresses(self, base: int, rows: int) -> NDArray[np.uintp]:
-        return (base + 4 * self._vocab_size * np.arange(rows)).astype(np.uintp)
 
     def _fit(self) -> None:
         """Make the cells long enough for what this turn adds, at the cost of fewer sequences where memory is short."""
@@ -278,7 +219,7 @@ class Scheduler:
     def _preempt(self, job: Job) -> None:
         tokens = job.all_tokens()
         self._owe(tokens, job)
-        self._cells.leave(_path(job), tokens[: job.done])
+        self._cells.leave(_path(job), tokens[: job.done], len(tokens))
         job.path, job.target, job.key = None, None, b""
         self._waiting.appendleft(job)
 
@@ -340,7 +281,7 @@ class Scheduler:
 
     def _finish(self, job: Job, finish: Finish) -> bool:
         """Retire a job; whether that answered its call."""
-        self._release(job)
+        self._release(job, finish)
         if job.forced is not None:
             job.segment = job.close_scored(self._vocabulary)
         else:
@@ -349,15 +290,16 @@ class Scheduler:
         call.left -= 1
         if call.left:
             return False
-        _answer(call)
+        call.answer()
         return True
 
-    def _release(self, job: Job) -> None:
+    def _release(self, job: Job, finish: Finish | None = None) -> None:
         if job.path is None:
             return
         tokens = job.all_tokens()
         self._owe(tokens, job)
-        self._cells.leave(job.path, tokens[: job.done])
+        goes_on = finish is Finish.STEP and job.forced is None
+        self._cells.leave(job.path, tokens[: job.done], len(tokens) if goes_on else len(job.context))
         job.path = None
         self._live.remove(job)
 
@@ -365,7 +307,7 @@ class Scheduler:
         for job in call.jobs:
             self._release(job)
         self._waiting = deque(j for j in self._waiting if j.call is not call)
-        _raise(call, error)
+        call.fail(error)
 
     def _fail(self, error: Exception) -> None:
         """Everything in flight fails; the cells are of unknown content and are given up."""
@@ -382,7 +324,7 @@ class Scheduler:
         self._owed.clear()
         self._cells.clear()
         for call in calls.values():
-            _raise(call, error)
+            call.fail(error)
 
 
 def _path(job: Job) -> Path:
@@ -401,27 +343,5 @@ def _expected_length(job: Job, limit: int) -> int:
     tokens = len(job.context) + len(job.generated)
     if job.forced is not None:
         return tokens + len(job.forced)
-    cap = job.ending.until.cap if job.ending else None
+    cap = job.watch.until.cap if job.watch else None
     return min(tokens + min(_EXPECTED, _EXPECTED if cap is None else cap), limit)
-
-
-def _answer(call: Call) -> None:
-    segments = [j.segment for j in call.jobs if j.segment is not None]
-    _post(call, lambda future: future.set_result(segments))
-
-
-def _raise(call: Call, error: Exception) -> None:
-    _post(call, lambda future: future.set_exception(error))
-
-
-def _post(call: Call, settle: Callable[[asyncio.Future[list[Segment]]], None]) -> None:
-    def deliver() -> None:
-        if not call.future.done():
-            settle(call.future)
-
-    try:
-        call.loop.call_soon_threadsafe(deliver)
-    except RuntimeError:
-        if not call.loop.is_closed():
-            raise
-        # The loop ended without waiting for the answer: there is nobody left to tell.

@@ -1,4 +1,4 @@
-"""From tokens to text: pieces, characters across tokens, and the strings that end an extension."""
+"""From tokens to text: pieces, and characters across tokens."""
 
 from __future__ import annotations
 
@@ -27,16 +27,6 @@ class Vocabulary:
         for i in np.flatnonzero(self.ends):
             self.pieces[i] = b""
         self._lengths = np.array([len(p) for p in self.pieces], np.int32)
-        self._completing: dict[frozenset[int], Bools] = {}
-
-    def completing(self, strings: Sequence[bytes]) -> Bools:
-        """bool[V]: the tokens that hold the last byte of one of `strings`: only they can complete one."""
-        last = frozenset(s[-1] for s in strings)
-        if last not in self._completing:
-            wanted = bytes(last)
-            kept = [bool(p) and p.translate(None, wanted) != p for p in self.pieces]
-            self._completing[last] = np.array(kept, np.bool_)
-        return self._completing[last]
 
     def bytes_of(self, ids: Sequence[int]) -> bytes:
         """What the tokens say, as bytes."""
@@ -78,13 +68,3 @@ class Vocabulary:
             if byte < 0x80:
                 break
         return b""
-
-
-def first_match(data: bytes | bytearray, fresh: int, strings: Sequence[bytes]) -> int | None:
-    """Where in `data` the first of `strings` begins that ends within its last `fresh` bytes; None where none does."""
-    found = None
-    for string in strings:
-        at = data.find(string, max(0, len(data) - fresh - len(string) + 1))
-        if at >= 0 and (found is None or at < found):
-            found = at
-    return found

@@ -1,0 +1,89 @@
+"""Where a continuation ends: decided here for every model that generates token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clew.sampling import Until
+from clew.tree import Finish
+
+
+class Watch:
+    """Looks out, token by token, for what ends one extension (see `Until`).
+
+    before: the text of the solution so far, in which a stop string or delimiter may have begun. begun: bytes at its end
+    that begin a UTF-8 character without ending it; they are not in `before`, and belong to the extension's text.
+    room: tokens that the context length leaves, or None.
+    """
+
+    __slots__ = (
+        "_count",
+        "_data",
+        "_delimiters",
+        "_start",
+        "_step_from",
+        "_stop",
+        "_stop_from",
+        "kept",
+        "room",
+        "until",
+    )
+
+    def __init__(self, until: Until, *, before: str = "", begun: bytes = b"", room: int | None = None) -> None:
+        self.until = until
+        self.room = room
+        self.kept: int | None = None
+        """How many characters of the extension's text a stop string left, once one was met."""
+        self._stop = tuple(s.encode() for s in until.stop if s)
+        self._delimiters = tuple(s.encode() for s in until.delimiters if s)
+        longest = max(map(len, self._stop + self._delimiters), default=0)
+        past = before[-2 * longest :].encode() if longest else b""
+        self._data = bytearray(past + begun)
+        self._start = len(past)
+        self._stop_from = _last_end(past, self._stop)
+        self._step_from = _last_end(past, self._delimiters)
+        self._count = 0
+
+    @property
+    def watching(self) -> bool:
+        """Whether it matters what the tokens say."""
+        return bool(self._stop or self._delimiters or self.until.halt is not None)
+
+    def take(self, piece: bytes, *, ends: bool, wanted: bool) -> Finish | None:
+        """Why the extension ends with this token, or None.
+
+        piece: what the token says. ends: whether it ends the text. wanted: whether the budget allows another.
+        """
+        self._count += 1
+        until = self.until
+        step = False
+        if ends:
+            return Finish.END
+        if self.watching:
+            self._data += piece
+            stop = self._first(self._stop, len(piece), self._stop_from)
+            if stop is not None:
+                self.kept = len(self._data[self._start : stop].decode(errors="replace"))
+                return Finish.STOP
+            step = self._first(self._delimiters, len(piece), self._step_from) is not None
+        if not wanted:
+            return Finish.CANCELLED
+        if step or (until.halt is not None and until.halt(self._data[self._start :].decode(errors="ignore"))):
+            return Finish.STEP
+        if self._count == until.limit or self._count == self.room:
+            return Finish.LENGTH
+        return Finish.STEP if self._count == until.max_tokens else None
+
+    def _first(self, strings: Sequence[bytes], fresh: int, since: int) -> int | None:
+        """Where the first of `strings` begins that ends within the last `fresh` bytes, not before `since`."""
+        data, found = self._data, None
+        for string in strings:
+            at = data.find(string, max(since, len(data) - fresh - len(string) + 1))
+            if at >= 0 and (found is None or at < found):
+                found = at
+        return found
+
+
+def _last_end(data: bytes, strings: Sequence[bytes]) -> int:
+    """Where in `data` the last of `strings` ends; 0 without any."""
+    return max((at + len(s) for s in strings if (at := data.rfind(s)) >= 0), default=0)
