@@ -40,7 +40,7 @@ BRANCHES = (16, 32, 64)
 STORY = "Tell me a very long story about a kingdom by the sea, its people, its weather and its wars. Leave nothing out."
 TEMPERATURE = 0.8
 LENGTH = 96
-PROBE = 5
+PROBE = 4
 
 
 def story(words: int) -> Problem:
@@ -114,7 +114,7 @@ def main() -> None:
     model = load(MODEL)
     assert isinstance(model, LlamaCppModel)
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
-    found |= throughput(model, rounds=3 if options.quick else 7, seconds=1.8 if options.quick else math.inf)
+    found |= throughput(model, rounds=3 if options.quick else 7, seconds=1.3 if options.quick else math.inf)
     asyncio.run(model.close())
     if not options.quick:
         from benchmarks.peers.its_hub import compare

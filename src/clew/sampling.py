@@ -107,7 +107,8 @@ class Until:
     A stop string or delimiter may have begun in the solution before this extension (not in the prompt), so where a
     solution ends does not depend on how it was divided into extensions. What an earlier delimiter took up counts no
     more: after a step that ended with a blank line, one more line break completes no second one. A stop string that
-    began before leaves this extension without text; what was there of it before stays.
+    began before leaves this extension without text; what was there of it before stays. Over HTTP each reply is still
+    looked through by itself.
     """
 
     step: bool = False
