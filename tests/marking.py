@@ -1,6 +1,6 @@
 """How often segmentation and the rule tagger are right on the hand-marked excerpts in tests/analysis/marked.
 
-python tests/marking.py [--json] [--errors]
+python tests/marking.py [--json] [--errors] [--judge MODEL]
 
 `dev` is what the rules were written beside; `held` was marked before and never looked at while writing them.
 """
@@ -8,16 +8,22 @@ python tests/marking.py [--json] [--errors]
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from clew.analysis.agreement import Match, kappa, matched
-from clew.analysis.behaviours import tag_step
+from clew.analysis.behaviours import JudgeTagger, tag_step
 from clew.analysis.rules import BEHAVIOURS
 from clew.analysis.segment import Span, sentences, steps, thoughts
+from clew.budget import Budget
+from clew.models import load
+from clew.problem import Message, Problem
+from clew.search import GENERATE, Search
 
 FOLDER = Path(__file__).parent / "analysis" / "marked"
 
@@ -63,14 +69,44 @@ def boundaries(excerpt: Excerpt, level: str) -> Match:
     return matched((s.start for s in LEVELS[level](excerpt.text) if s.start), getattr(excerpt, level))
 
 
-def tagged(items: Sequence[Excerpt]) -> list[tuple[frozenset[str], frozenset[str]]]:
+Tags = frozenset[str]
+
+
+def step_texts(item: Excerpt) -> list[str]:
+    """The marked steps."""
+    places = [0, *item.steps, len(item.text)]
+    return [item.text[start:end] for start, end in pairwise(places)]
+
+
+def tagged(items: Sequence[Excerpt]) -> list[tuple[Tags, Tags]]:
     """What the rules and the marks say of each marked step."""
-    pairs = []
+    return [(tag_step(step), tags) for e in items for step, tags in zip(step_texts(e), e.tags, strict=False)]
+
+
+async def judged(items: Sequence[Excerpt], spec: str) -> list[Tags]:
+    """What a model says of each marked step, asked as `JudgeTagger` asks; the problem is not known."""
+    model = load(spec)
+    told: list[Tags] = []
     for item in items:
-        places = [0, *item.steps, len(item.text)]
-        for start, end, tags in zip(places, places[1:], item.tags, strict=False):
-            pairs.append((tag_step(item.text[start:end]), tags))
-    return pairs
+        search = Search(Problem(item.id, (Message("user", "(not known)"),)), {GENERATE: model}, Budget())
+        told += (await JudgeTagger(search)(step_texts(item)))[: len(item.tags)]
+    await model.close()
+    return told
+
+
+def agreements(spec: str) -> list[dict[str, Any]]:
+    """Cohen's kappa over all marked steps, for each behaviour: rules and marks, judge and marks, judge and rules."""
+    items = [*excerpts("dev"), *excerpts("held")]
+    pairs = tagged(items)
+    by = {"rules": [r for r, _ in pairs], "marks": [m for _, m in pairs], "judge": asyncio.run(judged(items, spec))}
+    rows = []
+    for name in BEHAVIOURS:
+        has = {who: [name in tags for tags in said] for who, said in by.items()}
+        row: dict[str, Any] = {"what": name, "marked": sum(has["marks"]), "judge": sum(has["judge"])}
+        for a, b in (("rules", "marks"), ("judge", "marks"), ("judge", "rules")):
+            row[f"{a}-{b}"] = round(kappa(has[a], has[b]), 2)
+        rows.append(row)
+    return rows
 
 
 def measured(items: Sequence[Excerpt]) -> Iterator[dict[str, Any]]:
@@ -103,11 +139,10 @@ def show_errors(items: Sequence[Excerpt]) -> None:
             found = {s.start for s in LEVELS[level](e.text) if s.start}
             for at in sorted(found ^ set(getattr(e, level))):
                 print(f"{e.id} {level} {'extra' if at in found else 'missed'}: {e.text[max(0, at - 30) : at + 30]!r}")
-        places = [0, *e.steps, len(e.text)]
-        for start, end, tags in zip(places, places[1:], e.tags, strict=False):
-            got = tag_step(e.text[start:end])
+        for step, tags in zip(step_texts(e), e.tags, strict=False):
+            got = tag_step(step)
             if got != tags:
-                print(f"{e.id} tags extra {sorted(got - tags)} missed {sorted(tags - got)}: {e.text[start:end][:90]!r}")
+                print(f"{e.id} tags extra {sorted(got - tags)} missed {sorted(tags - got)}: {step[:90]!r}")
 
 
 def main() -> None:
@@ -115,7 +150,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--errors", action="store_true", help="where the rules err on dev")
+    parser.add_argument("--judge", metavar="MODEL", help="how far a model's tags agree with marks and rules instead")
     options = parser.parse_args()
+    if options.judge:
+        told = agreements(options.judge)
+        if options.json:
+            print(json.dumps(told))
+            return
+        print("".join(f"{head:>14}" for head in told[0]))
+        for row in told:
+            print("".join(f"{value:>14}" for value in row.values()))
+        return
     rows = {name: list(measured(excerpts(name))) for name in ("dev", "held")}
     if options.json:
         print(json.dumps(rows))

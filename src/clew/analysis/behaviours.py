@@ -76,7 +76,8 @@ class RuleTagger:
         return [tag_step(step) for step in steps]
 
 
-JUDGE_PROMPT = """Here is a problem and a step of somebody's reasoning about it.
+JUDGE_PROMPT = """A step of somebody's reasoning about a problem does one or more of these, or none:
+{meanings}
 
 Problem: {question}
 
@@ -84,10 +85,7 @@ Before: {before}
 
 Step: {step}
 
-Which of these does the step do?
-{meanings}
-
-Write their names, separated by commas, or none. Nothing else."""
+Write the names of what the step does, separated by commas, or none. Nothing else."""
 
 
 class JudgeTagger:
@@ -140,5 +138,5 @@ def tagger(name: str, search: Search | None = None) -> Tagger:
     if name == "judge" and search is not None:
         return JudgeTagger(search)
     if name == "judge":
-        raise UsageError("a judge needs a model to ask", "Give --judge")
+        raise UsageError("a judge needs a model to ask", "Give a search to ask through")
     raise UsageError(f"{name!r} is no tagger", "Choose rules or judge")
