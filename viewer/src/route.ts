@@ -63,8 +63,16 @@ export function format(route: Route): string {
   }
 }
 
+/** The browser tells of a new address only later, and a key may be pressed before. */
+function told(): void {
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
 export function go(route: Route): void {
-  location.hash = format(route);
+  const url = format(route);
+  if (url === location.hash) return;
+  location.hash = url;
+  told();
 }
 
 /** Changes the address without a new step in the browser's history: for a selection that moves with every key. */
@@ -72,13 +80,13 @@ export function replace(route: Route): void {
   const url = format(route);
   if (url === location.hash) return;
   history.replaceState(null, "", url);
-  dispatchEvent(new HashChangeEvent("hashchange"));
+  told();
 }
 
 export function useRoute(): Route {
   const [route, set] = useState(() => parse(location.hash));
   useEffect(() => {
-    const changed = () => set(parse(location.hash));
+    const changed = () => set((now) => (format(now) === location.hash ? now : parse(location.hash)));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);

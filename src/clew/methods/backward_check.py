@@ -51,9 +51,9 @@ def combined(forward: Mapping[str, int], backward: Mapping[str, int], alpha: flo
     paper="arXiv:2308.07758",
     needs={"text"},
     proof="tests/methods/test_backward_check.py",
-    departs="Only the abstract and reports of the paper could be consulted: its α and ε could not be checked. "
-    "Of many numbers only some are masked, chosen by chance. One candidate alone is not checked. The backward question "
-    "stands behind the task's own worked examples, not behind backward ones.",
+    departs="α and ε are those of the authors' code (github.com/ws-jiang/fobar-public), which draws 8 backward chains "
+    "for each candidate and masked number. Of many numbers only some are masked, chosen by chance. One candidate alone "
+    "is not checked. The backward question stands behind the task's own worked examples, not behind backward ones.",
 )
 async def backward_check(
     search: Search,

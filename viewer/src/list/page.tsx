@@ -22,7 +22,7 @@ interface Props {
 // Coming back from a search, the list is as it was left.
 const left = new Map<number, { filter: Filter; order: Order }>();
 const MANY_SEEDS = 4;
-const METHOD = 92;
+const METHOD = 80;
 
 export function ProblemsPage({ tables, problem, listed }: Props) {
   const { run } = tables;
@@ -67,7 +67,7 @@ export function ProblemsPage({ tables, problem, listed }: Props) {
   );
   const share = (method: number) => mean(shown.flatMap((p) => p.searches.filter((s) => s.method === method && !s.error).map((s) => s.grade ?? 0)));
   const difficult = tables.problems.some((p) => p.difficulty !== null);
-  const columns = `44px minmax(90px, 150px) minmax(160px, 1fr) ${difficult ? "64px " : ""}58px 74px repeat(${run.methods.length}, ${METHOD}px)`;
+  const columns = `44px minmax(90px, 120px) minmax(160px, 1fr) ${difficult ? "64px " : ""}58px 74px repeat(${run.methods.length}, ${METHOD}px)`;
   const least = 28 + 44 + 90 + 160 + 64 + 58 + 74 + run.methods.length * (METHOD + 12) + 72;
   return (
     <main class="list">

@@ -1,6 +1,6 @@
 // One listener for all shortcuts. The part that registered last is asked first.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
@@ -36,7 +36,8 @@ document.addEventListener("keydown", listen);
 export function useKeys(keys: Keys, active = true): void {
   const held = useRef(keys);
   held.current = keys;
-  useEffect(() => {
+  // Before the next key: an effect would come after the next frame.
+  useLayoutEffect(() => {
     if (!active) return;
     asked.push(held);
     return () => void asked.splice(asked.indexOf(held), 1);

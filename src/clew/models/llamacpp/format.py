@@ -14,16 +14,28 @@ from clew.errors import ModelError
 from clew.models.llamacpp.binding import library
 from clew.models.pull import cache_dir, free_bytes
 
-_FTYPE_BF16 = 32
-_BF16_LIMIT = 4 << 30
+_UNQUANTISED = (0, 1, 32)
+_Q4_1, _Q5_1 = 3, 9
+_LIMIT = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """format: 'bf16', or 'as shipped'. why: one line."""
+    """format: 'bf16', 'q8_0', or 'as shipped'. why: one line."""
 
     format: str
     why: str
+
+    @property
+    def file_type(self) -> int:
+        """llama.cpp's number for the format."""
+        return {"bf16": 32, "q8_0": 7}[self.format]
+
+    def suits(self, file_type: int | None) -> bool:
+        """Whether a file of this type (`general.file_type`) is to be converted."""
+        if self.format == "bf16":
+            return file_type not in _UNQUANTISED
+        return self.format == "q8_0" and file_type in (_Q4_1, _Q5_1)
 
 
 @functools.cache
@@ -42,7 +54,10 @@ def format_choice() -> Choice:
     flags = processor_flags()
     if "avx512_bf16" in flags:
         return Choice("bf16", "the processor multiplies bfloat16 in hardware (avx512_bf16): about twice as fast")
-    return Choice("as shipped", "the processor has no avx512_bf16, so the file's own quantisation is fastest")
+    if "avx2" in flags:
+        why = "no avx512_bf16 here, and for files in Q4_1 and Q5_1 llama.cpp has no kernels that compute in batches"
+        return Choice("q8_0", why)
+    return Choice("as shipped", "the processor has neither avx512_bf16 nor avx2: nothing faster is known")
 
 
 def threads_choice() -> int:
@@ -67,16 +82,18 @@ def _quota() -> int | None:
 
 
 def compute_file(path: Path) -> Path:
-    """The file to compute with: `path` itself, or a bfloat16 copy of it in clew's cache, made at the first use.
+    """The file to compute with: `path` itself, or a copy in the chosen format in clew's cache, made at the first use.
 
-    Models above 4 GiB in bfloat16, and files that are unquantised already, are taken as they are.
+    Models above 4 GiB in that format, and files that it does not make faster, are taken as they are.
 
     Raises ModelError when the copy cannot be written.
     """
-    if format_choice().format != "bf16" or _is_unquantised(path) or path.stat().st_size * 3.2 > _BF16_LIMIT:
+    choice = format_choice()
+    if not choice.suits(_file_type(path)) or path.stat().st_size * 3.2 > _LIMIT:
         return path
     status = path.stat()
-    target = cache_dir() / "compute" / f"{path.stem}-{status.st_size:x}-{status.st_mtime_ns:x}.bf16.gguf"
+    name = f"{path.stem}-{status.st_size:x}-{status.st_mtime_ns:x}.{choice.format}.gguf"
+    target = cache_dir() / "compute" / name
     if target.exists() or not _room_for(path, target.parent):
         return target if target.exists() else path
     try:
@@ -85,7 +102,7 @@ def compute_file(path: Path) -> Path:
             part = Path(folder) / "part.gguf"
             lib = library()
             params = lib.llama_model_quantize_default_params()
-            params.ftype = _FTYPE_BF16
+            params.ftype = choice.file_type
             params.allow_requantize = True
             params.nthread = threads_choice()
             if lib.llama_model_quantize(str(path).encode(), str(part).encode(), ctypes.byref(params)):
@@ -94,7 +111,7 @@ def compute_file(path: Path) -> Path:
             part.replace(target)
     except OSError as error:
         raise ModelError(
-            f"cannot store the bfloat16 copy of {path.name}: {error.strerror}",
+            f"cannot store the {choice.format} copy of {path.name}: {error.strerror}",
             "Free some space, set CLEW_CACHE to another folder, or load with format='as shipped'",
         ) from error
     return target
@@ -104,13 +121,13 @@ def _room_for(path: Path, folder: Path) -> bool:
     return free_bytes(folder) > 4 * path.stat().st_size
 
 
-def _is_unquantised(path: Path) -> bool:
-    """Whether the file says that it holds 16- or 32-bit floats (general.file_type 0, 1 or 32)."""
+def _file_type(path: Path) -> int | None:
+    """What the file says of its numbers (`general.file_type`); None where it says nothing."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
     key = b"general.file_type"
     at = head.find(key)
     if at < 0:
-        return False
+        return None
     kind, value = struct.unpack_from("<II", head.ljust(at + len(key) + 8, b"\0"), at + len(key))
-    return kind == 4 and value in (0, 1, _FTYPE_BF16)
+    return value if kind == 4 else None
