@@ -89,3 +89,8 @@ export function neighbour(tables: Tables, search: Search, step: number): Search 
   }
   return null;
 }
+
+/** Whether the problems are of different difficulty. */
+export function differ(tables: Tables): boolean {
+  return tables.problems.some((p) => p.difficulty !== tables.problems[0]!.difficulty);
+}

@@ -1,7 +1,7 @@
 // The bar of filters above the list.
 
 import type { Ref } from "preact";
-import type { Tables } from "../api/tables";
+import { differ, type Tables } from "../api/tables";
 import { NO_FILTER, type Filter, type Outcome } from "./filter";
 
 const OUTCOMES: [Outcome, string][] = [
@@ -25,7 +25,7 @@ interface Props {
 export function Filters({ tables, filter, set, input, enter }: Props) {
   const change = (part: Partial<Filter>) => set({ ...filter, ...part });
   const families = [...new Set(tables.problems.map((p) => p.family))];
-  const graded = tables.problems.some((p) => p.difficulty !== null);
+  const graded = differ(tables);
   const changed = JSON.stringify(filter) !== JSON.stringify(NO_FILTER);
   const bound = (key: "difficulty" | "tokens", at: 0 | 1, label: string) => (
     <input

@@ -1,7 +1,7 @@
 // The list of problems, with what each method made of them.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Problem, Tables } from "../api/tables";
+import { differ, type Problem, type Tables } from "../api/tables";
 import { go, replace } from "../route";
 import { bytes, percent, plural, short, whole } from "../text/number";
 import { Empty, Line, MarkOf } from "../ui/bits";
@@ -66,9 +66,9 @@ export function ProblemsPage({ tables, problem, listed }: Props) {
     </span>
   );
   const share = (method: number) => mean(shown.flatMap((p) => p.searches.filter((s) => s.method === method && !s.error).map((s) => s.grade ?? 0)));
-  const difficult = tables.problems.some((p) => p.difficulty !== null);
+  const difficult = differ(tables);
   const columns = `44px minmax(90px, 120px) minmax(160px, 1fr) ${difficult ? "64px " : ""}58px 74px repeat(${run.methods.length}, ${METHOD}px)`;
-  const least = 28 + 44 + 90 + 160 + 64 + 58 + 74 + run.methods.length * (METHOD + 12) + 72;
+  const least = 28 + 44 + 90 + 160 + (difficult ? 74 : 0) + 58 + 74 + 40 + run.methods.length * (METHOD + 10);
   return (
     <main class="list">
       <Filters tables={tables} filter={filter} set={setFilter} input={input} enter={() => list.current?.focus()} />
