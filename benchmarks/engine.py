@@ -12,7 +12,7 @@ throughput_ratio_16, _32, _64: tokens a second of that many live branches throug
     fits into the minute.
 prefill_ratio: tokens computed to prefill, over the distinct tokens of the tree that no model drew, for best-of-16 on a
     prompt of 500 tokens.
-its_hub_ratio: see `benchmarks.peers.its_hub`; only where that peer is installed.
+its_hub_ratio: see `benchmarks.peers.its_hub`; None with --quick, and where that peer is not installed.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def throughput(model: LlamaCppModel, *, rounds: int, seconds: float) -> dict[str
     found: dict[str, Any] = {"prompt_tokens": len(prompt), "rounds": rounds}
     for branches in BRANCHES:
         asyncio.run(through_search(model, branches, 2, 0))
-        first = max(bare[mode].rate(prompt, branches, PROBE, TEMPERATURE) for mode in MODES)
-        length = int(min(LENGTH, max(2 * PROBE, seconds * first / branches)))
         # Which mode is the faster depends on the length.
-        rates = {mode: bare[mode].rate(prompt, branches, length, TEMPERATURE) for mode in MODES}
+        probe = LENGTH if seconds == math.inf else PROBE
+        rates = {mode: bare[mode].rate(prompt, branches, probe, TEMPERATURE) for mode in MODES}
         best = max(rates, key=lambda mode: rates[mode])
+        length = int(min(LENGTH, max(2 * PROBE, seconds * rates[best] / branches)))
         ours, theirs, early = [], [], 0
         for seed in range(1, rounds + 1):
             theirs.append(bare[best].rate(prompt, branches, length, TEMPERATURE))
@@ -116,9 +116,11 @@ def main() -> None:
     model = load(MODEL)
     assert isinstance(model, LlamaCppModel)
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
-    found |= throughput(model, rounds=3 if options.quick else 7, seconds=1.0 if options.quick else math.inf)
+    found |= throughput(model, rounds=2 if options.quick else 7, seconds=1.8 if options.quick else math.inf)
     asyncio.run(model.close())
-    if not options.quick:
+    if options.quick:
+        found["its_hub_ratio"] = None
+    else:
         from benchmarks.peers.its_hub import compare
 
         found |= compare()

@@ -7,7 +7,8 @@ treequest.ab_mcts: treequest's `ABMCTSA` and our `ab_mcts`, 8 answers, 4 at a ti
     Of each: wall_ratio and prefill_ratio (seconds, and prompt tokens computed: the peer's over ours),
     accuracy_difference (ours less the peer's) with a paired 95 % bootstrap interval over problems, and what either
     side took.
-its_hub_ratio: see `benchmarks.peers.its_hub`; not in a quick run.
+its_hub_ratio: see `benchmarks.peers.its_hub`.
+    A quick run leaves out this one and optillm.mcts.
 
 Peers talk to llama-server on the model file that clew's engine computes with, on as many threads, with 16 slots,
 through one counting proxy. All problems are given at once, to both. See docs/benchmarks.md.
@@ -38,7 +39,7 @@ def measured(keys: list[str], quick: bool) -> dict[str, Any]:
     """The figures; for a peer that is not installed, how to install it."""
     found: dict[str, Any] = {}
     for match in MATCHES:
-        if match.key not in keys:
+        if match.key not in keys or (quick and not match.quick):
             continue
         if not installed(match.peer):
             found[match.key] = how_to_install(match.peer)
@@ -57,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
     parser.add_argument("--install", action="store_true", help="make the peers' virtual environments first")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="fewer problems, about a minute a peer")
+    parser.add_argument("--quick", action="store_true", help="one or two problems of each peer, under a minute")
     parser.add_argument("--only", default=",".join(REQUIREMENTS), help="peers, or peer.method, separated by commas")
     options = parser.parse_args()
     names = options.only.split(",")
@@ -68,6 +69,8 @@ def main() -> None:
         for peer in dict.fromkeys(key.split(".")[0] for key in keys):
             install(peer)
     found = measured(keys, options.quick)
+    if not found:
+        parser.error(f"a quick run leaves out {', '.join(keys)}")
     if options.json:
         print(json.dumps(found))
         return

@@ -45,7 +45,7 @@ Texts = tuple[float, list[str]]
 class Match:
     """A peer's method, and what of ours it is compared with.
 
-    ours: method and parameters. temperature: of both. problems, quick: how many, in a full run and in a quick one.
+    ours: method and parameters. temperature: of both. problems, quick: how many, in a full run and in a quick one (0: not in it).
     play: runs the peer over (proxy's URL, match, problems). same_tokens: whether ours may spend as many tokens as the
     peer has generated, a problem's share each, instead of as many samples.
     """
@@ -254,20 +254,20 @@ MATCHES = (
         "particle_filter",
         f"particle_filter?n={PARTICLES}&scorer=step_verifier&potential=odds&target=product&ess=1",
         temperature=1.0,
-        problems=12,
-        quick=4,
+        problems=24,
+        quick=1,
         play=_particles,
     ),
-    Match("optillm", "majority_voting", f"self_consistency?n={VOTES}", 0.8, 16, 4, _optillm),
+    Match("optillm", "majority_voting", f"self_consistency?n={VOTES}", 0.8, 32, 2, _optillm),
     # optillm's MCTS asks for temperature 1 itself.
-    Match("optillm", "mcts", "mcts", 1.0, 6, 1, _optillm, same_tokens=True),
+    Match("optillm", "mcts", "mcts", 1.0, 12, 0, _optillm, same_tokens=True),
     Match(
         "treequest",
         "ab_mcts",
         f"ab_mcts?n={ANSWERS}&parallel={PARALLEL}&scorer=step_verifier",
         temperature=0.8,
-        problems=12,
-        quick=4,
+        problems=24,
+        quick=2,
         play=_treequest,
     ),
 )

@@ -65,8 +65,10 @@ class Proxy:
         self._limit = limit
 
     async def __aenter__(self) -> Self:
-        self._session = ClientSession(connector=TCPConnector(limit=self._limit), timeout=ClientTimeout(total=None))
-        self._counting = ClientSession()
+        # A connection for each call: the server closes idle ones, and a call sent into a closing one would be lost.
+        calls, counting = TCPConnector(limit=self._limit, force_close=True), TCPConnector(force_close=True)
+        self._session = ClientSession(connector=calls, timeout=ClientTimeout(total=None))
+        self._counting = ClientSession(connector=counting)
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)

@@ -1,4 +1,4 @@
-"""The embedded engine on the real model: text, cells, and what happens when things go wrong."""
+"""The embedded engine on the real model: text, and what happens when things go wrong."""
 
 from __future__ import annotations
 
@@ -10,53 +10,15 @@ import threading
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Gauge, Ledger
-from clew.errors import ContextOverflow, ModelError, UsageError
-from clew.models.base import Context, Model
+from clew.budget import Budget, Ledger
+from clew.errors import ModelError, UsageError
+from clew.models.base import Model
 from clew.models.llamacpp import LlamaCppModel
 from clew.models.llamacpp.template import ChatTemplate
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment
-
-LOGIT_NOISE = 0.35  # what other batch shapes may change in a log-probability
-OUTLIERS = 1.0  # ... and in one of many, where the processor computes with quantised activations
-
-
-def prompt(model: Model, text: str = "Count from one to twenty in words.") -> Context:
-    return model.render([Message("user", text)])
-
-
-async def grow(
-    model: Model,
-    context: Context,
-    n: int = 1,
-    *,
-    until: Until = END,
-    sampling: Sampling = GREEDY,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> list[Segment]:
-    ledger = ledger or Ledger(Budget())
-    gauges = [ledger.open(model.name, "generate", model.cost, fresh=0, reused=len(context)) for _ in range(n)]
-    streams = [Stream("test", seed, i) for i in range(n)]
-    return await model.extend(context, until=until, sampling=sampling, streams=streams, gauges=gauges)
-
-
-def grown(model: Model, context: Context, n: int = 1, **settings: object) -> list[Segment]:
-    return asyncio.run(grow(model, context, n, **settings))  # type: ignore[arg-type]
-
-
-def agrees(model: Model, context: Context, segment: Segment) -> None:
-    """What was recorded of a segment is what the model says when it reads it."""
-    read = asyncio.run(model.score(context, segment.text, gauge=_gauge(model)))
-    same = next(
-        (i for i, (a, b) in enumerate(zip(read.token_ids, segment.token_ids, strict=False)) if a != b), len(read)
-    )
-    assert same >= min(10, len(segment) - 1)  # a drawn text may be read as other tokens than it was written with
-    for name in ("logprob", "entropy", "certainty"):
-        off = np.abs(getattr(read, name)[:same] - getattr(segment, name)[:same])
-        assert np.quantile(off, 0.8) < LOGIT_NOISE and off.max() < OUTLIERS, (name, off)
+from continuing import LOGIT_NOISE, agrees, ends_of, gauge_of, grow, grown, prompt
 
 
 def test_is_a_model(smollm: LlamaCppModel) -> None:
@@ -189,120 +151,6 @@ def test_half_a_character_at_the_limit_is_marked(smollm: LlamaCppModel) -> None:
     assert (s.finish, s.text) == (Finish.LENGTH, "�")
 
 
-def test_rewinding_and_forking_compute_nothing_again(smollm: LlamaCppModel) -> None:
-    context = prompt(smollm, "Name five animals and say one thing about each of them.")
-    (base,) = grown(smollm, context, until=tokens(40))
-    for kept in (39, 20, 7):
-        ledger = Ledger(Budget())
-        (again,) = grown(smollm, context.extended([base.head(kept)]), until=tokens(40 - kept), ledger=ledger)
-        # The last token's logits are not kept everywhere: at most that one is computed again.
-        assert ledger.usage.total.computed <= 1
-        assert base.logprob is not None and again.logprob is not None
-        assert again.text == base.text[base.head(kept).offsets.size and len(base.head(kept).text) :]
-        np.testing.assert_allclose(again.logprob, base.logprob[kept:], atol=LOGIT_NOISE)
-
-
-def test_a_shared_prompt_is_computed_once_also_for_calls_at_once(smollm: LlamaCppModel) -> None:
-    context = prompt(smollm, "Here is a story. " * 60 + "How does it end?")
-    ledger = Ledger(Budget())
-
-    async def all_at_once() -> None:
-        calls = (grow(smollm, context, until=tokens(8), sampling=Sampling(), seed=i, ledger=ledger) for i in range(16))
-        await asyncio.gather(*calls)
-
-    asyncio.run(all_at_once())
-    assert ledger.usage.total.computed <= len(context)
-
-
-def test_prompts_that_begin_alike_are_computed_once(smollm: LlamaCppModel) -> None:
-    shared = "The examples of this task follow. " * 30
-    contexts = [prompt(smollm, f"{shared} Question number {i}?") for i in range(8)]
-    ledger = Ledger(Budget())
-
-    async def all_at_once() -> None:
-        await asyncio.gather(*(grow(smollm, c, until=tokens(4), ledger=ledger) for c in contexts))
-
-    asyncio.run(all_at_once())
-    assert ledger.usage.total.computed < len(contexts[0]) + 8 * 20
-
-
-def test_steps_of_a_search_compute_only_what_is_new(smollm: LlamaCppModel) -> None:
-    context = prompt(smollm, "Write a long story about a dog and a cat who are friends.")
-    ledger = Ledger(Budget())
-
-    async def search() -> None:
-        beam = [context] * 8
-        for depth in range(5):
-            steps = await asyncio.gather(
-                *(
-                    grow(smollm, c, until=tokens(6), sampling=Sampling(), seed=100 * depth + i, ledger=ledger)
-                    for i, c in enumerate(beam)
-                )
-            )
-            beam = [c.extended(s) for c, s in zip(beam, steps, strict=True)]
-            # As resampling does: some branches twice, some dropped, and one old node again.
-            beam = [beam[0], beam[0], *beam[1:4], beam[2], beam[5], beam[0]]
-
-    asyncio.run(search())
-    usage = ledger.usage.total
-    assert usage.generated == 8 * 5 * 6
-    assert usage.computed <= len(context) + 0.02 * usage.generated
-
-
-def test_eviction_is_followed_by_recomputation(small: LlamaCppModel) -> None:
-    contexts = [prompt(small, f"{i}. " + "Tell me of the sea and of the wind. " * 40) for i in range(8)]
-    ledger = Ledger(Budget())
-    first = [grown(small, c, until=tokens(6), ledger=ledger)[0].text for c in contexts]
-    once = ledger.usage.total.computed
-    second = [grown(small, c, until=tokens(6), ledger=ledger)[0].text for c in contexts]
-    assert first == second
-    assert once < ledger.usage.total.computed <= 2 * once
-
-
-def test_texts_that_have_ended_give_way_before_steps_that_can_go_on(small: LlamaCppModel) -> None:
-    steps = [prompt(small, f"{i}. " + "Tell me of the sea. " * 30) for i in range(2)]
-    begun = [c.extended(grown(small, c, until=tokens(8))) for c in steps]
-    for seed in range(6):
-        grown(small, prompt(small, "Tell me of the wind."), 4, until=Until(limit=40), sampling=Sampling(), seed=seed)
-    ledger = Ledger(Budget())
-    for context in begun:
-        grown(small, context, until=tokens(2), ledger=ledger)
-    assert ledger.usage.total.computed == 0
-
-
-def test_a_text_that_has_ended_can_be_gone_back_into(smollm: LlamaCppModel) -> None:
-    context = prompt(smollm, "Name three rivers.")
-    ended = grown(smollm, context, 3, until=Until(limit=20), sampling=Sampling())
-    assert {s.finish for s in ended} <= {Finish.LENGTH, Finish.END}
-    ledger = Ledger(Budget())
-    for segment in ended:
-        grown(smollm, context.extended([segment.head(9)]), until=tokens(4), ledger=ledger)
-    assert ledger.usage.total.computed <= len(ended)
-
-
-def test_more_and_longer_sequences_than_fit_take_turns(small: LlamaCppModel, smollm: LlamaCppModel) -> None:
-    """The long prompt needs cells so long that only one sequence fits: the others leave and come back."""
-    contexts = [prompt(small, f"Explain how bread number {i} is made.") for i in range(4)]
-    contexts.insert(2, prompt(small, "Explain how bread is made. " * 100))
-
-    async def all_at_once() -> list[list[Segment]]:
-        return await asyncio.gather(*(grow(small, c, until=tokens(60), sampling=Sampling()) for c in contexts))
-
-    for context, (segment,) in zip(contexts, asyncio.run(all_at_once()), strict=True):
-        assert len(segment) == 60 or segment.finish is Finish.END
-        agrees(smollm, context, segment)
-
-
-def test_context_overflow_and_full_context(small: LlamaCppModel) -> None:
-    assert small.context_length is not None and small.context_length < 8192
-    with pytest.raises(ContextOverflow, match="do not fit"):
-        grown(small, prompt(small, "word " * 2 * small.context_length))
-    nearly = prompt(small, "word " * (small.context_length - 80))
-    room = small.context_length - len(nearly)
-    (s,) = grown(small, nearly, sampling=GREEDY.but(bans={i: _ends(small) for i in range(room + 1)}))
-    assert (s.finish, len(s)) == (Finish.LENGTH, room)
-
-
 def test_budget_is_kept_to_the_token_and_cancels(smollm: LlamaCppModel) -> None:
     ledger = Ledger(Budget(tokens=50))
     out = grown(smollm, prompt(smollm, "Tell a long story."), 4, sampling=Sampling(), ledger=ledger)
@@ -337,7 +185,7 @@ def test_cancelling_the_task_frees_its_sequence() -> None:
     model = LlamaCppModel(pull("smollm2-135m"), live=1)
 
     async def run() -> Segment:
-        endless = GREEDY.but(logit_bias=dict.fromkeys(_ends(model), -1000000.0))
+        endless = GREEDY.but(logit_bias=dict.fromkeys(ends_of(model), -1000000.0))
         work = asyncio.ensure_future(grow(model, prompt(model), until=END, sampling=endless))
         await asyncio.sleep(0.3)
         work.cancel()
@@ -373,7 +221,7 @@ def test_unknown_token_ids_are_refused(smollm: LlamaCppModel) -> None:
 def test_teacher_forcing_gives_the_recorded_statistics(smollm: LlamaCppModel) -> None:
     context = prompt(smollm, "Describe the city of Paris at length.")
     (base,) = grown(smollm, context, until=tokens(20))
-    scored = asyncio.run(smollm.score(context, base.text, gauge=_gauge(smollm)))
+    scored = asyncio.run(smollm.score(context, base.text, gauge=gauge_of(smollm)))
     assert scored.text == base.text and scored.finish is Finish.STEP
     assert scored.token_ids.tolist() == base.token_ids.tolist()
     assert scored.offsets.tolist() == base.offsets.tolist()
@@ -385,9 +233,9 @@ def test_scores_in_one_batch_equal_scores_alone(smollm: LlamaCppModel) -> None:
     options = ["Yes", "No", "Perhaps, because of the light in the air.", ""]
 
     async def together() -> list[Segment]:
-        return await asyncio.gather(*(smollm.score(context, o, gauge=_gauge(smollm)) for o in options))
+        return await asyncio.gather(*(smollm.score(context, o, gauge=gauge_of(smollm)) for o in options))
 
-    alone = [asyncio.run(smollm.score(context, o, gauge=_gauge(smollm))) for o in options]
+    alone = [asyncio.run(smollm.score(context, o, gauge=gauge_of(smollm))) for o in options]
     for a, b in zip(alone, asyncio.run(together()), strict=True):
         assert a.text == b.text
         if len(a):
@@ -458,11 +306,3 @@ print("bye")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "bye\n", "")
-
-
-def _gauge(model: Model) -> Gauge:
-    return Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
-
-
-def _ends(model: LlamaCppModel) -> frozenset[int]:
-    return frozenset(np.flatnonzero(model._vocabulary.ends).tolist())

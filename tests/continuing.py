@@ -1,0 +1,61 @@
+"""Continuing texts with the embedded engine, and comparing what it says of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from clew.budget import Budget, Gauge, Ledger
+from clew.models.base import Context, Model
+from clew.models.llamacpp import LlamaCppModel
+from clew.problem import Message
+from clew.sampling import END, GREEDY, Sampling, Stream, Until
+from clew.tree import Segment
+
+LOGIT_NOISE = 0.35  # what other batch shapes may change in a log-probability
+OUTLIERS = 1.0  # ... and in one of many, where the processor computes with quantised activations
+
+
+def prompt(model: Model, text: str = "Count from one to twenty in words.") -> Context:
+    return model.render([Message("user", text)])
+
+
+async def grow(
+    model: Model,
+    context: Context,
+    n: int = 1,
+    *,
+    until: Until = END,
+    sampling: Sampling = GREEDY,
+    seed: int = 0,
+    ledger: Ledger | None = None,
+) -> list[Segment]:
+    ledger = ledger or Ledger(Budget())
+    gauges = [ledger.open(model.name, "generate", model.cost, fresh=0, reused=len(context)) for _ in range(n)]
+    streams = [Stream("test", seed, i) for i in range(n)]
+    return await model.extend(context, until=until, sampling=sampling, streams=streams, gauges=gauges)
+
+
+def grown(model: Model, context: Context, n: int = 1, **settings: object) -> list[Segment]:
+    return asyncio.run(grow(model, context, n, **settings))  # type: ignore[arg-type]
+
+
+def agrees(model: Model, context: Context, segment: Segment) -> None:
+    """What was recorded of a segment is what the model says when it reads it."""
+    read = asyncio.run(model.score(context, segment.text, gauge=gauge_of(model)))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(read.token_ids, segment.token_ids, strict=False)) if a != b), len(read)
+    )
+    assert same >= min(10, len(segment) - 1)  # a drawn text may be read as other tokens than it was written with
+    for name in ("logprob", "entropy", "certainty"):
+        off = np.abs(getattr(read, name)[:same] - getattr(segment, name)[:same])
+        assert np.quantile(off, 0.8) < LOGIT_NOISE and off.max() < OUTLIERS, (name, off)
+
+
+def gauge_of(model: Model) -> Gauge:
+    return Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
+
+
+def ends_of(model: LlamaCppModel) -> frozenset[int]:
+    return frozenset(np.flatnonzero(model._vocabulary.ends).tolist())
