@@ -45,9 +45,9 @@ Texts = tuple[float, list[str]]
 class Match:
     """A peer's method, and what of ours it is compared with.
 
-    ours: method and parameters. temperature: of both. problems, quick: how many, in a full run and in a quick one (0: not in it).
-    play: runs the peer over (proxy's URL, match, problems). same_tokens: whether ours may spend as many tokens as the
-    peer has generated, a problem's share each, instead of as many samples.
+    ours: method and parameters. temperature: of both. problems, quick: how many, in a full run and in a quick one (0:
+    not in it). play: runs the peer over (proxy's URL, match, problems). same_tokens: whether ours may spend as many
+    tokens as the peer has generated, a problem's share each, instead of as many samples.
     """
 
     peer: str
