@@ -10,7 +10,7 @@ METHODS := greedy,self_consistency,best_of_n,rpc,first_finish
 demo: $(VENV)/.demo
 	$(CLEW) pull smollm2-135m
 	rm -f runs/demo.db runs/demo.db-wal runs/demo.db-shm
-	$(CLEW) compare word --model smollm2-135m --methods $(METHODS) --count 20 --budgets 400,800,1600 --out runs/demo.db
+	$(CLEW) compare word --model smollm2-135m --methods $(METHODS) --count 20 --budgets 250,500,1000 --out runs/demo.db
 
 test: $(VENV)/.dev
 	$(CLEW) pull smollm2-135m
