@@ -1,0 +1,56 @@
+"""Which format the embedded engine computes in, and that the copy says what the file says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clew.budget import Budget, Ledger
+from clew.models.llamacpp import LlamaCppModel
+from clew.models.llamacpp import format as formats
+from clew.models.pull import pull
+from clew.problem import Message
+
+Q4_1, Q8_0, BF16 = 3, 7, 32
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected", "converts"),
+    [
+        ({"avx2", "avx512f", "avx512_bf16"}, "bf16", {Q4_1: True, Q8_0: True, BF16: False, None: True}),
+        ({"avx2", "avx512f"}, "q8_0", {Q4_1: True, Q8_0: False, BF16: False, None: False}),
+        ({"asimd"}, "as shipped", {Q4_1: False, Q8_0: False, BF16: False, None: False}),
+    ],
+)
+def test_the_processor_and_the_file_decide(
+    flags: set[str], expected: str, converts: dict[int | None, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
+    choice = formats.format_choice()
+    assert choice.format == expected and choice.why
+    assert {kind: choice.suits(kind) for kind in converts} == converts
+
+
+@pytest.mark.parametrize("flags", [{"avx2", "avx512_bf16"}, {"avx2"}], ids=["bf16", "q8_0"])
+def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made once, complete, and within a tenth of a nat a token of the file as shipped, on average."""
+    shipped = pull("smollm2-135m")
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path))
+    monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
+    copy = formats.compute_file(shipped)
+    assert copy.is_relative_to(tmp_path) and copy == formats.compute_file(shipped)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [copy]
+
+    def logprobs(format: str) -> np.ndarray:
+        model = LlamaCppModel(shipped, format=format)
+        context = model.render([Message("user", "How many legs do three cats have?")])
+        gauge = Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
+        read = asyncio.run(model.score(context, "A cat has four legs. 3 * 4 = 12 legs. The answer is 12.", gauge=gauge))
+        asyncio.run(model.close())
+        assert read.logprob is not None
+        return read.logprob
+
+    assert abs(float(np.mean(logprobs("auto") - logprobs("as shipped")))) < 0.1
