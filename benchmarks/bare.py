@@ -57,7 +57,7 @@ class Bare:
         self.token[:size], self.position[:size], self.sequence[:size] = prompt, np.arange(size), 0
         self.wanted[:size] = 0
         self.wanted[size - 1] = 1
-        base = self._decode(size)
+        base = self.decode(size)
         rng = np.random.default_rng(0)
         settings = [
             np.full(branches, temperature, np.float32),
@@ -80,10 +80,11 @@ class Bare:
             if step < length - 1:
                 self.token[:branches], self.position[:branches] = ids, size + step
                 self.sequence[:branches], self.wanted[:branches] = np.arange(branches), 1
-                rows = (self._decode(branches) + offsets).astype(np.uintp)
+                rows = (self.decode(branches) + offsets).astype(np.uintp)
         return branches * length / (time.perf_counter() - begin)
 
-    def _decode(self, count: int) -> int:
+    def decode(self, count: int) -> int:
+        """Compute the first `count` tokens of the batch; the address of the first row of logits."""
         self.batch.n_tokens = count
         assert self.lib.llama_decode(self.handle, self.batch) == 0
         return ctypes.cast(self.lib.llama_get_logits(self.handle), ctypes.c_void_p).value or 0
