@@ -29,7 +29,7 @@ from clew.problem import Answer, Problem
 from clew.result import Proposal, Result
 from clew.runner import Plan
 from clew.sampling import Stream
-from clew.store import Reader, Store
+from clew.store import Reader, Store, plan_problems, stored_problems
 from clew.tree import Finish, Node, Origin, Segment, Tree
 
 TOKENS, TOP = 48, 5
@@ -88,7 +88,7 @@ def make(path: Path, megabytes: float) -> None:
     greatest = min(GREATEST, nodes // 2)
     problems = (nodes - greatest) // (len(METHODS) * USUAL) + 1
     plan = api.make_plan("add", model="toy:arithmetic", methods=METHODS, budgets=[10**6, 10**7], count=problems)
-    with Store.create(path, plan, posed := api.plan_problems(plan)) as store:
+    with Store.create(path, plan, posed := plan_problems(plan)) as store:
         store.keep(search_of(posed[0], plan, METHODS[1], grown(greatest, pool, dice)))
         for problem in posed:
             for method in METHODS:
@@ -163,7 +163,7 @@ def whole(path: Path) -> None:
     """The same questions by reading whole results; prints seconds and megabytes."""
     begun = time.perf_counter()
     with Reader.open(path) as store:
-        results = list(store.results(api.stored_problems(store)))
+        results = list(store.results(stored_problems(store)))
     assert max(len(r.tree) for r in results) > 2000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([time.perf_counter() - begun, peak]))

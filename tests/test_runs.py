@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from clew import api
+from clew.background import get_model
 from clew.budget import Budget
 from clew.errors import ModelError, StoreError, UsageError
 from clew.models.base import Context
@@ -26,7 +27,7 @@ from clew.result import Result
 from clew.runner import Cell, cells_of, check, solve
 from clew.runner import run as run_cells
 from clew.sampling import Sampling
-from clew.store import Store
+from clew.store import Store, plan_problems
 from clew.tree import Segment
 from toys import letters, problem, run
 
@@ -48,10 +49,10 @@ def shape(result: Result) -> Any:
 
 def test_what_is_kept_is_what_was_found(tmp_path: Path) -> None:
     p = plan()
-    problems = api.plan_problems(p)
+    problems = plan_problems(p)
     cell = Cell(problems[0], "self_consistency?n=4&weighting=borda", 0)
     p = replace(p, methods=(cell.method,))
-    found = run(solve(cell, {"generate": api.get_model(MODEL)}, p.budget))
+    found = run(solve(cell, {"generate": get_model(MODEL)}, p.budget))
     with Store.create(tmp_path / "run.db", p, problems) as store:
         store.keep(found)
     with Store.open(tmp_path / "run.db") as store:

@@ -13,7 +13,7 @@ from clew.problem import Answer, Problem
 from clew.result import Proposal, Result
 from clew.runner import Plan
 from clew.sampling import Stream
-from clew.store import Store
+from clew.store import Store, plan_problems
 from clew.tree import Finish, Origin, Segment, Tree
 
 HOSTILE = (
@@ -58,7 +58,7 @@ def written(path: Path, trees: Sequence[Tree], count: int = 2, method: str = "be
     plan: Plan = api.make_plan(
         "add", model="toy:arithmetic", methods=[method], budgets=[100], count=count, seeds=max(1, len(trees))
     )
-    problems: list[Problem] = api.plan_problems(plan)
+    problems: list[Problem] = plan_problems(plan)
     with Store.create(path, plan, problems) as store:
         for seed, tree in enumerate(trees):
             leaf = tree.nodes[-1]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from clew import runner
+from clew.background import get_model, run_in_background
 from clew.budget import AXES, Budget
 from clew.errors import UsageError
 from clew.problem import Message, Problem
@@ -20,71 +20,15 @@ from clew.registry import methods as method_registry
 from clew.registry import parse_spec
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import IMPORTED, Reader, Store
+from clew.store import Reader, Store, plan_problems, stored_problems
 
 if TYPE_CHECKING:
     from clew.lab.compare import Comparison
     from clew.models.base import Model
 
-T = TypeVar("T")
-
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_BUDGET = 2000
 LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
-
-
-class _Background:
-    """One event loop in a thread of its own: the sync calls work in scripts, notebooks and running event loops, and
-    models stay loaded between calls (each frees what it holds when the interpreter ends)."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.models: dict[str, Model] = {}
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="clew", daemon=True).start()
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            # What is in flight gives up at its next token and is recorded; only then is the interrupt passed on.
-            asyncio.run_coroutine_threadsafe(_settle(), self._loop).result(timeout=30)
-            raise
-
-
-async def _settle() -> None:
-    me = asyncio.current_task()
-    others = [t for t in asyncio.all_tasks() if t is not me]
-    if others:
-        await asyncio.wait(others, timeout=20)
-
-
-_background = _Background()
-
-
-def run_in_background(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine where the kept models live, and wait for it."""
-    return _background.run(work)
-
-
-def get_model(model: str | Model, options: Mapping[str, Any] | None = None) -> Model:
-    """A model for a spec (kept loaded for the next call), or the model itself.
-
-    Raises UsageError or ModelError as `clew.load` does.
-    """
-    if not isinstance(model, str):
-        return model
-    from clew.models import load
-
-    key = f"{model} {sorted((options or {}).items())}"
-    if key not in _background.models:
-        _background.models[key] = load(model, **(options or {}))
-    return _background.models[key]
 
 
 def as_budget(budget: int | float | Budget | None) -> Budget:
@@ -162,7 +106,7 @@ def solve(question: str | Sequence[Message] | Problem, **options: Any) -> Result
 
     Raises UsageError for what cannot be done as asked, ModelError when the model failed for good.
     """
-    return _background.run(asolve(question, **options))
+    return run_in_background(asolve(question, **options))
 
 
 @dataclass(slots=True)
@@ -220,20 +164,6 @@ def make_plan(
         view={"axis": axis, "budgets": sorted(budgets), "baseline": baseline},
         model_options=dict(model_options or {}),
     )
-
-
-def plan_problems(plan: runner.Plan) -> list[Problem]:
-    """The plan's problems, made anew (the same every time). Raises UsageError for a plan that is not clew's own."""
-    if plan.task == IMPORTED:
-        raise UsageError("imported traces cannot be run again", "`clew show` and `clew stats` read them")
-    from clew.tasks import load_problems
-
-    return load_problems(plan.task, **plan.task_options)
-
-
-def stored_problems(store: Reader) -> list[Problem]:
-    """The problems of a run file: its plan's, made anew, or those of imported traces, as the file has them."""
-    return store.imported_problems() if store.plan.task == IMPORTED else plan_problems(store.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +261,7 @@ def compare(task: str, **options: Any) -> Outcome:
     Raises UsageError for what cannot be done as asked, ModelError when the model failed for good, StoreError when the
     run file cannot be written.
     """
-    return _background.run(acompare(task, **options))
+    return run_in_background(acompare(task, **options))
 
 
 async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
@@ -352,4 +282,4 @@ def resume(path: str | Path, **options: Any) -> Outcome:
 
     Raises as `compare` does.
     """
-    return _background.run(aresume(path, **options))
+    return run_in_background(aresume(path, **options))

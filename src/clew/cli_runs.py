@@ -198,8 +198,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
 def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
     """List a run's searches, or show the trees of one problem with the path to the answer marked."""
-    from clew.api import stored_problems
-    from clew.store import Reader
+    from clew.store import Reader, stored_problems
     from clew.terminal import results_table, usage_table
     from clew.terminal_tree import solution_tree
 

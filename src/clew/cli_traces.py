@@ -203,8 +203,8 @@ def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
 
     if form not in FORMATS:
         return export_tables(run, form, folder)
-    from clew.api import stored_problems
-    from clew.store import Reader
+
+    from clew.store import Reader, stored_problems
 
     with Reader.open(run) as store:
         return export_traces(store, stored_problems(store), form, folder)

@@ -14,10 +14,10 @@ from clew.analysis.io.reading import read_traces
 from clew.analysis.io.run_file import import_run
 from clew.analysis.io.writing import export_traces
 from clew.analysis.trace import Trace, traces_of
-from clew.api import compare, resume, stored_problems
+from clew.api import compare, resume
 from clew.errors import StoreError, UsageError
 from clew.result import Result
-from clew.store import Store
+from clew.store import Store, stored_problems
 from clew.tree import Finish, Origin
 
 LOGS = Path(__file__).parent / "logs"

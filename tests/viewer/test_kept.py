@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from clew import api
 from clew.analysis.rules import BEHAVIOURS
-from clew.store import Store
+from clew.store import Store, stored_problems
 from clew.terminal_tree import solution_tree
 from clew.tree import Finish, Origin
 from clew.viewer.pages import Pages
@@ -57,7 +56,7 @@ def test_anchors_are_kept_and_colour_the_text(run_file: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     with Store.open(run_file) as store:
-        (result,) = store.results(api.stored_problems(store), problem=problem, method=method)
+        (result,) = store.results(stored_problems(store), problem=problem, method=method)
         (row,) = store.rows("anchors")
     assert json.loads(row["sentences"]) == found["sentences"] and row["rollouts"] == 12
     solution = result.tree[found["node"]].solution
@@ -109,7 +108,7 @@ def test_an_edited_search_is_a_run_beside_the_one_it_changed(run_file: Path, tmp
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     with Store.open(out) as store:
-        before, after = store.results(api.stored_problems(store))
+        before, after = store.results(stored_problems(store))
     assert before.method == "self_consistency?n=4" and after.method == "edit?step=1&action=delete"
     assert [leaf.solution for leaf in after.leaves] == [t["text"] for t in told["after"]] and len(after.leaves) == 3
     assert after.usage.total.tokens == told["tokens"]
@@ -124,7 +123,7 @@ def test_an_edited_search_is_a_run_beside_the_one_it_changed(run_file: Path, tmp
 
 def test_the_terminal_shows_the_colours_of_the_page(run_file: Path) -> None:
     with Store.open(run_file) as store:
-        result = next(r for r in store.results(api.stored_problems(store)) if r.method.startswith("beam"))
+        result = next(r for r in store.results(stored_problems(store)) if r.method.startswith("beam"))
     out = io.StringIO()
     Console(file=out, force_terminal=True, color_system="truecolor", width=200).print(solution_tree(result))
     text = out.getvalue()

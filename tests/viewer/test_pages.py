@@ -13,7 +13,7 @@ from clew import api
 from clew.analysis.behaviours import tag_step
 from clew.errors import StoreError, UsageError
 from clew.result import Result
-from clew.store import Store
+from clew.store import Store, stored_problems
 from clew.tree import Finish, Node, Origin
 from clew.viewer.pages import CHUNK, Missing, Pages
 from clew.viewer.search_pages import TEXT
@@ -34,7 +34,7 @@ def pages(run_file: Path) -> Any:
 
 def results_of(path: Path) -> list[Result]:
     with Store.open(path) as store:
-        return list(store.results(api.stored_problems(store)))
+        return list(store.results(stored_problems(store)))
 
 
 def whole(pages: Pages, path: str) -> dict[str, list[Any]]:
@@ -270,7 +270,7 @@ def test_a_run_is_read_while_it_is_written(tmp_path: Path) -> None:
     with Store.open(path) as store:
         pages = Pages([path])
         assert pages.answer("runs")[0]["results"] == 1
-        (result,) = store.results(api.stored_problems(store))
+        (result,) = store.results(stored_problems(store))
         store.keep(Result(**{f: getattr(result, f) for f in result.__slots__} | {"seed": 7}))
         assert pages.answer("runs")[0]["results"] == 2
         assert whole(pages, "runs/0/results")["seed"] == [0, 7]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.analysis.anchors import Anchors, find_anchors
-from clew.api import run_in_background
+from clew.background import run_in_background
 from clew.lab.stored_trace import StoredTrace
 from clew.search import Search
 from clew.store import Store

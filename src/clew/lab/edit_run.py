@@ -8,7 +8,7 @@ from typing import Any
 
 from clew.analysis.editing import Action, edit
 from clew.analysis.trace import Trace
-from clew.api import run_in_background
+from clew.background import run_in_background
 from clew.lab.stored_trace import StoredTrace
 from clew.problem import Status
 from clew.result import Result

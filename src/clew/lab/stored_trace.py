@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from clew.analysis.trace import Trace, traces_of
-from clew.api import get_model, stored_problems
+from clew.background import get_model
 from clew.errors import UsageError
 from clew.result import Result
 from clew.runner import Plan
 from clew.sampling import Sampling
 from clew.search import GENERATE, Search
-from clew.store import IMPORTED, Reader
+from clew.store import IMPORTED, Reader, stored_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,5 @@ def stored_trace(run: Path, problem: str, method: str | None = None) -> StoredTr
             if traces:
                 answered = (t for t in traces if t.node is result.answer.node)
                 return StoredTrace(next(answered, traces[0]), result, plan)
-    raise UsageError(f"{run} has no trace of {problem!r}", f"`clew show {run}` lists its problems")
+    by = f" by {method!r}" if method else ""
+    raise UsageError(f"{run} has no trace of {problem!r}{by}", f"`clew show {run}` lists its searches")

@@ -12,11 +12,10 @@ import numpy as np
 from clew.analysis.dynamics import forking_threshold, length_and_grade
 from clew.analysis.measures import SHARES, result_measures, trace_measures
 from clew.analysis.trace import Trace, traces_of
-from clew.api import stored_problems
 from clew.lab.stats import clustered
 from clew.result import Result
 from clew.search import GENERATE
-from clew.store import Reader
+from clew.store import Reader, stored_problems
 
 LENGTH = "right_is_longer"
 """Of pairs of a right and a wrong trace of one problem: the share in which the right one is longer, minus shorter."""

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from clew.api import stored_problems
 from clew.budget import Usage
 from clew.errors import ClewError, UsageError
 from clew.problem import Answer, Problem
 from clew.runner import grade
-from clew.store import Reader
+from clew.store import Reader, stored_problems
 from clew.store.format import log_of
 from clew.viewer.report import Report
 from clew.viewer.search_pages import SearchPages
