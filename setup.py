@@ -1,4 +1,4 @@
-"""The compiled sampling kernel. Where there is no compiler the build goes on without it, and NumPy does its work."""
+"""What is compiled: the sampling kernel (else NumPy does its work) and operations of llama.cpp (else its own do)."""
 
 from setuptools import Extension, setup
 
@@ -10,7 +10,8 @@ setup(
             # Not -ffast-math: the kernel must see infinities and NaN.
             extra_compile_args=[
                 "-O3",
-                "-std=c11",
+                "-std=gnu11",
+                "-fopenmp-simd",
                 "-fno-math-errno",
                 "-fno-trapping-math",
                 "-fno-signed-zeros",
@@ -19,6 +20,13 @@ setup(
             ],
             libraries=["m"],
             optional=True,
-        )
+        ),
+        Extension(
+            "clew.models.llamacpp._ops",
+            [f"src/clew/models/llamacpp/{name}.c" for name in ("ops", "ops_matmul", "ops_attention")],
+            depends=["src/clew/models/llamacpp/ops.h"],
+            extra_compile_args=["-O3", "-std=gnu11"],
+            optional=True,
+        ),
     ]
 )

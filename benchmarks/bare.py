@@ -2,18 +2,27 @@
 
 It forks one prompt into B sequences and takes T tokens of each, with the fastest sampler at hand (clew's kernel, in one
 call a step) and no searches, budgets, text, stop conditions or cache to look after.
+
+`Apart` runs it in a process of its own: with two sets of threads in one process, the threads of both wait in the system
+instead of spinning, and both loops run at half their speed.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
+import subprocess
+import sys
 import time
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import BATCH, Weights
+from clew.models.llamacpp.format import threads_choice
 from clew.models.llamacpp.sampler import kernel
 from clew.tree import Ints
 
@@ -95,3 +104,39 @@ class Bare:
 
 def _at(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
+
+
+class Apart:
+    """Both cache modes of the bare loop over a model file, in a process of their own that ends with the context."""
+
+    def __init__(self, file: Path, slots: int, length: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.bare", str(file), str(slots), str(length)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def rate(self, mode: str, prompt: Ints, branches: int, length: int, temperature: float) -> float:
+        """What `Bare.rate` says."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([mode, prompt.tolist(), branches, length, temperature]) + "\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def __enter__(self) -> Apart:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """The other side of `Apart`: a rate for every line of arguments."""
+    weights = Weights(Path(sys.argv[1]))
+    loops = {mode: Bare(weights, mode, int(sys.argv[2]), int(sys.argv[3]), threads_choice()) for mode in MODES}
+    for line in sys.stdin:
+        mode, prompt, *settings = json.loads(line)
+        print(loops[mode].rate(np.array(prompt, np.int32), *settings), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,12 +25,10 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.bare import MODES, Bare
+from benchmarks.bare import MODES, Apart
 from clew.budget import Budget
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel
-from clew.models.llamacpp.binding import Weights
-from clew.models.llamacpp.format import threads_choice
 from clew.problem import Message, Problem
 from clew.sampling import Sampling, tokens
 from clew.search import GENERATE, Search
@@ -66,32 +64,28 @@ def throughput(model: LlamaCppModel, *, rounds: int, seconds: float) -> dict[str
     seconds: about how long one side of one round may take.
     """
     prompt = model.render(story(100).messages).token_ids
-    weights = Weights(model.file)
-    bare = {mode: Bare(weights, mode, max(BRANCHES), 512, threads_choice()) for mode in MODES}
     found: dict[str, Any] = {"prompt_tokens": len(prompt), "rounds": rounds}
-    for branches in BRANCHES:
-        asyncio.run(through_search(model, branches, 2, 0))
-        # Which mode is the faster depends on the length.
-        probe = LENGTH if seconds == math.inf else PROBE
-        rates = {mode: bare[mode].rate(prompt, branches, probe, TEMPERATURE) for mode in MODES}
-        best = max(rates, key=lambda mode: rates[mode])
-        length = int(min(LENGTH, max(2 * PROBE, seconds * rates[best] / branches)))
-        ours, theirs, early = [], [], 0
-        for seed in range(1, rounds + 1):
-            theirs.append(bare[best].rate(prompt, branches, length, TEMPERATURE))
-            rate, ended = asyncio.run(through_search(model, branches, length, seed))
-            ours.append(rate)
-            early += ended
-        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-        found[f"throughput_ratio_{branches}"] = round(statistics.median(ratios), 3)
-        found[f"tokens_per_second_{branches}"] = round(statistics.median(ours), 1)
-        found[f"bare_tokens_per_second_{branches}"] = round(statistics.median(theirs), 1)
-        found[f"bare_mode_{branches}"] = best
-        found[f"length_{branches}"] = length
-        found[f"ended_early_{branches}"] = early
-    for loop in bare.values():
-        loop.close()
-    weights.close()
+    with Apart(model.file, max(BRANCHES), 512) as bare:
+        for branches in BRANCHES:
+            asyncio.run(through_search(model, branches, 2, 0))
+            pace = max(bare.rate(mode, prompt, branches, PROBE, TEMPERATURE) for mode in MODES)
+            length = int(min(LENGTH, max(2 * PROBE, seconds * pace / branches)))
+            # Which mode is the faster depends on the length.
+            rates = {mode: bare.rate(mode, prompt, branches, length, TEMPERATURE) for mode in MODES}
+            best = max(rates, key=lambda mode: rates[mode])
+            ours, theirs, early = [], [], 0
+            for seed in range(1, rounds + 1):
+                theirs.append(bare.rate(best, prompt, branches, length, TEMPERATURE))
+                rate, ended = asyncio.run(through_search(model, branches, length, seed))
+                ours.append(rate)
+                early += ended
+            ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+            found[f"throughput_ratio_{branches}"] = round(statistics.median(ratios), 3)
+            found[f"tokens_per_second_{branches}"] = round(statistics.median(ours), 1)
+            found[f"bare_tokens_per_second_{branches}"] = round(statistics.median(theirs), 1)
+            found[f"bare_mode_{branches}"] = best
+            found[f"length_{branches}"] = length
+            found[f"ended_early_{branches}"] = early
     return found
 
 

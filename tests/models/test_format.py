@@ -9,29 +9,35 @@ import numpy as np
 import pytest
 
 from clew.budget import Budget, Ledger
-from clew.models.llamacpp import LlamaCppModel
+from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp import format as formats
 from clew.models.pull import pull
 from clew.problem import Message
 
-Q4_1, Q8_0, BF16 = 3, 7, 32
+Q4_0, Q4_1, Q8_0, Q4_K_M, BF16 = 2, 3, 7, 15, 32
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected", "converts"),
+    ("flags", "own_operations", "expected", "converts"),
     [
-        ({"avx2", "avx512f", "avx512_bf16"}, "bf16", {Q4_1: True, Q8_0: True, BF16: False, None: True}),
-        ({"avx2", "avx512f"}, "q8_0", {Q4_1: True, Q8_0: False, BF16: False, None: False}),
-        ({"asimd"}, "as shipped", {Q4_1: False, Q8_0: False, BF16: False, None: False}),
+        ({"avx2", "avx512_bf16"}, True, "bf16", {Q4_0, Q4_1, Q8_0, Q4_K_M, None}),
+        ({"avx2", "avx512_vnni"}, True, "q8_0", {Q4_0, Q4_1}),
+        ({"avx2", "avx512_vnni"}, False, "q8_0", {Q4_1}),
+        ({"asimd"}, False, "as shipped", set()),
     ],
 )
 def test_the_processor_and_the_file_decide(
-    flags: set[str], expected: str, converts: dict[int | None, bool], monkeypatch: pytest.MonkeyPatch
+    flags: set[str],
+    own_operations: bool,
+    expected: str,
+    converts: set[int | None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(ops, "replacements", lambda: object() if own_operations else None)
     choice = formats.format_choice()
     assert choice.format == expected and choice.why
-    assert {kind: choice.suits(kind) for kind in converts} == converts
+    assert {kind for kind in (Q4_0, Q4_1, Q8_0, Q4_K_M, BF16, None) if choice.suits(kind)} == converts
 
 
 @pytest.mark.parametrize("flags", [{"avx2", "avx512_bf16"}, {"avx2"}], ids=["bf16", "q8_0"])

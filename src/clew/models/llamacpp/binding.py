@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.errors import ModelError, UsageError
+from clew.models.llamacpp import ops
 from clew.models.pull import check_gguf
 from clew.tree import Ints
 
@@ -32,6 +33,7 @@ def library() -> Any:
 
     Raises UsageError when it is not installed.
     """
+    ops.replacements()
     try:
         import llama_cpp.llama_cpp as lib
     except ImportError as error:
@@ -41,6 +43,7 @@ def library() -> Any:
     lib.clew_silent = lib.llama_log_callback(lambda level, text, data: None)
     lib.llama_log_set(lib.clew_silent, ctypes.c_void_p())
     lib.llama_backend_init()
+    ops.start()
     return lib
 
 

@@ -14,6 +14,7 @@ from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Capability, Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
+from clew.models.llamacpp import ops
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
@@ -212,8 +213,10 @@ def describe() -> dict[str, str]:
     library()
     choice = format_choice()
     built = kernel() is not None
+    own = "clew's own for products of Q8_0 and for attention (AVX-512 VNNI)"
     return {
         "compute format": f"{choice.format}: {choice.why}",
         "engine threads": str(threads_choice()),
+        "engine operations": "llama.cpp's" if ops.replacements() is None else own,
         "sampling kernel": "compiled" if built else "NumPy (no compiler was there when clew was installed: slower)",
     }

@@ -12,7 +12,7 @@
 #define CLONES
 #endif
 
-enum { BLOCK = 256, LANES = 64, BINS = 1024, DEAD_END = -1, NOT_A_NUMBER = -2 };
+enum { BLOCK = 256, BINS = 1024, DEAD_END = -1, NOT_A_NUMBER = -2 };
 #define FLOOR -100.0f /* as in draw.py: the least log-probability that certainty counts */
 
 typedef struct {
@@ -43,27 +43,18 @@ static inline float exp_nonpositive(float x) {
     return x < -87.0f ? 0.0f : p * scale.f;
 }
 
-/* Greatest and least in lanes of their own: a reduction to one would need the promise that there is no NaN. */
-CLONES static float maximum(const float *x, int count) {
-    float lanes[LANES], best = -INFINITY;
-    int whole = count - count % LANES;
-    for (int j = 0; j < LANES; j++) lanes[j] = -INFINITY;
-    for (int i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-    for (int j = 0; j < LANES; j++) best = lanes[j] > best ? lanes[j] : best;
-    for (int i = whole; i < count; i++) best = x[i] > best ? x[i] : best;
-    return best;
-}
+typedef struct {
+    float greatest, least; /* NaN left out; -INFINITY and INFINITY of nothing */
+} Extremes;
 
-CLONES static float minimum(const float *x, int count) {
-    float lanes[LANES], best = INFINITY;
-    int whole = count - count % LANES;
-    for (int j = 0; j < LANES; j++) lanes[j] = INFINITY;
-    for (int i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++) lanes[j] = x[i + j] < lanes[j] ? x[i + j] : lanes[j];
-    for (int j = 0; j < LANES; j++) best = lanes[j] < best ? lanes[j] : best;
-    for (int i = whole; i < count; i++) best = x[i] < best ? x[i] : best;
-    return best;
+CLONES static Extremes extremes(const float *x, int count) {
+    float greatest = -INFINITY, least = INFINITY;
+#pragma omp simd reduction(max : greatest) reduction(min : least)
+    for (int i = 0; i < count; i++) {
+        greatest = x[i] > greatest ? x[i] : greatest;
+        least = x[i] < least ? x[i] : least;
+    }
+    return (Extremes){greatest, least};
 }
 
 CLONES static void moments_of_block(const float *x, int count, float top, Moments *m) {
@@ -248,7 +239,8 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
     }
     for (int row = 0; row < rows; row++) {
         const float *x = logits[row], *y = drawn[row];
-        float *out = stats + 4 * row, x_max = maximum(x, vocab);
+        Extremes ends = extremes(x, vocab);
+        float *out = stats + 4 * row, x_max = ends.greatest;
         Moments m = {0, 0, 0};
         for (int start = 0; start < vocab; start += BLOCK)
             moments_of_block(x + start, vocab - start < BLOCK ? vocab - start : BLOCK, x_max, &m);
@@ -258,7 +250,7 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
         }
         double log_sum = log(m.exp_sum);
         out[1] = (float)(log_sum - m.weighted / m.exp_sum);
-        if (minimum(x, vocab) - x_max - log_sum < FLOOR) m.plain = floored_sum(x, vocab, x_max, (float)(FLOOR + log_sum));
+        if (ends.least - x_max - log_sum < FLOOR) m.plain = floored_sum(x, vocab, x_max, (float)(FLOOR + log_sum));
         out[2] = (float)(log_sum - m.plain / vocab - log((double)vocab));
         if (top[row])
             record_top(x, vocab, top[row], x_max + log_sum, scratch, top_ids + (size_t)row * top_stride,
@@ -266,7 +258,7 @@ int clew_sample(int rows, int vocab, const float *const *logits, const float *co
         int id = forced[row];
         out[3] = 0;
         if (id < 0) {
-            float y_max = y == x ? x_max : maximum(y, vocab);
+            float y_max = y == x ? x_max : extremes(y, vocab).greatest;
             if (y_max == -INFINITY) {
                 ids[row] = DEAD_END;
                 out[0] = out[3] = -INFINITY;

@@ -10,13 +10,13 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.draw import NO_BANS, draw, log_softmax, statistics, top
 from clew.models.grammar import Constraint
+from clew.models.llamacpp.compiled import compiled
 from clew.sampling import Sampling, Stream
 from clew.tree import Floats, Ints
 
@@ -28,15 +28,10 @@ NOT_A_NUMBER = -2
 @functools.cache
 def kernel() -> ctypes.CDLL | None:
     """The compiled kernel, or None where it was not built."""
-    for path in sorted(Path(__file__).parent.glob("_kernel*")):
-        if path.suffix in (".so", ".dylib", ".pyd", ".dll"):
-            try:
-                library = ctypes.CDLL(str(path))
-            except OSError:
-                continue  # built for another machine: the reference does the same, slower
-            library.clew_sample.restype = ctypes.c_int
-            return library
-    return None
+    library = compiled("_kernel")
+    if library is not None:
+        library.clew_sample.restype = ctypes.c_int
+    return library
 
 
 class Draw:

@@ -1,0 +1,158 @@
+"""The operations that clew computes in llama.cpp's place: exact where they can be, and really in use."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from clew.budget import Budget, Ledger
+from clew.models.llamacpp import LlamaCppModel, ops
+from clew.models.llamacpp import format as formats
+from clew.models.llamacpp.binding import library
+from clew.models.pull import pull
+from clew.problem import Message
+
+F32, F16, Q8_0 = 0, 1, 8
+BLOCK = np.dtype([("scale", np.float16), ("quants", np.int8, 32)])
+
+
+class Params(ctypes.Structure):
+    """The head of ggml_compute_params."""
+
+    _fields_ = (("thread", ctypes.c_int), ("threads", ctypes.c_int))
+
+
+class Tensor(ctypes.Structure):
+    """The head of ggml_tensor."""
+
+
+Tensor._fields_ = (
+    ("type", ctypes.c_int),
+    ("buffer", ctypes.c_void_p),
+    ("size", ctypes.c_int64 * 4),
+    ("stride", ctypes.c_size_t * 4),
+    ("op", ctypes.c_int),
+    ("op_params", ctypes.c_float * 16),
+    ("flags", ctypes.c_int32),
+    ("src", ctypes.POINTER(Tensor) * 10),
+    ("view_src", ctypes.c_void_p),
+    ("view_offset", ctypes.c_size_t),
+    ("data", ctypes.c_void_p),
+)
+
+
+@pytest.fixture
+def compiled() -> Iterator[ctypes.CDLL]:
+    library()
+    found = ops.replacements()
+    if found is None:
+        pytest.skip("this processor has no AVX-512 VNNI, or there was no compiler")
+    found.clew_matmul.restype = found.clew_attention.restype = ctypes.c_bool
+    yield found
+
+
+def blocks(rng: np.random.Generator, rows: int, count: int) -> np.ndarray:
+    """Q8_0 [rows, count], with the extremes of what a byte holds."""
+    found = np.zeros((rows, count), BLOCK)
+    found["scale"] = rng.uniform(-2, 2, (rows, count))
+    found["quants"] = rng.integers(-128, 128, (rows, count, 32))
+    found["quants"][0, 0] = -128
+    return found
+
+
+def at(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("m", "n", "k"), [(16, 1, 1), (64, 5, 18), (48, 8, 48), (32, 13, 70), (96, 300, 65)])
+def test_products_are_exact_within_a_block(compiled: ctypes.CDLL, m: int, n: int, k: int, threads: int) -> None:
+    rng = np.random.default_rng(m + n)
+    a, b = blocks(rng, m, k + 2)[:, :k], blocks(rng, n, k)
+    c = np.full((n, m + 8), np.nan, np.float32)
+    for thread in range(threads):
+        sizes = (ctypes.c_int64(i) for i in (m, n, k))
+        strides = [ctypes.c_int64(i) for i in (k + 2, k, m + 8)]
+        params = ctypes.byref(Params(thread, threads))
+        assert compiled.clew_matmul(params, *sizes, at(a), strides[0], at(b), strides[1], at(c), strides[2])
+    dots = np.einsum("mkq,nkq->nmk", a["quants"].astype(np.int64), b["quants"].astype(np.int64))
+    terms = dots * b["scale"].astype(np.float64)[:, None] * a["scale"].astype(np.float64)
+    assert np.isnan(c[:, m:]).all()
+    assert np.abs(c[:, :m] - terms.sum(2)).max() <= 1e-6 * np.abs(terms).sum(2).max()
+
+
+def tensor(array: np.ndarray, sizes: tuple[int, ...], strides: tuple[int, ...], **more: object) -> Tensor:
+    """`array` as ggml sees it: sizes and strides (in bytes) innermost first."""
+    kind = F16 if array.dtype == np.float16 else F32
+    return Tensor(type=kind, size=sizes, stride=strides, data=array.ctypes.data, **more)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("width", "queries", "heads", "groups", "sequences"),
+    [(64, 1, 9, 3, 16), (64, 5, 9, 3, 1), (128, 3, 4, 4, 2), (256, 1, 2, 1, 2), (64, 2, 14, 2, 3)],
+)
+def test_attention_is_the_softmax_over_what_the_mask_lets_through(
+    compiled: ctypes.CDLL, width: int, queries: int, heads: int, groups: int, sequences: int, masked: bool
+) -> None:
+    rng = np.random.default_rng(width + heads)
+    cells, scale = 256, 0.3
+    q = rng.normal(0, 1, (sequences, queries, heads, width)).astype(np.float32)
+    k, v = (rng.normal(0, 1, (sequences, cells, groups, width)).astype(np.float16) for _ in range(2))
+    mask = np.where(rng.random((sequences, queries, cells)) < 0.3, 0, -np.inf).astype(np.float16)
+    mask[:, :, 64:128], mask[:, :, 200] = -np.inf, -1.5
+    out = np.full((sequences, queries, heads, width), np.nan, np.float32)
+    row, cell = 4 * width, 2 * width
+    cache = ((width, cells, groups, sequences), (2, cell * groups, cell, cell * groups * cells))
+    sources = [
+        tensor(q, (width, queries, heads, sequences), (4, row * heads, row, row * heads * queries)),
+        tensor(k, *cache),
+        tensor(v, *cache),
+    ]
+    if masked:
+        sources.append(
+            tensor(mask, (cells, queries, 1, sequences), (2, 2 * cells, 2 * cells * queries, 2 * cells * queries))
+        )
+    found = tensor(out, (width, heads, queries, sequences), (4, row, row * heads, row * heads * queries))
+    found.op_params[0] = scale
+    for i, source in enumerate(sources):
+        found.src[i] = ctypes.pointer(source)
+    for thread in range(2):
+        assert compiled.clew_attention(ctypes.byref(Params(thread, 2)), ctypes.byref(found))
+    share = heads // groups
+    keys, values = (np.repeat(x.astype(np.float64), share, axis=2) for x in (k, v))
+    scores = scale * np.einsum("sqhw,schw->sqhc", q.astype(np.float64), keys)
+    if masked:
+        scores += mask.astype(np.float64)[:, :, None]
+    weights = np.exp(scores - scores.max(3, keepdims=True))
+    expected = np.einsum("sqhc,schw->sqhw", weights / weights.sum(3, keepdims=True), values)
+    assert np.abs(out - expected).max() < 1e-5
+
+
+def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL) -> None:
+    """llama.cpp's calls really end here, and a continuation is as probable as by its own operations."""
+    shipped = pull("smollm2-135m")
+
+    async def read(use: bool) -> np.ndarray:
+        ops.start(use)
+        model = LlamaCppModel(formats.compute_file(shipped), format="as shipped")
+        context = model.render([Message("user", "How many legs do three cats have?")])
+        gauge = Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
+        found = await model.score(context, "A cat has four legs. 3 * 4 = 12 legs. The answer is 12.", gauge=gauge)
+        await model.close()
+        assert found.logprob is not None
+        return found.logprob
+
+    try:
+        before = ops.counts()
+        own = asyncio.run(read(False))
+        assert ops.counts() == before
+        replaced = asyncio.run(read(True))
+    finally:
+        ops.start()
+    assert all(now > then for now, then in zip(ops.counts(), before, strict=True))
+    assert 0 < np.abs(replaced - own).mean() < 0.2 and abs((replaced - own).mean()) < 0.1
