@@ -54,6 +54,7 @@ async def through_search(model: LlamaCppModel, branches: int, length: int, seed:
     begin = time.perf_counter()
     nodes = await search.extend(search.root, branches, until=tokens(length))
     rate = sum(len(n.segment) for n in nodes) / (time.perf_counter() - begin)
+    await search.close()
     assert all(n.segment.exact and n.segment.certainty is not None for n in nodes)
     return rate, sum(len(n.segment) < length for n in nodes)
 

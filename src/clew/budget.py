@@ -173,6 +173,7 @@ class Ledger:
         self._flops = 0.0
         self._usd = 0.0
         self._calls = 0
+        self._closed = False
 
     @property
     def usage(self) -> Usage:
@@ -218,6 +219,15 @@ class Ledger:
             or (b.usd is not None and self._usd >= b.usd)
             or (b.seconds is not None and self._clock() - self._start >= b.seconds)
         )
+
+    @property
+    def over(self) -> bool:
+        """Whether the search will ask for nothing more."""
+        return self._closed or self.spent
+
+    def close(self) -> None:
+        """Say that the search is over."""
+        self._closed = True
 
     def check(self) -> None:
         """Raise BudgetExhausted when nothing more may be started."""
@@ -310,6 +320,11 @@ class Gauge:
     def closed(self) -> bool:
         """Whether the continuation was given up or the budget is spent."""
         return self._closed or self._ledger.spent
+
+    @property
+    def over(self) -> bool:
+        """Whether the search that the continuation belongs to will ask for nothing more."""
+        return self._ledger.over
 
     @property
     def left(self) -> int | None:

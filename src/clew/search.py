@@ -303,7 +303,11 @@ class Search:
         return done
 
     async def close(self) -> None:
-        """Give up whatever is still in flight, and wait until the models have let go of it."""
+        """The search is over: give up whatever is still in flight, and wait until the models have let go of it.
+
+        What the models keep for going on with it gives way first from now on.
+        """
+        self.ledger.close()
         for gauges in self._running.values():
             for gauge in gauges:
                 gauge.close()

@@ -70,7 +70,7 @@ def test_statistics_fit_together(smollm: LlamaCppModel) -> None:
     (s,) = grown(smollm, prompt(smollm), until=tokens(12), sampling=Sampling(temperature=1, top=3))
     assert s.logprob is not None and s.entropy is not None and s.certainty is not None
     assert s.top_ids is not None and s.top_logprob is not None and s.proposal_logprob is not None
-    assert s.top_ids.shape == s.top_logprob.shape == (12, 3)
+    assert s.top_ids.shape == s.top_logprob.shape == (len(s), 3) and len(s)
     assert (np.diff(s.top_logprob, axis=1) <= 0).all()
     assert (s.entropy >= 0).all() and (s.entropy <= np.log(49152)).all() and (s.certainty > 0).all()
     np.testing.assert_allclose(s.proposal_logprob, s.logprob, atol=1e-5)

@@ -96,6 +96,20 @@ def test_texts_that_have_ended_give_way_before_steps_that_can_go_on(small: Llama
     assert ledger.usage.total.computed == 0
 
 
+def test_what_a_search_has_left_gives_way_when_it_is_over(small: LlamaCppModel) -> None:
+    """Without being copied out, and before the steps of a search that goes on; its prompt stays."""
+    context, other = (prompt(small, f"{i}. " + "Tell me of the sea. " * 30) for i in range(2))
+    going = Ledger(Budget())
+    (step,) = grown(small, context, until=tokens(8), ledger=going)
+    for seed in range(6):
+        over = Ledger(Budget())
+        grown(small, other, 4, until=tokens(40), sampling=Sampling(), seed=seed, ledger=over)
+        assert over.usage.total.computed <= (len(other) if seed == 0 else 1)
+        over.close()
+    grown(small, context.extended([step]), until=tokens(2), ledger=going)
+    assert going.usage.total.computed <= len(context)
+
+
 def test_a_text_that_has_ended_can_be_gone_back_into(smollm: LlamaCppModel) -> None:
     context = prompt(smollm, "Name three rivers.")
     ended = grown(smollm, context, 3, until=Until(limit=20), sampling=Sampling())

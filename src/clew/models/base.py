@@ -38,6 +38,7 @@ class Context:
     messages: the conversation. prompt: the conversation as the model's template renders it ('' where only
     a server knows).
     text: the solution so far. token_ids: int32[P+S], the tokens of prompt and solution so far; never re-tokenised.
+    prompt_tokens: P; 0 where a model does not say it.
     A model that cannot tokenise has token_ids of the right length (estimated for the prompt) filled with -1.
     """
 
@@ -45,6 +46,7 @@ class Context:
     prompt: str
     token_ids: Ints
     text: str = ""
+    prompt_tokens: int = 0
 
     def __len__(self) -> int:
         return len(self.token_ids)

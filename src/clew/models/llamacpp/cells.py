@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import MAX_SEQUENCES, Decoder, Snapshot, Weights, buffer_of
-from clew.models.llamacpp.parking import Parking, Path
+from clew.models.llamacpp.parking import Claim, Parking, Path
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.tree import Ints
 
@@ -114,14 +114,14 @@ class Cells:
         path.tokens = tokens
         self._tree.put(path.number, path, tokens)
 
-    def leave(self, path: Path, tokens: Ints, worth: int) -> None:
+    def leave(self, path: Path, tokens: Ints, claim: Claim) -> None:
         """The path is no longer extended; its cells hold `tokens` and stay until the room is needed.
 
-        worth: how many leading tokens are likely to be asked for again: all of a step, but no more than the beginning
-        of an extension that ended the text. What is beyond them goes first, and is not copied out.
+        claim: what is likely to be asked for again: all of a step, but no more than the beginning of an extension that
+        ended the text. What is beyond that goes first, and is not copied out.
         """
         self.hold(path, tokens)
-        path.worth = min(worth, len(tokens))
+        path.claim(claim)
         self._parking.add(path)
 
     def arrange(self, live: Iterable[Path]) -> None:
@@ -160,7 +160,8 @@ class Cells:
 
     def _spent(self, path: Path, kept: int) -> bool:
         """Whether cutting an idle path to `kept` tokens loses nothing."""
-        return len(path.tokens) == kept or self._tree.covered(path.number)
+        lost = path.worth if path.over else len(path.tokens)
+        return lost <= kept or self._tree.covered(path.number)
 
     def _cut(self, path: Path, kept: int) -> Path:
         """Wake an idle path at its first `kept` tokens."""

@@ -116,7 +116,7 @@ class LlamaCppModel:
         def job(call: Call, stream: Stream, gauge: Gauge) -> Job:
             draw = Draw(sampling, stream, context.token_ids, grammar and grammar.copy())
             watch = Watch(until, before=context.text, begun=begun, room=room)
-            return Job(call, gauge, context.token_ids, draw=draw, watch=watch)
+            return Job(call, gauge, context.token_ids, context.prompt_tokens, draw=draw, watch=watch)
 
         return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])
 
@@ -128,7 +128,8 @@ class LlamaCppModel:
             raise self._overflow(len(context) + len(forced))
         if not len(forced):
             return self.encode("")
-        segments = await self._ask(lambda call: [Job(call, gauge, context.token_ids, forced=forced, text=continuation)])
+        ids, prompt = context.token_ids, context.prompt_tokens
+        segments = await self._ask(lambda call: [Job(call, gauge, ids, prompt, forced=forced, text=continuation)])
         return segments[0]
 
     def render(self, messages: Sequence[Message]) -> Context:
@@ -144,7 +145,8 @@ class LlamaCppModel:
             self._weights.tokenize(text, special=special, begin=begin and i == 0)
             for i, (text, special) in enumerate(parts)
         ]
-        return Context(tuple(messages), prompt, np.concatenate(ids))
+        tokens = np.concatenate(ids)
+        return Context(tuple(messages), prompt, tokens, prompt_tokens=len(tokens))
 
     def encode(self, text: str) -> Segment:
         """See `Model.encode`."""

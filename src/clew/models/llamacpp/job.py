@@ -58,7 +58,8 @@ class Call:
 class Job:
     """One continuation.
 
-    context: int32[P]. forced: int32[C], the tokens to score, or None to generate; text: what they say.
+    context: int32[P]. prompt: how many of them are the prompt's.
+    forced: int32[C], the tokens to score, or None to generate; text: what they say.
     done: tokens computed in the cells.
     target: int32[T], what must be in the cells before the next draw; None while decoding token by token.
     """
@@ -66,6 +67,7 @@ class Job:
     call: Call
     gauge: Gauge
     context: Ints
+    prompt: int
     draw: Draw | None = None
     watch: Watch | None = None
     forced: Ints | None = None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clew.budget import Gauge
 from clew.models.llamacpp.binding import Decoder, Snapshot, buffer_of
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.tree import Ints
@@ -21,22 +23,52 @@ _LOOSEST = 2
 """How many times too large a buffer may be for what is copied into it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a search may ask for again of a path that it has extended.
+
+    going: leading tokens, as long as the search goes on. prompt: how many of them are its prompt's, which the next
+    search may begin with. gauge: of the search.
+    """
+
+    going: int
+    prompt: int
+    gauge: Gauge
+
+    @property
+    def tokens(self) -> int:
+        return min(self.going, self.prompt) if self.gauge.over else self.going
+
+
 class Path:
     """A token path whose cells are held.
 
-    tokens: int32[T], those that are computed. worth: how many leading tokens are likely to be asked for again.
-    slot: where it sits, or None when it is parked. live: being extended.
+    tokens: int32[T], those that are computed. slot: where it sits, or None when it is parked. live: being extended.
     """
 
-    __slots__ = ("live", "number", "slot", "snapshot", "tokens", "worth")
+    __slots__ = ("_claim", "live", "number", "slot", "snapshot", "tokens")
 
     def __init__(self, number: int, tokens: Ints, slot: int | None) -> None:
         self.number = number
         self.tokens = tokens
-        self.worth = len(tokens)
         self.slot = slot
         self.live = True
         self.snapshot: Snapshot | None = None
+        self._claim: Claim | None = None
+
+    def claim(self, claim: Claim) -> None:
+        """Nobody extends the path now; that is what is likely to be asked for again."""
+        self._claim = claim
+
+    @property
+    def worth(self) -> int:
+        """How many leading tokens are likely to be asked for again."""
+        return len(self.tokens) if self._claim is None else min(self._claim.tokens, len(self.tokens))
+
+    @property
+    def over(self) -> bool:
+        """Whether the search that extended it is over."""
+        return self._claim is not None and self._claim.gauge.over
 
     @property
     def parked(self) -> bool:

@@ -20,7 +20,7 @@ from clew.errors import ClewError, ModelError
 from clew.models.llamacpp.batch import compute
 from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.job import Call, Job, digest
-from clew.models.llamacpp.parking import Path
+from clew.models.llamacpp.parking import Claim, Path
 from clew.models.llamacpp.sampler import NOT_A_NUMBER, observe, sample
 from clew.models.llamacpp.text import Vocabulary
 from clew.tree import Finish, Floats, Ints, common
@@ -219,7 +219,7 @@ class Scheduler:
     def _preempt(self, job: Job) -> None:
         tokens = job.all_tokens()
         self._owe(tokens, job)
-        self._cells.leave(_path(job), tokens[: job.done], len(tokens))
+        self._cells.leave(_path(job), tokens[: job.done], Claim(len(tokens), job.prompt, job.gauge))
         job.path, job.target, job.key = None, None, b""
         self._waiting.appendleft(job)
 
@@ -299,7 +299,8 @@ class Scheduler:
         tokens = job.all_tokens()
         self._owe(tokens, job)
         goes_on = finish is Finish.STEP and job.forced is None
-        self._cells.leave(job.path, tokens[: job.done], len(tokens) if goes_on else len(job.context))
+        going = len(tokens) if goes_on else len(job.context)
+        self._cells.leave(job.path, tokens[: job.done], Claim(going, job.prompt, job.gauge))
         job.path = None
         self._live.remove(job)
 
