@@ -2,7 +2,7 @@
 
 tokens_per_second: by format and number of branches, of the bare loop of `benchmarks.bare`, cache in streams, from a
     prompt of 128 tokens; q4_1 is the file as shipped. kl: the mean divergence KL(as shipped ‖ format), in nats a token
-    over a text of this repository. One run each.
+    over a text of this repository. One run each. "theirs": with llama.cpp's own operations instead of clew's.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import ctypes
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from numpy.typing import NDArray
 from benchmarks.bare import Bare
 from benchmarks.engine import MODEL
 from clew.models import load
-from clew.models.llamacpp import LlamaCppModel
+from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.format import threads_choice
 from clew.models.pull import pull
 from clew.tree import Ints
 
-FORMATS = {"q4_1": None, "q8_0": 7, "bf16": 32, "f16": 1, "f32": 0}
+FORMATS = {"q4_1": None, "q8_0": 7, "q4_0": 2, "q5_0": 8, "bf16": 32, "f16": 1, "f32": 0}
 """llama.cpp's number of each; None is the file itself."""
+THEIRS = ("q4_1", "q8_0")
 BRANCHES = (1, 16, 64)
 LENGTH = 12
 READ = 400
@@ -54,7 +56,7 @@ def log_probabilities(weights: Weights, text: Ints) -> NDArray[np.float64]:
     return np.asarray(logits - np.log(np.exp(logits).sum(1, keepdims=True)))
 
 
-def measured(names: list[str]) -> dict[str, dict[str, Any]]:
+def measured(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The figures by format."""
     source = pull(MODEL)
     model = load(MODEL)
@@ -67,15 +69,17 @@ def measured(names: list[str]) -> dict[str, dict[str, Any]]:
         for name in names:
             kind = FORMATS[name]
             weights = Weights(source if kind is None else converted(source, kind, Path(folder)))
-            said = log_probabilities(weights, text)
-            shipped = said if shipped is None else shipped
-            loop = Bare(weights, "streams", max(BRANCHES), 256, threads_choice())
-            loop.rate(text[:128], 2, 2, 0.8)
-            rates = {n: round(loop.rate(text[:128], n, LENGTH, 0.8), 1) for n in BRANCHES}
-            loop.close()
+            for own in (False, True) if name in THEIRS else (True,):
+                ops.start(own)
+                said = log_probabilities(weights, text)
+                shipped = said if shipped is None else shipped
+                loop = Bare(weights, "streams", max(BRANCHES), 256, threads_choice())
+                loop.rate(text[:128], 2, 2, 0.8)
+                rates = {n: round(loop.rate(text[:128], n, LENGTH, 0.8), 1) for n in BRANCHES}
+                loop.close()
+                divergence = float((np.exp(shipped) * (shipped - said)).sum(1).mean())
+                found[name if own else f"{name} theirs"] = {"tokens_per_second": rates, "kl": round(divergence, 4)}
             weights.close()
-            divergence = float((np.exp(shipped) * (shipped - said)).sum(1).mean())
-            found[name] = {"tokens_per_second": rates, "kl": round(divergence, 4)}
     return found
 
 
@@ -86,13 +90,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="the file as shipped and q8_0 only")
     options = parser.parse_args()
-    found = measured(["q4_1", "q8_0"] if options.quick else list(FORMATS))
+    found = measured(THEIRS if options.quick else list(FORMATS))
     if options.json:
         print(json.dumps(found))
         return
     for name, part in found.items():
         rates = "  ".join(f"{n:2} branches {rate:6.1f}" for n, rate in part["tokens_per_second"].items())
-        print(f"{name:5} {rates} tokens/s   KL {part['kl']:.4f}")
+        print(f"{name:11} {rates} tokens/s   KL {part['kl']:.4f}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_the_processor_and_the_file_decide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
-    monkeypatch.setattr(ops, "replacements", lambda: object() if own_operations else None)
+    monkeypatch.setattr(ops, "in_use", lambda: own_operations)
     choice = formats.format_choice()
     assert choice.format == expected and choice.why
     assert {kind for kind in (Q4_0, Q4_1, Q8_0, Q4_K_M, BF16, None) if choice.suits(kind)} == converts

@@ -33,7 +33,6 @@ def library() -> Any:
 
     Raises UsageError when it is not installed.
     """
-    ops.replacements()
     try:
         import llama_cpp.llama_cpp as lib
     except ImportError as error:

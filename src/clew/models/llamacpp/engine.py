@@ -219,6 +219,6 @@ def describe() -> dict[str, str]:
     return {
         "compute format": f"{choice.format}: {choice.why}",
         "engine threads": str(threads_choice()),
-        "engine operations": "llama.cpp's" if ops.replacements() is None else own,
+        "engine operations": own if ops.in_use() else "llama.cpp's",
         "sampling kernel": "compiled" if built else "NumPy (no compiler was there when clew was installed: slower)",
     }

@@ -56,7 +56,7 @@ def format_choice() -> Choice:
     if "avx512_bf16" in flags:
         why = "the processor multiplies bfloat16 in hardware (avx512_bf16): about twice as fast"
         return Choice("bf16", why, slow=None)
-    if ops.replacements() is not None:
+    if ops.in_use():
         why = "for files in Q4 and Q5: clew's own products of Q8_0 are two to four times as fast in batches"
         return Choice("q8_0", why, frozenset((_Q4_0, _Q4_1, _Q5_0, _Q5_1)))
     if "avx2" in flags:

@@ -34,10 +34,6 @@ typedef struct Tensor { /* the head of ggml_tensor */
     char *data;
 } Tensor;
 
-typedef bool (*Sgemm)(const Params *, int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *,
-                      int64_t, int, int, int);
-typedef void (*Attention)(const Params *, Tensor *);
-
 /* False where it is not done here; then nothing is written. */
 bool clew_matmul(const Params *params, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                  int64_t ldb, void *c, int64_t ldc);
