@@ -8,13 +8,17 @@ import numpy as np
 
 from clew.budget import Budget, Gauge, Ledger
 from clew.models.base import Context, Model
-from clew.models.llamacpp import LlamaCppModel
+from clew.models.llamacpp import LlamaCppModel, ops
+from clew.models.llamacpp.format import format_choice
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until
 from clew.tree import Segment
 
-LOGIT_NOISE = 0.35  # what other batch shapes may change in a log-probability
-OUTLIERS = 1.0  # ... and in one of many, where the processor computes with quantised activations
+
+def noise() -> tuple[float, float]:
+    """What other batch shapes may change in a log-probability: in most, and in one of many. Nothing where the engine's
+    operations are clew's own; call it once a model is loaded."""
+    return (0.0, 0.0) if ops.in_use() and format_choice().format == "q8_0" else (0.35, 1.0)
 
 
 def prompt(model: Model, text: str = "Count from one to twenty in words.") -> Context:
@@ -50,7 +54,8 @@ def agrees(model: Model, context: Context, segment: Segment) -> None:
     assert same >= min(10, len(segment) - 1)  # a drawn text may be read as other tokens than it was written with
     for name in ("logprob", "entropy", "certainty"):
         off = np.abs(getattr(read, name)[:same] - getattr(segment, name)[:same])
-        assert np.quantile(off, 0.8) < LOGIT_NOISE and off.max() < OUTLIERS, (name, off)
+        usual, rare = noise()
+        assert np.quantile(off, 0.8) <= usual and off.max() <= rare, (name, off)
 
 
 def gauge_of(model: Model) -> Gauge:

@@ -18,7 +18,7 @@ from clew.models.llamacpp.template import ChatTemplate
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment
-from continuing import LOGIT_NOISE, agrees, ends_of, gauge_of, grow, grown, prompt
+from continuing import agrees, ends_of, gauge_of, grow, grown, noise, prompt
 
 
 def test_is_a_model(smollm: LlamaCppModel) -> None:
@@ -239,7 +239,7 @@ def test_scores_in_one_batch_equal_scores_alone(smollm: LlamaCppModel) -> None:
     for a, b in zip(alone, asyncio.run(together()), strict=True):
         assert a.text == b.text
         if len(a):
-            np.testing.assert_allclose(a.logprob, b.logprob, atol=LOGIT_NOISE)
+            np.testing.assert_allclose(a.logprob, b.logprob, rtol=0, atol=noise()[0])
 
 
 def test_two_event_loops_at_once(smollm: LlamaCppModel) -> None:

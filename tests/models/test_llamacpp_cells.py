@@ -12,7 +12,7 @@ from clew.errors import ContextOverflow
 from clew.models.llamacpp import LlamaCppModel
 from clew.sampling import GREEDY, Sampling, Until, tokens
 from clew.tree import Finish, Segment
-from continuing import LOGIT_NOISE, agrees, ends_of, grow, grown, prompt
+from continuing import agrees, ends_of, grow, grown, noise, prompt
 
 
 def test_rewinding_and_forking_compute_nothing_again(smollm: LlamaCppModel) -> None:
@@ -25,7 +25,7 @@ def test_rewinding_and_forking_compute_nothing_again(smollm: LlamaCppModel) -> N
         assert ledger.usage.total.computed <= 1
         assert base.logprob is not None and again.logprob is not None
         assert again.text == base.text[base.head(kept).offsets.size and len(base.head(kept).text) :]
-        np.testing.assert_allclose(again.logprob, base.logprob[kept:], atol=LOGIT_NOISE)
+        np.testing.assert_allclose(again.logprob, base.logprob[kept:], rtol=0, atol=noise()[0])
 
 
 def test_a_shared_prompt_is_computed_once_also_for_calls_at_once(smollm: LlamaCppModel) -> None:

@@ -14,7 +14,11 @@ from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp import format as formats
 from clew.models.llamacpp.binding import library
 from clew.models.pull import pull
-from clew.problem import Message
+from clew.problem import Message, Problem
+from clew.sampling import Sampling
+from clew.search import GENERATE, Search
+from clew.tasks import load_problems
+from clew.tree import Segment
 
 F32, F16, Q8_0 = 0, 1, 8
 BLOCK = np.dtype([("scale", np.float16), ("quants", np.int8, 32)])
@@ -94,7 +98,7 @@ def tensor(array: np.ndarray, sizes: tuple[int, ...], strides: tuple[int, ...], 
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize(
     ("width", "queries", "heads", "groups", "sequences"),
-    [(64, 1, 9, 3, 16), (64, 5, 9, 3, 1), (128, 3, 4, 4, 2), (256, 1, 2, 1, 2), (64, 2, 14, 2, 3)],
+    [(64, 1, 9, 3, 16), (64, 1, 9, 1, 1), (64, 70, 9, 3, 1), (128, 3, 4, 4, 2), (256, 1, 2, 1, 2), (64, 2, 14, 2, 3)],
 )
 def test_attention_is_the_softmax_over_what_the_mask_lets_through(
     compiled: ctypes.CDLL, width: int, queries: int, heads: int, groups: int, sequences: int, masked: bool
@@ -156,3 +160,40 @@ def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL) 
         ops.start()
     assert all(now > then for now, then in zip(ops.counts(), before, strict=True))
     assert 0 < np.abs(replaced - own).mean() < 0.2 and abs((replaced - own).mean()) < 0.1
+
+
+def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.CDLL) -> None:
+    """To the last bit, and what is scored afterwards has the very statistics that it was drawn with."""
+    problems = [Problem(p.id, p.messages, max_tokens=24) for p in load_problems("word", count=3, difficulty=2)]
+
+    async def drawn(model: LlamaCppModel) -> list[Segment]:
+        async def one(problem: Problem) -> list[Segment]:
+            search = Search(problem, {GENERATE: model}, Budget(), seed=5, sampling=Sampling(temperature=0.8))
+            return [node.segment async for node in search.rollouts(n=4)]
+
+        return [segment for found in await asyncio.gather(*map(one, problems)) for segment in found]
+
+    async def scored(model: LlamaCppModel, segments: list[Segment]) -> list[Segment]:
+        ledger = Ledger(Budget())
+        contexts = [model.render(p.messages) for p in problems for _ in range(4)]
+        gauges = [ledger.open(model.name, "score", model.cost, fresh=0, reused=0) for _ in contexts]
+        work = zip(contexts, segments, gauges, strict=True)
+        return await asyncio.gather(*(model.score(c, s.text, gauge=g) for c, s, g in work))
+
+    async def at(live: int) -> tuple[list[Segment], list[Segment]]:
+        model = LlamaCppModel(formats.compute_file(pull("smollm2-135m")), live=live)
+        found = await drawn(model)
+        read = await scored(model, found)
+        await model.close()
+        return found, read
+
+    (alone, _), (together, read) = asyncio.run(at(1)), asyncio.run(at(64))
+    for a, b, again in zip(alone, together, read, strict=True):
+        np.testing.assert_array_equal(a.token_ids, b.token_ids)
+        for name in ("logprob", "entropy", "certainty"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        # Where the text is tokenised again as it was drawn (an end-of-text token says nothing).
+        size = len(again)
+        if np.array_equal(again.token_ids, b.token_ids[:size]):
+            assert again.logprob is not None and b.logprob is not None
+            np.testing.assert_array_equal(again.logprob, b.logprob[:size])

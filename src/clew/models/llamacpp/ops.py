@@ -1,7 +1,8 @@
 """Operations of llama.cpp that clew computes itself where the processor has AVX-512 VNNI: see `ops.c`.
 
-Products of weights in Q8_0 with a batch, and attention of a few queries, are what decoding many branches consists of,
-and llama.cpp has no kernels for either that share work within the batch.
+Products of weights in Q8_0 with a batch, and attention, are what decoding many branches consists of, and llama.cpp has
+no kernels for either that share work within the batch. Nor do its results for a token stay the same when the batch
+changes; these do, to the last bit.
 """
 
 from __future__ import annotations

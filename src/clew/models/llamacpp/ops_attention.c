@@ -1,5 +1,6 @@
-/* Attention of a few queries over a float16 cache, with AVX-512: what llama.cpp does position by position, and with its
- * sums of values in float16. Here the heads that share keys and values read them together, and sums are float32.
+/* Attention over a float16 cache, with AVX-512: what llama.cpp does position by position for a few queries, with its sums
+ * of values in float16. Here the heads that share keys and values read them together, and sums are float32. A query's
+ * result depends on its own sequence only: not on what else is in the batch, nor on who computes it.
  *
  * out = softmax(scale * K q + mask) V, in passes over CELLS positions with the running maximum and sum of Milakov and
  * Gimelshein, "Online normalizer calculation for softmax" (arXiv:1805.02867). Tests compare it with NumPy. */
@@ -13,8 +14,7 @@ enum {
     LANES = 16,
     HEADS = 4,   /* that share keys and values, at a time */
     WIDTH = 256, /* of a head, at most */
-    SPAN = 4,    /* registers of a head's width summed together */
-    QUERIES = 64 /* in a sequence: from here on llama.cpp's own way is that of a matrix product */
+    SPAN = 4     /* registers of a head's width summed together */
 };
 
 typedef struct {
@@ -182,29 +182,29 @@ bool clew_attention(const Params *params, Tensor *out) {
     float settings[3]; /* scale, the slope of ALiBi, and the cap of scores */
     memcpy(settings, out->op_params, sizeof settings);
     int64_t width = q->size[0], queries = q->size[1], heads = q->size[2], sequences = q->size[3], groups = k->size[2];
-    int64_t items = queries * groups * sequences, shared = heads / groups;
     bool plain = settings[1] == 0 && settings[2] == 0 && !sinks && q->type == F32 && k->type == F16 && v->type == F16 &&
                  (!mask || (mask->type == F16 && mask->size[0] >= k->size[1] && mask->size[2] == 1));
     bool fits = v->size[0] == width && width <= WIDTH && width % (SPAN * LANES) == 0 && k->size[1] % CELLS == 0 &&
                 v->size[2] == groups && k->size[3] == sequences && v->size[3] == sequences;
-    if (!plain || !fits || queries >= QUERIES || items < params->threads) return false;
-    for (int64_t i = params->thread; i < items; i += params->threads) {
-        int64_t group = i % groups, query = i / groups % queries, sequence = i / groups / queries;
+    if (!plain || !fits) return false;
+    int64_t shared = heads / groups, at_once = queries * groups * sequences < params->threads ? 1 : HEADS;
+    int64_t parts = (shared + at_once - 1) / at_once;
+    for (int64_t i = params->thread; i < parts * groups * queries * sequences; i += params->threads) {
+        int64_t group = i / parts % groups, query = i / parts / groups % queries, sequence = i / parts / groups / queries;
+        int64_t begin = i % parts * at_once, first = group * shared + begin;
+        int n = (int)(shared - begin < at_once ? shared - begin : at_once);
         Item item = {.key_stride = k->stride[1], .value_stride = v->stride[1], .cells = k->size[1], .width = (int)width,
                      .scale = settings[0], .keys = k->data + group * k->stride[2] + sequence * k->stride[3],
                      .values = v->data + group * v->stride[2] + sequence * v->stride[3]};
-        for (int64_t h = group * shared; h < (group + 1) * shared; h += HEADS) {
-            int n = (group + 1) * shared - h < HEADS ? (group + 1) * shared - h : HEADS;
-            float found[HEADS][WIDTH];
-            for (int j = 0; j < n; j++)
-                item.query[j] = (const float *)(q->data + query * q->stride[1] + (h + j) * q->stride[2] + sequence * q->stride[3]);
-            if (mask)
-                item.mask = (const uint16_t *)(mask->data + query * mask->stride[1] +
-                                               sequence % mask->size[3] * mask->stride[3]);
-            attend_some(n, &item, found);
-            for (int j = 0; j < n; j++)
-                memcpy(out->data + ((sequence * queries + query) * heads + h + j) * out->stride[1], found[j], width * 4);
-        }
+        if (mask)
+            item.mask = (const uint16_t *)(mask->data + query * mask->stride[1] +
+                                           sequence % mask->size[3] * mask->stride[3]);
+        const char *row = q->data + query * q->stride[1] + first * q->stride[2] + sequence * q->stride[3];
+        for (int h = 0; h < n; h++) item.query[h] = (const float *)(row + h * q->stride[2]);
+        float found[HEADS][WIDTH];
+        attend_some(n, &item, found);
+        char *to = out->data + ((sequence * queries + query) * heads + first) * out->stride[1];
+        for (int h = 0; h < n; h++) memcpy(to + h * out->stride[1], found[h], width * sizeof(float));
     }
     return true;
 }
