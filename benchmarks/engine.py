@@ -111,7 +111,7 @@ def main() -> None:
     model = load(MODEL)
     assert isinstance(model, LlamaCppModel)
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
-    found |= throughput(model, rounds=2 if options.quick else 7, seconds=1.8 if options.quick else math.inf)
+    found |= throughput(model, rounds=2 if options.quick else 7, seconds=1.4 if options.quick else math.inf)
     asyncio.run(model.close())
     if options.quick:
         found["its_hub_ratio"] = None

@@ -57,7 +57,7 @@ def format_choice() -> Choice:
         why = "the processor multiplies bfloat16 in hardware (avx512_bf16): about twice as fast"
         return Choice("bf16", why, slow=None)
     if ops.in_use():
-        why = "for files in Q4 and Q5: clew's own products of Q8_0 are two to four times as fast in batches"
+        why = "for files in Q4 and Q5: clew's own products of Q8_0 are one and a half to three times as fast in batches"
         return Choice("q8_0", why, frozenset((_Q4_0, _Q4_1, _Q5_0, _Q5_1)))
     if "avx2" in flags:
         why = "for files in Q4_1 and Q5_1: llama.cpp has no kernels for them that compute in batches"
