@@ -5,11 +5,9 @@ throughput_ratio_16, _32, _64: tokens a second of that many live branches throug
     start from a computed prompt, on the same file with the same threads, and draw the same number of tokens a branch
     with the same kernel, which computes the statistics in the same pass on both sides. Rounds alternate; the median of
     the ratios. Left out on both sides: the prompt, and the memory for so many branches, made at their first use.
-    Counted on clew's side only: forking the prompt, keeping what the round before has left (every branch ends as a step
-    that can go on, so its cells are kept: a text that has ended would cost less), and all that a search records. There
-    are no delimiters or stop strings to look for, as there are none in the bare loop. Branches that end of their own
-    accord (ended_early_*) leave a smaller batch behind, which lowers clew's rate. With --quick a round is as long as
-    fits into the minute.
+    Counted on clew's side only: all that a search records. There are no delimiters or stop strings to look for, as
+    there are none in the bare loop. Branches that end of their own accord (ended_early_*) leave a smaller batch behind,
+    which lowers clew's rate. With --quick a round is as long as fits into the minute.
 prefill_ratio: tokens computed to prefill, over the distinct tokens of the tree that no model drew, for best-of-16 on a
     prompt of 500 tokens.
 its_hub_ratio: see `benchmarks.peers.its_hub`; None with --quick, and where that peer is not installed.
