@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def test_trees_are_the_same_at_concurrency_1_and_64(tmp_path: Path) -> None:
 def start(path: Path, *extra: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "clew.cli", "compare", "add", "--model", MODEL, "-n", "150", "-o", str(path)]
     command += ["--methods", "self_consistency,best_of_n", "--budgets", "600", "--concurrency", "4", "--json", *extra]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Whoever runs the tests in the background ignores Ctrl-C, and what is started from there inherits that.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed)
 
 
 def wait_for(path: Path, count: int) -> None:
