@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,16 @@ def compiled() -> Iterator[ctypes.CDLL]:
         pytest.skip("this processor has no AVX-512 VNNI, or there was no compiler")
     found.clew_matmul.restype = found.clew_attention.restype = ctypes.c_bool
     yield found
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The embedded model in Q8_0, whatever this processor would compute in."""
+    shipped = pull("smollm2-135m")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "processor_flags", lambda: frozenset({"avx2"}))
+        patch.setenv("CLEW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield formats.compute_file(shipped)
 
 
 def blocks(rng: np.random.Generator, rows: int, count: int) -> np.ndarray:
@@ -137,13 +148,12 @@ def test_attention_is_the_softmax_over_what_the_mask_lets_through(
     assert np.abs(out - expected).max() < 1e-5
 
 
-def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL) -> None:
+def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL, model_file: Path) -> None:
     """llama.cpp's calls really end here, and a continuation is as probable as by its own operations."""
-    shipped = pull("smollm2-135m")
 
     async def read(use: bool) -> np.ndarray:
         ops.start(use)
-        model = LlamaCppModel(formats.compute_file(shipped), format="as shipped")
+        model = LlamaCppModel(model_file, format="as shipped")
         context = model.render([Message("user", "How many legs do three cats have?")])
         gauge = Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
         found = await model.score(context, "A cat has four legs. 3 * 4 = 12 legs. The answer is 12.", gauge=gauge)
@@ -162,7 +172,7 @@ def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL) 
     assert 0 < np.abs(replaced - own).mean() < 0.2 and abs((replaced - own).mean()) < 0.1
 
 
-def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.CDLL) -> None:
+def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.CDLL, model_file: Path) -> None:
     """To the last bit, and what is scored afterwards has the very statistics that it was drawn with."""
     problems = [Problem(p.id, p.messages, max_tokens=24) for p in load_problems("word", count=3, difficulty=2)]
 
@@ -181,7 +191,7 @@ def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.C
         return await asyncio.gather(*(model.score(c, s.text, gauge=g) for c, s, g in work))
 
     async def at(live: int) -> tuple[list[Segment], list[Segment]]:
-        model = LlamaCppModel(formats.compute_file(pull("smollm2-135m")), live=live)
+        model = LlamaCppModel(model_file, format="as shipped", live=live)
         found = await drawn(model)
         read = await scored(model, found)
         await model.close()
