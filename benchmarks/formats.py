@@ -23,8 +23,8 @@ from benchmarks.bare import Bare
 from benchmarks.engine import MODEL
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel, ops
-from clew.models.llamacpp.binding import Weights, library
-from clew.models.llamacpp.format import threads_choice
+from clew.models.llamacpp.binding import Weights
+from clew.models.llamacpp.format import convert, threads_choice
 from clew.models.pull import pull
 from clew.tree import Ints
 
@@ -39,9 +39,7 @@ READ = 400
 def converted(source: Path, kind: int, folder: Path) -> Path:
     """A copy of the model in another format."""
     target = folder / f"{kind}.gguf"
-    params = library().llama_model_quantize_default_params()
-    params.ftype, params.allow_requantize, params.nthread = kind, True, threads_choice()
-    assert not library().llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
+    assert convert(source, target, kind)
     return target
 
 

@@ -105,12 +105,7 @@ def compute_file(path: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as folder:
             part = Path(folder) / "part.gguf"
-            lib = library()
-            params = lib.llama_model_quantize_default_params()
-            params.ftype = choice.file_type
-            params.allow_requantize = True
-            params.nthread = threads_choice()
-            if lib.llama_model_quantize(str(path).encode(), str(part).encode(), ctypes.byref(params)):
+            if not convert(path, part, choice.file_type):
                 # A damaged file is reported in the user's words when the file itself is loaded.
                 return path
             part.replace(target)
@@ -120,6 +115,14 @@ def compute_file(path: Path) -> Path:
             "Free some space, set CLEW_CACHE to another folder, or load with format='as shipped'",
         ) from error
     return target
+
+
+def convert(source: Path, target: Path, file_type: int) -> bool:
+    """Write a copy of a model file in another format (llama.cpp's number); whether that could be done."""
+    lib = library()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.allow_requantize, params.nthread = file_type, True, threads_choice()
+    return not lib.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
 
 
 def _room_for(path: Path, folder: Path) -> bool:

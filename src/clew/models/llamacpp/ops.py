@@ -45,7 +45,7 @@ def start(use: bool = True) -> None:
         # By name, which finds the one that is loaded: a wheel has several copies of the file.
         owner = ctypes.CDLL(_OWNER, mode=os.RTLD_NOLOAD)
     except OSError:
-        return
+        return  # built into one library: there is nothing to replace, and llama.cpp's own do as ever
     _using = library.clew_ops_start(owner._handle, use)
 
 
@@ -65,6 +65,9 @@ def counts() -> tuple[int, int]:
 
 def _known_engine() -> bool:
     """Whether the engine is of the version that clew asks for: the replacements read its structures."""
-    wanted = importlib.metadata.requires("clew") or []
-    version = importlib.metadata.version(_PACKAGE)
+    try:
+        wanted = importlib.metadata.requires("clew") or []
+        version = importlib.metadata.version(_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return False  # clew runs from its sources, or the engine came under another name
     return any(r.partition(";")[0].strip() == f"{_PACKAGE}=={version}" for r in wanted)
