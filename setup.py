@@ -6,7 +6,7 @@ setup(
     ext_modules=[
         Extension(
             "clew.models.llamacpp._kernel",
-            ["src/clew/models/llamacpp/kernel.c"],
+            ["src/clew/models/llamacpp/native/kernel.c"],
             # Not -ffast-math: the kernel must see infinities and NaN.
             extra_compile_args=[
                 "-O3",
@@ -23,8 +23,8 @@ setup(
         ),
         Extension(
             "clew.models.llamacpp._ops",
-            [f"src/clew/models/llamacpp/{name}.c" for name in ("ops", "ops_matmul", "ops_attention")],
-            depends=["src/clew/models/llamacpp/ops.h"],
+            [f"src/clew/models/llamacpp/native/{name}.c" for name in ("ops", "ops_matmul", "ops_attention")],
+            depends=["src/clew/models/llamacpp/native/ops.h"],
             extra_compile_args=["-O3", "-std=gnu11"],
             optional=True,
         ),

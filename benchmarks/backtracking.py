@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.engine import MODEL, story
 from clew.budget import Budget
-from clew.methods.antislop import undone
+from clew.methods.token.antislop import undone
 from clew.models import load
 from clew.models.base import Model
 from clew.problem import Problem

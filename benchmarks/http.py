@@ -28,7 +28,7 @@ from clew.budget import Budget, Ledger
 from clew.models.openai import OpenAIModel, connect
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
-from servers import process
+from support.servers import process
 
 QUESTION = "What is 6 times 7?"
 IN_FLIGHT = 64

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from clew import api
 from clew.budget import Spend, Usage
+from clew.lab.experiment import make_plan
+from clew.plan import Plan
 from clew.problem import Answer, Problem
 from clew.result import Proposal, Result
-from clew.runner import Plan
 from clew.sampling import Stream
 from clew.store import Reader, Store, plan_problems, stored_problems
 from clew.tree import Finish, Node, Origin, Segment, Tree
@@ -87,7 +87,7 @@ def make(path: Path, megabytes: float) -> None:
     nodes = int(megabytes * 1e6 / NODE_BYTES)
     greatest = min(GREATEST, nodes // 2)
     problems = (nodes - greatest) // (len(METHODS) * USUAL) + 1
-    plan = api.make_plan("add", model="toy:arithmetic", methods=METHODS, budgets=[10**6, 10**7], count=problems)
+    plan = make_plan("add", model="toy:arithmetic", methods=METHODS, budgets=[10**6, 10**7], count=problems)
     with Store.create(path, plan, posed := plan_problems(plan)) as store:
         store.keep(search_of(posed[0], plan, METHODS[1], grown(greatest, pool, dice)))
         for problem in posed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clew.problem import Message
-from toys import problem
+from clew.testing.toys import problem
 
 
 def test_asking_another_question_keeps_examples_and_images() -> None:

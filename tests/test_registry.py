@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clew.api import method_spec
 from clew.errors import UsageError
+from clew.lab.experiment import method_spec
 from clew.registry import methods, parse_spec, scorers
 
 

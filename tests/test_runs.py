@@ -22,6 +22,7 @@ from clew import api
 from clew.background import get_model
 from clew.budget import Budget
 from clew.errors import ModelError, StoreError, UsageError
+from clew.lab.experiment import execute, make_plan, prepare
 from clew.models.base import Context
 from clew.models.toy import ToyModel
 from clew.result import Result
@@ -29,8 +30,8 @@ from clew.runner import Cell, cells_of, check, solve
 from clew.runner import run as run_cells
 from clew.sampling import Sampling
 from clew.store import Store, plan_problems
+from clew.testing.toys import letters, problem, run
 from clew.tree import Segment
-from toys import letters, problem, run
 
 METHODS = ("greedy", "self_consistency?n=4", "first_finish")
 MODEL = "toy:arithmetic?skill=0.5"
@@ -38,7 +39,7 @@ MODEL = "toy:arithmetic?skill=0.5"
 
 def plan(count: int = 3, **changes: Any) -> Any:
     options = {"model": MODEL, "methods": METHODS, "budgets": [400, 800], "count": count}
-    return api.make_plan("add", **(options | changes))
+    return make_plan("add", **(options | changes))
 
 
 def shape(result: Result) -> Any:
@@ -74,15 +75,15 @@ def test_trees_are_the_same_at_concurrency_1_and_64(tmp_path: Path) -> None:
     shapes = []
     for concurrency in (1, 64):
         p = plan(count=8, concurrency=concurrency)
-        job = api.prepare(p)
+        job = prepare(p)
         with Store.create(tmp_path / f"{concurrency}.db", p, job.problems) as store:
-            run(api.aexecute(job, store))
+            run(execute(job, store))
             shapes.append([shape(r) for r in store.results(job.problems)])
     assert shapes[0] == shapes[1]
 
 
 def start(path: Path, *extra: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "clew.cli", "compare", "add", "--model", MODEL, "-n", "150", "-o", str(path)]
+    command = [sys.executable, "-m", "clew", "compare", "add", "--model", MODEL, "-n", "150", "-o", str(path)]
     command += ["--methods", "self_consistency,best_of_n", "--budgets", "600", "--concurrency", "4", "--json", *extra]
     # Whoever runs the tests in the background ignores Ctrl-C, and what is started from there inherits that.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -105,7 +106,7 @@ def wait_for(path: Path, count: int) -> None:
 
 
 def clew(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "clew.cli", *arguments], capture_output=True, text=True, timeout=240)
+    return subprocess.run([sys.executable, "-m", "clew", *arguments], capture_output=True, text=True, timeout=240)
 
 
 def table(output: str | bytes) -> Any:
@@ -137,12 +138,12 @@ def test_an_interrupted_run_resumes_to_the_same_table(tmp_path: Path, how: signa
 
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
     p = plan(count=40)
-    job = api.prepare(p)
+    job = prepare(p)
     with Store.create(tmp_path / "run.db", p, job.problems) as store:
         pages = store.db.execute("PRAGMA page_count").fetchone()[0]
         store.db.execute(f"PRAGMA max_page_count = {pages + 40}")
         with pytest.raises(StoreError, match=r"full.*what was finished before is kept"):
-            run(api.aexecute(job, store))
+            run(execute(job, store))
     with Store.open(tmp_path / "run.db") as store:
         kept = list(store.results(job.problems))
         assert 0 < len(kept) < 120
@@ -235,7 +236,7 @@ def test_the_same_question_draws_the_same_samples() -> None:
 
 def test_importing_clew_loads_no_engine_and_no_torch() -> None:
     code = (
-        "import sys, clew; from clew.cli import cli; cli(['--help'], standalone_mode=False);"
+        "import sys, clew; from clew.cli.main import cli; cli(['--help'], standalone_mode=False);"
         "print([m for m in ('llama_cpp', 'torch', 'pandas', 'openai', 'scipy', 'sympy', 'pyarrow', 'matplotlib',"
         " 'reasoning_gym') if m in sys.modules])"
     )

@@ -22,7 +22,7 @@ from benchmarks.peers.places import home, llama_server
 from benchmarks.peers.proxy import Proxy
 from clew.budget import Budget
 from clew.lab.stats import clustered
-from clew.methods.rewriting import CRITIC, REWRITER
+from clew.methods.common.rewriting import CRITIC, REWRITER
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel
 from clew.problem import Message, Problem

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clew import runner
 from clew.background import get_model, run_in_background
-from clew.budget import AXES, Budget
+from clew.budget import Budget
 from clew.errors import UsageError
+from clew.lab.experiment import DEFAULT_MODEL, Outcome, default_path, execute, make_plan, method_spec, prepare, summary
 from clew.problem import Message, Problem
-from clew.registry import methods as method_registry
-from clew.registry import parse_spec
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import Reader, Store, plan_problems, stored_problems
+from clew.store import Store
 
 if TYPE_CHECKING:
-    from clew.lab.compare import Comparison
     from clew.models.base import Model
 
-DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_BUDGET = 2000
-LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
 
 
 def as_budget(budget: int | float | Budget | None) -> Budget:
@@ -52,26 +45,6 @@ def as_problem(question: str | Sequence[Message] | Problem, *, kind: str = "auto
         raise UsageError("the question is empty", "Ask something")
     name = re.sub(r"\W+", "-", turns[-1].text.strip())[:40].strip("-").lower() or "question"
     return Problem(name, turns, extract=extractor(kind), max_tokens=max_tokens)
-
-
-def method_spec(method: str, params: Mapping[str, Any]) -> str:
-    """`method` with further parameters, checked.
-
-    Raises UsageError for an unknown method or parameter.
-    """
-    name, given = parse_spec(method)
-    given |= params
-    method_registry[name].check_parameters(given)
-    return name + ("?" + "&".join(f"{k}={_spelled(v)}" for k, v in given.items()) if given else "")
-
-
-def _spelled(value: Any) -> str:
-    """A parameter's value such that `parse_spec` reads it back."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if "?" in value or "&" in value:
-        return f"({value})"
-    return value if parse_spec(f"x?v={value}")[1] == {"v": value} else json.dumps(value)
 
 
 async def asolve(
@@ -109,148 +82,16 @@ def solve(question: str | Sequence[Message] | Problem, **options: Any) -> Result
     return run_in_background(asolve(question, **options))
 
 
-@dataclass(slots=True)
-class Outcome:
-    """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed."""
-
-    comparison: Comparison
-    results: list[Result]
-    path: Path
-    failed: int = 0
-
-
-def make_plan(
-    task: str,
-    *,
-    model: str = DEFAULT_MODEL,
-    methods: Sequence[str] = ("greedy", "self_consistency"),
-    budgets: Sequence[float] = (500, 1000, 2000),
-    axis: str = "tokens",
-    count: int = 20,
-    seeds: int = 1,
-    seed: int = 0,
-    judge: str | None = None,
-    baseline: str | None = None,
-    concurrency: int = 32,
-    sampling: Mapping[str, Any] | None = None,
-    task_options: Mapping[str, Any] | None = None,
-    model_options: Mapping[str, Any] | None = None,
-) -> runner.Plan:
-    """A checked plan for a comparison. Raises UsageError for what cannot be done as asked."""
-    if axis not in AXES:
-        raise UsageError(f"{axis!r} is no axis to compare over", f"Choose one of {', '.join(AXES)}")
-    if not budgets:
-        raise UsageError("no budget is given", "Give at least one")
-    if not methods:
-        raise UsageError("no method is given", "`clew list methods` shows them all")
-    if count < 1 or seeds < 1:
-        raise UsageError("a comparison needs at least one problem and one seed", "Raise --count or --seeds")
-    specs = tuple(dict.fromkeys(method_spec(m, {}) for m in methods))
-    if baseline is not None and method_spec(baseline, {}) not in specs:
-        raise UsageError(f"the baseline {baseline!r} is not among the methods", f"Choose one of {', '.join(specs)}")
-    Sampling(**(sampling or {}))
-    top = max(budgets)
-    limit = runner.budget_along(axis, top) if axis in LIMITS else Budget()
-    return runner.Plan(
-        models={"generate": model} | ({"judge": judge} if judge else {}),
-        task=task,
-        task_options={"count": count, "seed": seed, **(task_options or {})},
-        methods=specs,
-        budget=limit,
-        seeds=tuple(range(seed, seed + seeds)),
-        sampling=dict(sampling or {}),
-        # Searches that share the machine would take each other's seconds.
-        concurrency=1 if axis == "seconds" else concurrency,
-        view={"axis": axis, "budgets": sorted(budgets), "baseline": baseline},
-        model_options=dict(model_options or {}),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A plan made ready: its problems, models and searches, everything checked that can be known before any work."""
-
-    plan: runner.Plan
-    problems: list[Problem]
-    models: dict[str, Model]
-    budget: Budget
-    cells: list[runner.Cell]
-
-
-def prepare(plan: runner.Plan) -> Job:
-    """Make a plan ready to run.
-
-    Raises UsageError for what cannot be done as asked, ModelError when a server cannot be reached.
-    """
-    problems = plan_problems(plan)
-    models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
-    budget = plan.budget
-    if plan.view["axis"] == "generated":
-        longest = max(len(models["generate"].render(p.messages)) for p in problems)
-        budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
-    cells = runner.cells_of(problems, plan.methods, plan.seeds)
-    runner.check(cells, models, budget)
-    return Job(plan, problems, models, budget, cells)
-
-
-async def aexecute(job: Job, store: Store, watcher: runner.Watcher | None = None) -> int:
-    """Run what the store has not finished yet; how many searches failed."""
-    return await runner.run(
-        job.cells,
-        job.models,
-        job.budget,
-        store,
-        sampling=Sampling(**job.plan.sampling),
-        concurrency=job.plan.concurrency,
-        watcher=watcher,
-    )
-
-
-def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Comparison:
-    """The comparison of what a run file holds, a search at a time.
-
-    on_search: called after each search is read; it may raise to give the comparison up.
-
-    Raises UsageError where nothing can be compared.
-    """
-    from clew.lab.compare import summarise
-
-    def finished() -> Iterator[Result]:
-        for result in store.results(stored_problems(store), every_tree=False):
-            on_search()
-            if not result.error:
-                yield result
-
-    return summarise(finished(), **_drawn(store.plan))
-
-
-def _drawn(plan: runner.Plan) -> dict[str, Any]:
-    return {name: plan.view[name] for name in ("budgets", "axis", "baseline")}
-
-
-def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
-    """The comparison of what a run file holds, with its searches."""
-    from clew.lab.compare import summarise
-
-    results = list(store.results(problems))
-    comparison = summarise([r for r in results if not r.error], **_drawn(store.plan))
-    return Outcome(comparison, results, store.path, failed)
-
-
-def default_path(plan: runner.Plan) -> Path:
-    """Where a run is kept when the user names no file."""
-    name = re.sub(r"\W+", "-", f"{plan.task}-{plan.models['generate']}").strip("-")
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.db"
-
-
 async def acompare(
     task: str, *, out: str | Path | None = None, watcher: runner.Watcher | None = None, **options: Any
 ) -> Outcome:
     """Compare methods on a task at equal budgets; the async twin of `compare`."""
-    job = await asyncio.to_thread(prepare, make_plan(task, **options))
-    with Store.create(Path(out) if out else default_path(job.plan), job.plan, job.problems) as store:
-        failed = await aexecute(job, store, watcher)
-        return summary(store, job.problems, failed)
+    experiment = await asyncio.to_thread(prepare, make_plan(task, **options))
+    with Store.create(
+        Path(out) if out else default_path(experiment.plan), experiment.plan, experiment.problems
+    ) as store:
+        failed = await execute(experiment, store, watcher)
+        return summary(store, experiment.problems, failed)
 
 
 def compare(task: str, **options: Any) -> Outcome:
@@ -267,14 +108,14 @@ def compare(task: str, **options: Any) -> Outcome:
 async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
     """Go on with an interrupted run; the async twin of `resume`."""
     with Store.open(Path(path)) as store:
-        job = await asyncio.to_thread(prepare, store.plan)
-        if [p.id for p in job.problems] != store.problem_ids():
+        experiment = await asyncio.to_thread(prepare, store.plan)
+        if [p.id for p in experiment.problems] != store.problem_ids():
             raise UsageError(
-                f"{job.plan.task} no longer gives the problems that {path} was begun with",
+                f"{experiment.plan.task} no longer gives the problems that {path} was begun with",
                 "Put the data file back as it was, or start a new run",
             )
-        failed = await aexecute(job, store, watcher)
-        return summary(store, job.problems, failed)
+        failed = await execute(experiment, store, watcher)
+        return summary(store, experiment.problems, failed)
 
 
 def resume(path: str | Path, **options: Any) -> Outcome:

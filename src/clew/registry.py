@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import walk_packages
 from typing import Any, Generic, TypeVar
 
 from clew.errors import UsageError
@@ -51,7 +52,8 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Names of one kind. `modules` are imported at the first look-up, so that `import clew` stays light."""
+    """Names of one kind. `modules` (a package with all that it holds) are imported at the first look-up, so that
+    `import clew` stays light."""
 
     def __init__(self, kind: str, *modules: str) -> None:
         self.kind = kind
@@ -89,8 +91,8 @@ class Registry(Generic[T]):
         if self._loaded:
             return
         self._loaded = True
-        for module in self._modules:
-            import_module(module)
+        for name in self._modules:
+            _walk(name)
         for point in entry_points(group=f"clew.{self.kind}s"):
             point.load()
 
@@ -121,6 +123,13 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries.values(), key=lambda e: e.name))
 
 
+def _walk(name: str) -> None:
+    """Import a module, and where it is a package, all that it holds."""
+    module = import_module(name)
+    for found in walk_packages(getattr(module, "__path__", ()), f"{name}."):
+        import_module(found.name)
+
+
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """`name?key=value&key=value` as a name and parameters. A value that has parameters of its own stands in brackets:
     `beam?width=4&scorer=(step_verifier?false_positive=0.1&seed=1)`.
@@ -147,10 +156,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 methods: Registry[Callable[..., Any]] = Registry("method", "clew.methods")
 scorers: Registry[Callable[..., Any]] = Registry("scorer", "clew.scorers")
-tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks", "clew.tasks.puzzles")
-models: Registry[Callable[..., Any]] = Registry(
-    "model", "clew.models", "clew.models.toy_specs", "clew.models.script", "clew.tasks.puzzles.players"
-)
+tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks")
+models: Registry[Callable[..., Any]] = Registry("model", "clew.models.toy", "clew.players")
 
 method = methods.register
 scorer = scorers.register

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from clew import registry
 from clew.budget import Budget, Usage
@@ -20,59 +20,6 @@ from clew.tree import Tree
 
 FAILURES_IN_A_ROW = 5
 """After so many searches in a row that the model failed, the run stops: the model is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run does, as plain data: it is kept in the run file, and `clew resume` starts from it.
-
-    models: role → model spec. task: a spec for `clew.tasks.load_problems`, with its options. methods: `name?key=value`.
-    view: how the comparison is drawn (axis, budgets, baseline).
-    """
-
-    models: Mapping[str, str]
-    task: str
-    task_options: Mapping[str, Any]
-    methods: tuple[str, ...]
-    budget: Budget
-    seeds: tuple[int, ...] = (0,)
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    concurrency: int = 32
-    view: Mapping[str, Any] = field(default_factory=dict)
-    model_options: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `Plan.from_dict` reads it."""
-        return {
-            "models": dict(self.models),
-            "task": self.task,
-            "task_options": dict(self.task_options),
-            "methods": list(self.methods),
-            "budget": self.budget.as_dict(),
-            "seeds": list(self.seeds),
-            "sampling": dict(self.sampling),
-            "concurrency": self.concurrency,
-            "view": dict(self.view),
-            "model_options": dict(self.model_options),
-        }
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Plan:
-        """The inverse of `as_dict`."""
-        return Plan(
-            **{
-                **data,
-                "methods": tuple(data["methods"]),
-                "seeds": tuple(data["seeds"]),
-                "budget": Budget(**data["budget"]),
-            }
-        )
-
-
-def budget_along(axis: str, amount: float) -> Budget:
-    """A budget that limits one axis."""
-    limit: dict[str, Any] = {axis: int(amount) if axis in ("tokens", "calls") else amount}
-    return Budget(**limit)
 
 
 @dataclass(frozen=True, slots=True)

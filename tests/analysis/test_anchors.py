@@ -6,16 +6,16 @@ import math
 
 import pytest
 
-from branching import BAD, GOOD, ways, which, written
 from clew.analysis.anchors import by_words, divergence, find_anchors, forced_answers
 from clew.analysis.trace import Trace
 from clew.budget import Budget
 from clew.errors import BudgetExhausted
 from clew.sampling import Sampling
 from clew.search import Search
+from clew.testing.toys import run, search
 from clew.tree import Finish
-from segments import add
-from toys import run, search
+from support.segments import add
+from support.ways import BAD, GOOD, ways, which, written
 
 
 def test_importance_is_that_of_the_model() -> None:

@@ -12,9 +12,9 @@ from clew.analysis.rules import BEHAVIOURS, Behaviour
 from clew.budget import Budget
 from clew.errors import BudgetExhausted, UsageError
 from clew.search import Search
-from marking import excerpts, matched_tags, tagged
-from talkers import asked, talker
-from toys import problem, run
+from clew.testing.toys import problem, run
+from clew.testing.toys.talkers import asked, talker
+from support.marks import excerpts, matched_tags, tagged
 
 
 @pytest.mark.parametrize(("name", "precision", "recall"), [("dev", 0.9, 0.95), ("held", 0.8, 0.75)])

@@ -23,9 +23,9 @@ from clew.analysis.trace import Trace
 from clew.api import asolve
 from clew.tasks import load_problems
 from clew.tasks.answers import extractor, grader
+from clew.testing.toys import problem, run, search
 from clew.tree import Finish, Origin
-from segments import add
-from toys import problem, run, search
+from support.segments import add
 
 
 def twelve(**changes: object) -> object:

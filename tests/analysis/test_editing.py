@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from branching import BAD, GOOD, ways, which, written
 from clew.analysis.corrupt import CORRUPTIONS, paraphrased
 from clew.analysis.editing import edit, faithfulness, force_tokens
 from clew.analysis.replay import success
 from clew.analysis.trace import Trace
 from clew.api import compare
-from clew.cli import cli
+from clew.cli.main import cli
 from clew.errors import UsageError
-from clew.models.script import scripted
 from clew.models.toy import ToyModel
+from clew.models.toy.script import scripted
 from clew.problem import Problem
 from clew.sampling import Sampling
 from clew.search import Search
-from talkers import asked, talker
-from toys import problem, run
+from clew.testing.toys import problem, run
+from clew.testing.toys.talkers import asked, talker
+from support.ways import BAD, GOOD, ways, which, written
 
 STEPS = ["First, Tom has 3 pens.\n\n", "Then 3 + 4 = 7 pens.\n\n", "So Tom keeps 7 of them."]
 

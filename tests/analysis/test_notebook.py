@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from branching import ways, written
 from clew import analysis
 from clew.analysis.segment import steps
-from toys import run
+from clew.testing.toys import run
+from support.ways import ways, written
 
 
 def test_every_name_is_there_and_none_is_a_module() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from branching import BAD, GOOD, ways, written
 from clew.analysis.replay import pieces, replay, step_values, success
 from clew.analysis.trace import Trace
-from toys import geometric, problem, run, search
+from clew.testing.toys import geometric, problem, run, search
+from support.ways import BAD, GOOD, ways, written
 
 
 def test_a_replayed_trace_keeps_its_tokens() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from clew.analysis.agreement import Match
 from clew.analysis.segment import Span, sentences, steps, switches, thoughts
-from marking import LEVELS, boundaries, excerpts
+from support.marks import LEVELS, boundaries, excerpts
 
 
 def said(text: str, spans: list[Span]) -> list[str]:

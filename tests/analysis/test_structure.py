@@ -17,9 +17,9 @@ from clew.api import asolve
 from clew.budget import Budget, Usage
 from clew.problem import Answer
 from clew.result import Result
+from clew.testing.toys import letters, problem, run, search
 from clew.tree import Finish, Node
-from segments import add
-from toys import letters, problem, run, search
+from support.segments import add
 
 DRAWN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "marked" / "graphs.json").read_text())
 

@@ -7,7 +7,6 @@ import json
 
 import numpy as np
 import pytest
-from lab_synthetic import problem, sampled, stamped
 from rich.console import Console
 
 from clew.budget import Budget
@@ -15,6 +14,7 @@ from clew.errors import UsageError
 from clew.lab.compare import amount, summarise
 from clew.lab.table import render_table
 from clew.result import Result
+from support.results import problem, sampled, stamped
 
 
 def searches(n: int = 12, seeds: int = 2) -> list[Result]:

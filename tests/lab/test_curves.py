@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from lab_synthetic import COST, PROMPT, problem, sampled, stamped
 
 from clew.budget import AXES, Budget
 from clew.errors import UsageError
 from clew.lab.curves import curve, reach, resampled
 from clew.problem import Problem, Status
 from clew.vote import vote
+from support.results import COST, PROMPT, problem, sampled, stamped
 
 
 def grades(result, budgets, axis="tokens", seed=0):

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from lab_synthetic import problem, sampled, stamped
 
 from clew.budget import Budget
 from clew.errors import StoreError, UsageError
@@ -18,6 +17,7 @@ from clew.lab.compare import Comparison, summarise
 from clew.lab.plot import write_plot
 from clew.lab.report import finding, write_report
 from clew.result import Result
+from support.results import problem, sampled, stamped
 
 HOSTILE = """<script>document.title="owned"</script><img src=x onerror=alert(1)> & "q" 'r' $\\frac{a}{b}$ \ud800"""
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from clew.analysis.measures import SHARES, frame
 from clew.api import compare
-from clew.cli import cli
+from clew.cli.main import cli
 from clew.errors import UsageError
 from clew.lab.trace_stats import LENGTH, measured, records
 
@@ -96,7 +96,7 @@ def test_an_import_has_statistics_too(tmp_path: Path) -> None:
 )
 def test_mistakes_are_one_line(run: Path, words: list[str], message: str, tmp_path: Path) -> None:
     words = [str(run) if w == "RUN" else w for w in words]
-    done = subprocess.run([sys.executable, "-m", "clew.cli", *words], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-m", "clew", *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(f"clew: {message}")
     assert done.stderr.count("\n") == 1
@@ -104,7 +104,7 @@ def test_mistakes_are_one_line(run: Path, words: list[str], message: str, tmp_pa
 
 def test_the_commands_load_nothing_heavy() -> None:
     heavy = ("scipy", "sympy", "matplotlib", "clew.analysis")
-    code = f"import sys, clew.cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, clew.cli.main; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

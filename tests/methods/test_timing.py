@@ -15,9 +15,9 @@ from clew.models.toy import ToyModel
 from clew.registry import methods
 from clew.sampling import Sampling, Stream, Until
 from clew.search import Search
+from clew.testing.toys import run
+from clew.testing.toys.steps import LENGTH, LETTERS, ByText, noise, searching
 from clew.tree import Segment
-from stepwise import LENGTH, LETTERS, ByText, noise, searching
-from toys import run
 
 SPECS: list[tuple[str, dict[str, Any]]] = [
     ("beam", {}),

@@ -18,7 +18,7 @@ from clew.models.llamacpp.template import ChatTemplate
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment
-from continuing import agrees, ends_of, gauge_of, grow, grown, noise, prompt
+from support.continuations import agrees, ends_of, gauge_of, grow, grown, noise, prompt
 
 
 def test_is_a_model(smollm: LlamaCppModel) -> None:

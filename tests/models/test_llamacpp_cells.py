@@ -12,7 +12,7 @@ from clew.errors import ContextOverflow
 from clew.models.llamacpp import LlamaCppModel
 from clew.sampling import GREEDY, Sampling, Until, tokens
 from clew.tree import Finish, Segment
-from continuing import agrees, ends_of, grow, grown, noise, prompt
+from support.continuations import agrees, ends_of, grow, grown, noise, prompt
 
 
 def test_rewinding_and_forking_compute_nothing_again(smollm: LlamaCppModel) -> None:

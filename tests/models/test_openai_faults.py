@@ -14,7 +14,7 @@ from clew.models.openai import OpenAIModel, connect, probe
 from clew.problem import Message
 from clew.sampling import GREEDY, Sampling, Stream, Until
 from clew.tree import Finish, Segment
-from servers import SOLUTION, Scripted, split
+from support.servers import SOLUTION, Scripted, split
 
 QUESTION = (Message("user", "What is six times seven?"),)
 

@@ -16,7 +16,7 @@ from clew.problem import Message, Problem
 from clew.sampling import GREEDY, STEP, Sampling, Until, tokens
 from clew.search import Search
 from clew.testing import check_model
-from servers import process
+from support.servers import process
 
 pytest.importorskip("xllamacpp")
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from clew.models.script import Lines, scripted
 from clew.models.toy import parse
+from clew.models.toy.script import Lines, scripted
 from clew.problem import Message
 from clew.search import Search
-from clew.tasks.arithmetic import add, arith
+from clew.tasks.own.arithmetic import add, arith
 
 
 def test_tokens_follow_from_the_weights_of_lines() -> None:

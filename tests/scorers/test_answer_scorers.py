@@ -11,9 +11,9 @@ from clew.problem import identity
 from clew.scorers.answers import answer_span
 from clew.tasks.answers import extractor
 from clew.testing import check_scorer
+from clew.testing.toys import letters, run, search
 from clew.tree import Origin
-from segments import add
-from toys import letters, run, search
+from support.segments import add
 
 NUMBER = extractor("number")
 

@@ -10,8 +10,8 @@ import pytest
 from clew.errors import UsageError
 from clew.scorers.confidence import group_means
 from clew.testing import check_scorer
-from segments import add
-from toys import letters, run, search
+from clew.testing.toys import letters, run, search
+from support.segments import add
 
 CERTAINTY = [4.0, 2.0, 0.0, 4.0, 6.0]
 """Means of 2: 3, 1, 2, 5. Of 3: 2, 2, 10/3."""

@@ -10,9 +10,9 @@ import pytest
 from clew.errors import UsageError
 from clew.registry import scorers
 from clew.testing import check_scorer
+from clew.testing.toys import letters, run, search
 from clew.tree import Origin
-from segments import add
-from toys import letters, run, search
+from support.segments import add
 
 NAMES = ("logprob", "perplexity", "entropy", "self_certainty")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clew.errors import UsageError
-from segments import add
-from toys import letters, run, search
+from clew.testing.toys import letters, run, search
+from support.segments import add
 
 
 def test_step_verifier_scores_each_solution_so_far() -> None:

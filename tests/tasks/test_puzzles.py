@@ -10,7 +10,8 @@ import pytest
 from scipy.sparse.csgraph import shortest_path
 
 from clew.sampling import Stream
-from clew.tasks import load_problems, sudoku
+from clew.tasks import load_problems
+from clew.tasks.own import sudoku
 from clew.tasks.puzzles import KINDS, Kind, Puzzle
 from clew.tasks.puzzles.blocksworld import Blocksworld
 from clew.tasks.puzzles.colouring import Colouring

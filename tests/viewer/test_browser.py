@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from viewing import HOSTILE, real_run, tree_of, written
+from support.runs import HOSTILE, real_run, tree_of, written
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if CHROMIUM is None or DRIVER is None:
@@ -31,7 +31,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select  # noqa: E402
 
-from browsing import FLAGS, Page, requests_of  # noqa: E402
+from support.browser import FLAGS, Page, requests_of  # noqa: E402
 
 MCTS, VOTE, COUNT = "mcts", "self_consistency?n=32", 60
 LARGE = 12_000

@@ -20,7 +20,7 @@ from clew.viewer import export as exporting
 from clew.viewer.export import export
 from clew.viewer.pages import Pages
 from clew.viewer.server import serving
-from viewing import HOSTILE, real_run, tree_of, written
+from support.runs import HOSTILE, real_run, tree_of, written
 
 
 class Elements(HTMLParser):

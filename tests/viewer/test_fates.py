@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clew.viewer.pages import Pages
-from viewing import real_run
+from support.runs import real_run
 
 SAYS = {
     "beam?scorer=step_verifier": {"pruned", "duplicate"},

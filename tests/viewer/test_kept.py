@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from clew.analysis.rules import BEHAVIOURS
+from clew.cli.tree import solution_tree
+from clew.lab.palette import palette
 from clew.store import Store, stored_problems
-from clew.terminal_tree import solution_tree
 from clew.tree import Finish, Origin
 from clew.viewer.pages import Pages
-from clew.viewer.palette import palette
-from viewing import real_run
+from support.runs import real_run
 
 TASK = {"task": "puzzle:countdown", "model": "toy:countdown?skill=0.6"}
 

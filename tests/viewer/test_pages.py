@@ -17,7 +17,7 @@ from clew.store import Store, stored_problems
 from clew.tree import Finish, Node, Origin
 from clew.viewer.pages import CHUNK, Missing, Pages
 from clew.viewer.search_pages import TEXT
-from viewing import HOSTILE, real_run, segment, tree_of, written
+from support.runs import HOSTILE, real_run, segment, tree_of, written
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 
 from clew.viewer.pages import Pages
 from clew.viewer.server import serving
-from viewing import HOSTILE, real_run, tree_of, written
+from support.runs import HOSTILE, real_run, tree_of, written
 
 Session = aiohttp.ClientSession
 
@@ -238,6 +238,6 @@ def test_a_mistake_is_one_line(tmp_path: Path, run_file: Path) -> None:
 
 
 def test_help_imports_no_server() -> None:
-    code = "import sys, clew.cli; print([m for m in ('aiohttp', 'asyncio', 'clew.viewer') if m in sys.modules])"
+    code = "import sys, clew.cli.main; print([m for m in ('aiohttp', 'asyncio', 'clew.viewer') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "aiohttp" not in done.stdout and "viewer" not in done.stdout

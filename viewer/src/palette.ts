@@ -1,7 +1,7 @@
 // The colours of both themes come from the file that the terminal reads too.
 
 import { useEffect, useState } from "preact/hooks";
-import palette from "../../src/clew/viewer/palette.json";
+import palette from "../../src/clew/lab/palette.json";
 
 export type Theme = "light" | "dark";
 export type Colours = (typeof palette)["light"];

@@ -10,8 +10,8 @@ from typing import Any
 from clew.analysis.trace import Trace, traces_of
 from clew.background import get_model
 from clew.errors import UsageError
+from clew.plan import Plan
 from clew.result import Result
-from clew.runner import Plan
 from clew.sampling import Sampling
 from clew.search import GENERATE, Search
 from clew.store import IMPORTED, Reader, stored_problems

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clew.errors import UsageError
+from clew.plan import Plan
 from clew.problem import Problem
-from clew.runner import Plan
 from clew.store.format import IMPORTED
 from clew.store.reader import Reader
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from clew.budget import Budget, Cost, Usage
 from clew.errors import StoreError
+from clew.plan import Plan
 from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
-from clew.runner import Plan
 from clew.sampling import Stream
 from clew.store.format import IMPORTED, TABLES, check, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader

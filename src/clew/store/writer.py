@@ -13,9 +13,9 @@ from typing import Any
 
 from clew.budget import Usage
 from clew.errors import StoreError
+from clew.plan import Plan
 from clew.problem import Problem
 from clew.result import Result
-from clew.runner import Plan
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, pack
 from clew.store.reader import Reader
 

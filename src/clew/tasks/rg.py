@@ -16,8 +16,7 @@ from typing import Any
 from clew.errors import UsageError
 from clew.problem import Message, Problem
 from clew.sampling import Stream
-from clew.tasks import canonical
-from clew.tasks.answers import as_exact, extract, statements, visible
+from clew.tasks.answers import as_exact, canonical, extract, statements, visible
 from clew.tasks.base import MOST_SHOTS, check_count, check_shots
 
 _LONGEST = 8_000  # characters of an answer

@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from clew.api import compared
 from clew.errors import ClewError
+from clew.lab.experiment import compared
 from clew.store import Reader
 from clew.viewer.search_pages import finite
 

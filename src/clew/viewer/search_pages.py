@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clew.analysis.behaviours import tag_step
+from clew.analysis.fate import fate
 from clew.budget import Usage
 from clew.store import unpack
 from clew.tree import Origin
 from clew.viewer.anchored import Anchored
-from clew.viewer.shape import Shape, fate, shape_of
+from clew.viewer.shape import Shape, shape_of
 
 TEXT = 20_000
 """The most characters of one page of text."""

@@ -9,9 +9,6 @@ from sqlite3 import Connection
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.problem import Status
-from clew.tree import Finish
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
@@ -68,20 +65,3 @@ def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Sha
     best = [] if answer is None else path_to(parents, answer)
     on_best[best] = True
     return Shape(parents, depth, leaf, rewound, tuple(best), on_best, tuple(names), distinct, most_tokens, most_born)
-
-
-def fate(said: str, finish: str, status: str, *, best: bool, leaf: bool, rewound: bool) -> str:
-    """Why nobody went on from a node: what the method says, else what can be seen; '' where there is nothing to say.
-
-    status: of the search's answer. best: whether the answer goes through it. leaf: whether nothing follows. rewound:
-    whether another node repeats its beginning.
-    """
-    if said or best:
-        return said
-    if finish == Finish.CANCELLED:
-        return "cut by the budget" if status == Status.EXHAUSTED else "given up"
-    if finish == Finish.LENGTH:
-        return "truncated"
-    if rewound:
-        return "rewound"
-    return "left" if leaf and finish == Finish.STEP else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from clew.analysis.io.reading import Imported, messages_of, text_of
+from clew.analysis.io.imported import Imported, messages_of, text_of
 from clew.errors import UsageError
 from clew.result import Result
 from clew.tree import Finish

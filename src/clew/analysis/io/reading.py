@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from clew.analysis.io.imported import Imported, messages_of, with_thinking
+from clew.analysis.io.inspect_log import read_log
 from clew.errors import UsageError
-from clew.problem import Message
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "question": ("prompt", "question", "problem", "input", "query", "messages"),
@@ -35,26 +35,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 `reference` the gold answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """One trace as a file tells it.
-
-    text: the solution, thinking within <think> tags. answer: what it came to, where the file says so beside the text.
-    tokens: (text, log-probability) of each, where known; their texts make up `text`. used: its tokens, where counted.
-    """
-
-    id: str
-    messages: tuple[Message, ...]
-    text: str
-    answer: str | None = None
-    reference: str | None = None
-    grade: float | None = None
-    model: str = ""
-    complete: bool = True
-    tokens: tuple[tuple[str, float], ...] = ()
-    used: int | None = None
-
-
 def read_traces(path: Path, *, fields: Mapping[str, str] | None = None) -> list[Imported]:
     """The traces of a file: `.jsonl` records, or an Inspect log (`.eval`, `.json`).
 
@@ -64,8 +44,6 @@ def read_traces(path: Path, *, fields: Mapping[str, str] | None = None) -> list[
     """
     try:
         if path.suffix in (".eval", ".json"):
-            from clew.analysis.io.inspect_log import read_log
-
             found = list(read_log(path))
         elif path.suffix in (".jsonl", ".ndjson"):
             found = list(_records(path, fields or {}))
@@ -126,56 +104,3 @@ def _record(row: Mapping[str, Any], fields: Mapping[str, str], number: int) -> I
         grade=None if grade is None else float(grade),
         model=str(part("model") or ""),
     )
-
-
-def messages_of(content: Any) -> tuple[Message, ...]:
-    """A question as turns: a text, or a list of messages. Raises ValueError for something else."""
-    if isinstance(content, str):
-        return (Message("user", content),)
-    if content is None:
-        return ()
-    if not isinstance(content, list) or not all(isinstance(m, dict) and "role" in m for m in content):
-        raise ValueError("the question is neither a text nor a list of messages")
-    known = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-    return tuple(
-        Message(known[m["role"]], text_of(m.get("content")))  # type: ignore[arg-type]
-        for m in content
-        if m["role"] in known
-    )
-
-
-def text_of(content: Any) -> str:
-    """A message's content as text; reasoning parts within <think> tags."""
-    if isinstance(content, str):
-        return content
-    said = ""
-    for part in content or []:
-        if not isinstance(part, dict):
-            continue
-        if part.get("type") == "reasoning":
-            said += with_thinking(part.get("reasoning") or part.get("summary") or "", "")
-        elif part.get("type") == "text":
-            said += str(part.get("text", ""))
-    return said
-
-
-def with_thinking(reasoning: str | None, text: str | None) -> str:
-    """Reasoning and the text after it as one solution."""
-    if not reasoning:
-        return text or ""
-    return f"<think>\n{reasoning.strip()}\n</think>\n\n{text or ''}"
-
-
-def grouped(traces: Sequence[Imported]) -> dict[str, list[Imported]]:
-    """Traces by problem: those of one question (and one reference) are of one problem, whatever their ids."""
-    found: dict[tuple[tuple[tuple[str, str], ...], str | None], list[Imported]] = {}
-    for trace in traces:
-        key = (tuple((m.role, m.text) for m in trace.messages), trace.reference)
-        found.setdefault(key, []).append(trace)
-    named: dict[str, list[Imported]] = {}
-    for group in found.values():
-        name = group[0].id
-        while name in named:
-            name += "'"
-        named[name] = group
-    return named

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.analysis.io.reading import Imported, grouped
+from clew.analysis.io.imported import Imported, grouped
 from clew.analysis.segment import Span, steps
 from clew.budget import Budget, Spend, Usage
+from clew.plan import Plan
 from clew.problem import Answer, Problem, Status
 from clew.result import Proposal, Result
-from clew.runner import Plan
 from clew.sampling import Stream
 from clew.store import IMPORTED, Store
 from clew.tasks.answers import as_canonical, checked, extractor, grader

@@ -1,7 +1,7 @@
 """Puzzles whose every step can be checked: a state, legal moves, a simulator, and how far the goal is.
 
 A solution is one move a line. A puzzle can be read back from its own question, so that a scripted player
-(`clew.tasks.puzzles.players`) plays it from the question alone, like any model.
+(`clew.players`) plays it from the question alone, like any model.
 """
 
 from __future__ import annotations

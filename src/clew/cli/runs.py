@@ -1,0 +1,269 @@
+"""The commands that solve, compare and look at what was run. Every command is a few lines around `clew.api`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.cli.options import (
+    Examples,
+    numbers,
+    pairs,
+    print_json,
+    sampling_given,
+    sampling_options,
+    to_stderr,
+    to_stdout,
+)
+from clew.errors import UsageError
+
+if TYPE_CHECKING:
+    from clew.lab.experiment import Outcome
+    from clew.result import Result
+
+
+@click.command(
+    cls=Examples,
+    examples=(
+        'clew solve "Tom has 3 boxes of 4 pens and loses 2. How many are left?"',
+        'clew solve "…" --method best_of_n --param n=8 --budget 4000 --show',
+        'clew solve "…" --model http://127.0.0.1:8080/v1 --json',
+    ),
+)
+@click.argument("question")
+@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL, or toy:… (smollm2-135m).")
+@click.option("--method", default="self_consistency", show_default=True, help="A method, as name or name?key=value.")
+@click.option("-b", "--budget", type=int, default=None, help="Tokens to spend (default 2000).")
+@click.option("-p", "--param", multiple=True, help="key=value for the method; may be repeated.")
+@click.option("--kind", default="auto", show_default=True, help="How the answer is read off: auto, math, number, …")
+@click.option("--judge", default=None, help="A model for questions of opinion.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--show", is_flag=True, help="Print the tree and what was spent.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@sampling_options
+def solve(question: str, param: Sequence[str], show: bool, as_json: bool, **options: Any) -> None:
+    """Solve one problem within a token budget."""
+    from clew import api
+    from clew.lab.experiment import DEFAULT_MODEL
+    from clew.sampling import Sampling
+
+    sampling = Sampling(**sampling_given(options))
+    options["model"] = options["model"] or DEFAULT_MODEL
+    with to_stderr().status("thinking …"):
+        result = api.solve(
+            question, sampling=sampling, **{k: v for k, v in options.items() if v is not None}, **pairs(param)
+        )
+    if as_json:
+        print_json(_result_data(result))
+        return
+    console = to_stdout()
+    if show:
+        from clew.cli.tables import usage_table
+        from clew.cli.tree import solution_tree
+
+        console.print(solution_tree(result))
+        console.print(usage_table(result))
+    answer = result.answer
+    console.print(answer.value if answer.value is not None else "no answer", style="bold", markup=False)
+    total = result.usage.total
+    sure = f", confidence {answer.confidence:.2f}" if answer.confidence is not None else ""
+    to_stderr().print(
+        f"{answer.status}{sure} · {total.tokens:,} tokens ({total.generated:,} generated) · {total.seconds:.1f} s",
+        style="dim",
+    )
+
+
+@click.command(
+    cls=Examples,
+    examples=(
+        "clew compare word --methods greedy,self_consistency,best_of_n --budgets 500,1000,2000",
+        "clew compare rg:gcd --methods greedy,self_consistency --count 50 --seeds 3",
+        "clew compare data.jsonl --field question=problem --field answer=solution --kind math",
+        "clew compare add --model toy:arithmetic?skill=0.4 --methods sample,self_consistency --axis calls",
+    ),
+)
+@click.argument("task")
+@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL, or toy:… (smollm2-135m).")
+@click.option("--methods", required=True, help="Comma-separated, each name or name?key=value.")
+@click.option("--budgets", default="500,1000,2000", show_default=True, help="Comma-separated, on the axis.")
+@click.option("--axis", default="tokens", show_default=True, help="generated, tokens, calls, seconds, flops or usd.")
+@click.option("-n", "--count", type=int, default=20, show_default=True, help="Problems.")
+@click.option("--seeds", type=int, default=1, show_default=True, help="Seeds for each problem.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The first seed, and the problems' seed.")
+@click.option("--difficulty", type=float, default=None, help="The task's dial.")
+@click.option("--shots", type=int, default=None, help="Worked examples in the prompt.")
+@click.option("--kind", default=None, help="Data files: math, exact, number or choice.")
+@click.option("--field", multiple=True, help="Data files: question=COLUMN, answer=COLUMN, …; may be repeated.")
+@click.option("--option", multiple=True, help="key=value for the task; may be repeated.")
+@click.option("--judge", default=None, help="A model for questions of opinion.")
+@click.option("--baseline", default=None, help="The method the others are compared with (default: the first).")
+@click.option("--concurrency", type=int, default=32, show_default=True, help="Searches in flight.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="The run file.")
+@click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@sampling_options
+def compare(
+    task: str,
+    methods: str,
+    budgets: str,
+    field: Sequence[str],
+    option: Sequence[str],
+    out: Path | None,
+    report: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare methods on a task at equal budgets: accuracy at each budget with 95 % intervals, and a report."""
+    from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
+    from clew.store import Store
+
+    task_options = {k: options.pop(k) for k in ("difficulty", "shots", "kind")} | pairs(option)
+    if field:
+        task_options["fields"] = pairs(field)
+    options["model"] = options["model"] or DEFAULT_MODEL
+    plan = make_plan(
+        task,
+        methods=[m for m in methods.split(",") if m.strip()],
+        budgets=numbers(budgets),
+        sampling=sampling_given(options),
+        task_options={k: v for k, v in task_options.items() if v is not None},
+        **options,
+    )
+    job = prepare(plan)
+    path = out or default_path(plan)
+    Store.create(path, plan, job.problems).close()
+    _go_on(path, report, as_json)
+
+
+@click.command(cls=Examples, examples=("clew resume runs/word-smollm2-135m-20261121-100000.db",))
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def resume(run: Path, report: Path | None, as_json: bool) -> None:
+    """Go on with an interrupted run; on a finished one, print its table and write its report again."""
+    _go_on(run, report, as_json)
+
+
+def _go_on(path: Path, report: Path | None, as_json: bool) -> None:
+    from clew import api
+    from clew.cli.tables import run_progress
+    from clew.store import Store
+
+    with Store.open(path) as store:
+        plan = store.plan
+        total = len(store.problem_ids()) * len(plan.methods) * len(plan.seeds)
+        done = len(store.finished())
+    say = to_stderr()
+    say.print(f"{total - done} searches to run, kept in {path}", style="dim", highlight=False)
+    try:
+        with run_progress(say, total, done) as watcher:
+            outcome = api.resume(path, watcher=watcher)
+    except KeyboardInterrupt:
+        say.print(f"interrupted; what is finished is kept. Go on with: clew resume {path}", highlight=False)
+        raise
+    _present(outcome, report or path.with_suffix(".html"), as_json)
+
+
+def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
+    from clew.lab.report import write_report
+    from clew.lab.table import render_table
+
+    write_report(outcome.comparison, report, results=outcome.results)
+    if as_json:
+        print_json(
+            outcome.comparison.as_dict() | {"run": str(outcome.path), "report": str(report), "failed": outcome.failed}
+        )
+        return
+    to_stdout().print(render_table(outcome.comparison))
+    click.echo(f"run: {outcome.path}\nreport: {report}")
+    if outcome.failed:
+        to_stderr().print(
+            f"{outcome.failed} searches failed; try them again with: clew resume {outcome.path}", style="yellow"
+        )
+
+
+@click.command(
+    cls=Examples,
+    examples=(
+        "clew show runs/demo.db",
+        "clew show runs/demo.db word:0:3",
+        "clew show runs/demo.db word:0:3 --method rpc",
+    ),
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("problem", required=False)
+@click.option("--method", default=None, help="Only this method.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
+def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
+    """List a run's searches, or show the trees of one problem with the path to the answer marked."""
+    from clew.cli.tables import results_table, usage_table
+    from clew.cli.tree import solution_tree
+    from clew.store import Reader, stored_problems
+
+    console = to_stdout()
+    with Reader.open(run) as store:
+        results = store.results(stored_problems(store), problem=problem, method=method)
+        several_seeds = len(store.plan.seeds) > 1
+        # A whole run may be greater than the memory: its searches are shown one at a time.
+        if problem is None and as_json:
+            for result in results:
+                print_json(_result_data(result))
+            return
+        if problem is None:
+            console.print(results_table(results, several_seeds=several_seeds))
+            return
+        found = list(results)
+    if not found:
+        raise UsageError(f"{run} has no search for {problem!r}", f"`clew show {run}` lists them")
+    if as_json:
+        for result in found:
+            print_json(_result_data(result))
+        return
+    console.print(found[0].problem.question, style="italic", markup=False, highlight=False)
+    for result in found:
+        console.print(solution_tree(result, width=max(60, console.width - 40)))
+        console.print(usage_table(result))
+    console.print(results_table(found, several_seeds=several_seeds))
+
+
+@click.command(
+    cls=Examples,
+    examples=("clew export runs/demo.db --to jsonl -o demo", "clew export runs/demo.db --to inspect"),
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--to", "form", type=click.Choice(["parquet", "jsonl", "inspect", "otel"]), required=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="A folder (default: beside the run).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def export(run: Path, form: str, out: Path | None, as_json: bool) -> None:
+    """Write a run's tables as one file each, or its searches as Inspect logs or OpenTelemetry spans."""
+    from clew.cli.traces import export_run
+
+    counts = export_run(run, form, out or run.with_suffix(""))
+    if as_json:
+        print_json(counts)
+        return
+    for path, count in counts.items():
+        click.echo(f"{path}: {count} {'rows' if form in ('parquet', 'jsonl') else 'searches'}")
+
+
+def _result_data(result: Result) -> dict[str, Any]:
+    answer = result.answer
+    return {
+        "problem": result.problem.id,
+        "method": result.method,
+        "seed": result.seed,
+        "answer": answer.value,
+        "text": answer.text,
+        "confidence": answer.confidence,
+        "votes": dict(answer.votes),
+        "status": str(answer.status),
+        "grade": result.grade,
+        "usage": result.usage.as_dict(),
+        "total": {
+            axis: result.usage.along(axis) for axis in ("generated", "tokens", "calls", "flops", "seconds", "usd")
+        },
+        "nodes": len(result.tree),
+    }

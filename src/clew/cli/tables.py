@@ -1,0 +1,185 @@
+"""What the command line draws: progress and tables (trees: `terminal_tree`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from clew.lab.palette import on_scale
+from clew.problem import Status
+from clew.result import Proposal, Result
+from clew.runner import Cell
+
+
+class RunProgress:
+    """A progress line for a run: searches done, tokens, what is right so far. Where the line cannot be drawn over (a
+    log file), every twentieth part of the run is a line of its own."""
+
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
+        self._progress = progress
+        self._bar = progress.add_task("", total=total, completed=done, note="")
+        self._total = total
+        self._done = done
+        self._tokens = 0
+        self._right = 0.0
+        self._graded = 0
+
+    def begun(self, cell: Cell) -> None:
+        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}")
+
+    def proposed(self, cell: Cell, proposal: Proposal) -> None:
+        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}: {proposal.answer.value}")
+
+    def ended(self, cell: Cell, result: Result) -> None:
+        self._tokens += result.usage.total.tokens
+        if result.grade is not None:
+            self._right += result.grade
+            self._graded += 1
+        share = f"{self._right / self._graded:.0%} right, " if self._graded else ""
+        note = f"{share}{self._tokens:,} tokens"
+        self._progress.update(self._bar, advance=1, note=note)
+        self._done += 1
+        console = self._progress.console
+        if not console.is_terminal and self._done * 20 // self._total > (self._done - 1) * 20 // self._total:
+            console.print(f"{self._done}/{self._total} searches, {note}", highlight=False)
+
+
+@contextmanager
+def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunProgress]:
+    """A live progress line while a run goes on."""
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield RunProgress(progress, total, done)
+
+
+def usage_table(result: Result) -> Table:
+    """What one search has spent, by model and purpose."""
+    table = Table(box=None, header_style="dim")
+    for column in ("model", "purpose"):
+        table.add_column(column, no_wrap=True)
+    for column in ("generated", "prefilled", "reused", "computed", "calls", "GFLOP"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for (model, purpose), s in result.usage.parts.items():
+        counts = [f"{n:,}" for n in (s.generated, s.prefilled, s.reused, s.computed, s.calls)]
+        table.add_row(model, purpose, *counts, f"{s.flops / 1e9:,.0f}")
+    return table
+
+
+def anchors_table(found: dict[str, Any]) -> Table:
+    """The sentences of a trace with what each does to its answer; the decisive one is bold."""
+    values = [s["counterfactual"] for s in found["sentences"] if s["counterfactual"] is not None]
+    table = Table(
+        header_style="dim",
+        box=None,
+        title=Text(f"{found['problem']} · {found['method']} · answer {_short(found['answer'])}"),
+        caption=Text(
+            f"{found['rollouts']} rollouts from each place, {found['tokens']:,} tokens; – says too few differ"
+        ),
+    )
+    for column in ("", "importance", "p", "advantage", "differ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("sentence")
+    for i, s in enumerate(found["sentences"]):
+        value = s["counterfactual"]
+        style = "" if value is None else on_scale(value, 0.0, max(values))
+        table.add_row(
+            str(i),
+            Text(_number(value, "{:.2f}"), style),
+            _number(s["p"], "{:.3f}"),
+            _number(s["advantage"], "{:+.2f}"),
+            f"{s['different']}/{found['rollouts']}",
+            Text(s["sentence"], "bold" if i == found["decisive"] else ""),
+        )
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+@contextmanager
+def counted(console: Console, what: str) -> Iterator[Callable[[int, int, int], None]]:
+    """A live line that counts: it is told how many are done, how many there are, and the tokens spent."""
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None, note="")
+        yield lambda done, total, tokens: progress.update(bar, completed=done, total=total, note=f"{tokens:,} tokens")
+
+
+def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
+    """One line a search. The seed is shown where there are several, the status where it is not `answered`."""
+    table = Table(header_style="dim", box=None)
+    for column in ("problem", "method", *(("seed",) if several_seeds else ())):
+        table.add_column(column, no_wrap=True)
+    table.add_column("answer", overflow="ellipsis", no_wrap=True)
+    table.add_column("reference", overflow="ellipsis", no_wrap=True)
+    for column in ("tokens", "nodes", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for r in results:
+        table.add_row(
+            escape(r.problem.id),
+            escape(r.method),
+            *((str(r.seed),) if several_seeds else ()),
+            _answer(r),
+            escape(_short(r.problem.reference)),
+            f"{r.usage.total.tokens:,}",
+            str(len(r.tree)),
+            f"{r.usage.seconds:.1f}",
+        )
+    return table
+
+
+def _answer(result: Result) -> str:
+    if result.error:
+        return f"[red]failed: {escape(result.error)}[/]"
+    mark = "" if result.grade is None else ("[green]✓[/] " if result.grade >= 1 else "[red]✗[/] ")
+    status = "" if result.answer.status == Status.ANSWERED else f" [dim]{result.answer.status}[/]"
+    return mark + escape(_short(result.answer.value, 28)) + status
+
+
+def _short(value: str | None, width: int = 40) -> str:
+    if value is None:
+        return "–"
+    flat = " ".join(value.split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def entries_table(rows: list[dict[str, Any]]) -> Table:
+    """Registered things: the name, and beside it the summary with what else is known of it below."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for row in rows:
+        said = Text(row["summary"])
+        details = [
+            f"{key}: {', '.join(row[key]) if isinstance(row[key], list) else row[key]}"
+            for key in row
+            if row[key] and key not in ("name", "summary")
+        ]
+        if details:
+            said.append("\n" + " · ".join(details), style="dim")
+        table.add_row(Text(row["name"]), said)
+    return table
+
+
+def facts_table(rows: Sequence[tuple[str, object]]) -> Table:
+    """What was asked, and what was found."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for what, found in rows:
+        table.add_row(Text(what), Text(str(found)))
+    return table

@@ -1,0 +1,184 @@
+"""Experiments: a plan made and checked, everything it needs made ready, and what a run file holds compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clew import runner
+from clew.background import get_model
+from clew.budget import AXES, Budget
+from clew.errors import UsageError
+from clew.plan import Plan, budget_along
+from clew.problem import Problem
+from clew.registry import methods as method_registry
+from clew.registry import parse_spec
+from clew.result import Result
+from clew.sampling import Sampling
+from clew.store import Reader, Store, plan_problems, stored_problems
+
+if TYPE_CHECKING:
+    from clew.lab.compare import Comparison
+    from clew.models.base import Model
+
+DEFAULT_MODEL = "smollm2-135m"
+LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
+
+
+def method_spec(method: str, params: Mapping[str, Any]) -> str:
+    """`method` with further parameters, checked.
+
+    Raises UsageError for an unknown method or parameter.
+    """
+    name, given = parse_spec(method)
+    given |= params
+    method_registry[name].check_parameters(given)
+    return name + ("?" + "&".join(f"{k}={_spelled(v)}" for k, v in given.items()) if given else "")
+
+
+def _spelled(value: Any) -> str:
+    """A parameter's value such that `parse_spec` reads it back."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if "?" in value or "&" in value:
+        return f"({value})"
+    return value if parse_spec(f"x?v={value}")[1] == {"v": value} else json.dumps(value)
+
+
+def make_plan(
+    task: str,
+    *,
+    model: str = DEFAULT_MODEL,
+    methods: Sequence[str] = ("greedy", "self_consistency"),
+    budgets: Sequence[float] = (500, 1000, 2000),
+    axis: str = "tokens",
+    count: int = 20,
+    seeds: int = 1,
+    seed: int = 0,
+    judge: str | None = None,
+    baseline: str | None = None,
+    concurrency: int = 32,
+    sampling: Mapping[str, Any] | None = None,
+    task_options: Mapping[str, Any] | None = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> Plan:
+    """A checked plan for a comparison. Raises UsageError for what cannot be done as asked."""
+    if axis not in AXES:
+        raise UsageError(f"{axis!r} is no axis to compare over", f"Choose one of {', '.join(AXES)}")
+    if not budgets:
+        raise UsageError("no budget is given", "Give at least one")
+    if not methods:
+        raise UsageError("no method is given", "`clew list methods` shows them all")
+    if count < 1 or seeds < 1:
+        raise UsageError("a comparison needs at least one problem and one seed", "Raise --count or --seeds")
+    specs = tuple(dict.fromkeys(method_spec(m, {}) for m in methods))
+    if baseline is not None and method_spec(baseline, {}) not in specs:
+        raise UsageError(f"the baseline {baseline!r} is not among the methods", f"Choose one of {', '.join(specs)}")
+    Sampling(**(sampling or {}))
+    top = max(budgets)
+    limit = budget_along(axis, top) if axis in LIMITS else Budget()
+    return Plan(
+        models={"generate": model} | ({"judge": judge} if judge else {}),
+        task=task,
+        task_options={"count": count, "seed": seed, **(task_options or {})},
+        methods=specs,
+        budget=limit,
+        seeds=tuple(range(seed, seed + seeds)),
+        sampling=dict(sampling or {}),
+        # Searches that share the machine would take each other's seconds.
+        concurrency=1 if axis == "seconds" else concurrency,
+        view={"axis": axis, "budgets": sorted(budgets), "baseline": baseline},
+        model_options=dict(model_options or {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A plan made ready: its problems, models and searches, everything checked that can be known before any work."""
+
+    plan: Plan
+    problems: list[Problem]
+    models: dict[str, Model]
+    budget: Budget
+    cells: list[runner.Cell]
+
+
+def prepare(plan: Plan) -> Experiment:
+    """Make a plan ready to run.
+
+    Raises UsageError for what cannot be done as asked, ModelError when a server cannot be reached.
+    """
+    problems = plan_problems(plan)
+    models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
+    budget = plan.budget
+    if plan.view["axis"] == "generated":
+        longest = max(len(models["generate"].render(p.messages)) for p in problems)
+        budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
+    cells = runner.cells_of(problems, plan.methods, plan.seeds)
+    runner.check(cells, models, budget)
+    return Experiment(plan, problems, models, budget, cells)
+
+
+async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher | None = None) -> int:
+    """Run what the store has not finished yet; how many searches failed."""
+    return await runner.run(
+        experiment.cells,
+        experiment.models,
+        experiment.budget,
+        store,
+        sampling=Sampling(**experiment.plan.sampling),
+        concurrency=experiment.plan.concurrency,
+        watcher=watcher,
+    )
+
+
+def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Comparison:
+    """The comparison of what a run file holds, a search at a time.
+
+    on_search: called after each search is read; it may raise to give the comparison up.
+
+    Raises UsageError where nothing can be compared.
+    """
+    from clew.lab.compare import summarise
+
+    def finished() -> Iterator[Result]:
+        for result in store.results(stored_problems(store), every_tree=False):
+            on_search()
+            if not result.error:
+                yield result
+
+    return summarise(finished(), **_drawn(store.plan))
+
+
+def _drawn(plan: Plan) -> dict[str, Any]:
+    return {name: plan.view[name] for name in ("budgets", "axis", "baseline")}
+
+
+def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
+    """The comparison of what a run file holds, with its searches."""
+    from clew.lab.compare import summarise
+
+    results = list(store.results(problems))
+    comparison = summarise([r for r in results if not r.error], **_drawn(store.plan))
+    return Outcome(comparison, results, store.path, failed)
+
+
+def default_path(plan: Plan) -> Path:
+    """Where a run is kept when the user names no file."""
+    name = re.sub(r"\W+", "-", f"{plan.task}-{plan.models['generate']}").strip("-")
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.db"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed."""
+
+    comparison: Comparison
+    results: list[Result]
+    path: Path
+    failed: int = 0

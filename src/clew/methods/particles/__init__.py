@@ -1,0 +1,1 @@
+"""Methods that keep weighted partial solutions and resample them."""

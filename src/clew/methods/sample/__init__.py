@@ -1,0 +1,1 @@
+"""Methods that draw whole solutions and choose among them."""

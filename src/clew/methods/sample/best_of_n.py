@@ -1,0 +1,51 @@
+"""Best-of-N: sample, score, keep the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from clew.errors import UsageError
+from clew.problem import Answer, Problem
+from clew.registry import method, parse_spec, scorers
+from clew.search import Search
+from clew.tree import Node
+from clew.vote import answer_of
+
+SCORER = "self_certainty"
+
+
+def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
+    """The answer of the leaf with the highest recorded score, among those that state one."""
+    name = scorers.build(params.get("scorer", SCORER)).name
+    stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
+    if not stated:
+        return Answer(None)
+    return answer_of(problem, max(stated, key=lambda leaf: leaf.scores[name]))
+
+
+@method(
+    "best_of_n",
+    family="sample",
+    paper="arXiv:2502.18581",
+    needs={"text"},
+    proof="tests/methods/sample/test_sampled.py::test_best_of_n_takes_the_highest_score",
+    departs="Any scorer can judge; the paper's self-certainty is the default.",
+    aggregate=best,
+)
+async def best_of_n(
+    search: Search, *, n: int | None = None, scorer: str = SCORER, temperature: float | None = None
+) -> Answer:
+    """Sample n solutions and answer what the one with the highest score says (default: self-certainty).
+
+    Raises UsageError for a scorer that compares solutions with each other, since each is scored on its own.
+    """
+    if scorers[parse_spec(scorer)[0]].traits.get("of_set"):
+        raise UsageError(
+            f"best_of_n scores each solution on its own, and {scorer} compares them",
+            "Use self_consistency, or another scorer",
+        )
+    return await search.aggregate(
+        n, partial(best, search.problem, params={"scorer": scorer}), scorer=scorer, temperature=temperature
+    )

@@ -1,0 +1,53 @@
+"""PassUntil: sample until a verifier has passed r solutions, which measures pass rates too small for a fixed number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clew.errors import UsageError
+from clew.problem import Answer, Status
+from clew.registry import method
+from clew.search import Search
+
+WIDTH = 8
+"""Solutions in flight: those that are given up at the last pass are paid for in vain."""
+
+
+@method(
+    "pass_until",
+    family="sample",
+    paper="arXiv:2310.03262",
+    needs={"text", "verifier"},
+    proof="tests/methods/sample/test_sampled.py::test_pass_until_is_unbiased",
+    departs="The estimate is (r-1)/(K-1) (Haldane 1945), which is unbiased; the paper's r/K is not.",
+)
+async def pass_until(
+    search: Search, *, passes: int = 2, n: int | None = None, temperature: float | None = None
+) -> Answer:
+    """Sample until the verifier passed `passes` solutions; the confidence is the unbiased estimate of the pass rate.
+
+    passes: r, at least 2. n: give up after so many solutions. When the samples or the budget end before the r-th pass,
+    the confidence is the plain share of passes.
+    """
+    verifier = search.problem.verifier
+    if verifier is None:
+        raise UsageError(
+            f"pass_until needs a verifier and {search.problem.family} has none",
+            "Use a task with one (`clew list tasks`), or another method",
+        )
+    if passes < 2:
+        raise UsageError(f"passes={passes} gives no unbiased estimate", "passes must be at least 2")
+    passed, drawn = 0, 0
+    found = Answer(None, status=Status.ABSTAINED)
+    async for leaf in search.rollouts(n=n, sampling=search.at(temperature), width=WIDTH):
+        drawn += 1
+        answer = search.answer(leaf)
+        if answer.value is not None and verifier(answer.value) >= 1.0:
+            passed += 1
+            found = answer if passed == 1 else found
+        rate = (passes - 1) / (drawn - 1) if passed == passes else passed / drawn
+        found = replace(found, confidence=rate)
+        search.propose(found)
+        if passed == passes:
+            break
+    return found

@@ -1,0 +1,26 @@
+"""One solution: the baselines that everything else is compared with."""
+
+from __future__ import annotations
+
+from clew.problem import Answer
+from clew.registry import method
+from clew.search import Search
+
+
+@method("greedy", family="sample", needs={"text"}, proof="tests/methods/sample/test_sampled.py::test_greedy_takes_the_mode")
+async def greedy(search: Search) -> Answer:
+    """One solution, always the most probable token."""
+    return await _one(search, temperature=0.0)
+
+
+@method("sample", family="sample", needs={"text"}, proof="tests/methods/sample/test_sampled.py::test_sample_is_one_draw")
+async def sample(search: Search, *, temperature: float | None = None) -> Answer:
+    """One solution, sampled."""
+    return await _one(search, temperature)
+
+
+async def _one(search: Search, temperature: float | None) -> Answer:
+    (leaf,) = await search.extend(search.root, sampling=search.at(temperature))
+    answer = search.answer(leaf)
+    search.propose(answer)
+    return answer

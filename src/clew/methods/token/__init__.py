@@ -1,0 +1,1 @@
+"""Methods that watch single tokens: constraints, guards, banned phrases, tokens that go back."""

@@ -1,0 +1,124 @@
+"""Antislop: undo a banned phrase when it has been written, and go on in another way from its first token."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from clew.errors import UsageError
+from clew.methods.common.patterns import Match, Patterns, read
+from clew.methods.common.rewinding import Draft, grow, starts, stuck, token_at
+from clew.methods.common.solutions import at_least
+from clew.problem import Answer
+from clew.registry import method
+from clew.sampling import tokens
+from clew.search import Search
+from clew.tree import Node, Tree
+
+PREFIX = "instead of "
+
+
+def undone(tree: Tree) -> Counter[str]:
+    """How often each pattern was undone in a search."""
+    return Counter(n.label.removeprefix(PREFIX) for n in tree.nodes if n.label.startswith(PREFIX))
+
+
+@method(
+    "antislop",
+    family="token",
+    paper="arXiv:2510.15061",
+    needs={"text", "continue"},
+    proof="tests/methods/token/test_antislop.py",
+    departs="Biased by design: what is banned is not given back to the other continuations in proportion. The token is "
+    "drawn again with the search's own settings instead of min-p 0.1. Where no alternative is left, a token before the "
+    "phrase is undone too.",
+)
+async def antislop(
+    search: Search,
+    *,
+    patterns: Sequence[str] | str = (),
+    regexes: Sequence[str] | str = (),
+    n: int = 1,
+    strength: float = 1.0,
+    retries: int = 16,
+    limit: int = 256,
+    temperature: float | None = None,
+) -> Answer:
+    """Write n solutions without banned phrases: rewind to the first token of one, down-weight it there, draw again.
+
+    patterns: strings, in any case, as whole words; regexes: regular expressions; each a list or a file.
+    strength: the first token's probability is multiplied by 10^(-10·strength) there (the paper's soft ban); at 1 it is
+    banned outright, below 1 a token that is drawn again all the same is let through.
+    retries: alternatives at one place before the token ahead of it is undone too. limit: rewinds a solution; after that
+    it is cut before the phrase. n: the solutions vote.
+
+    How often it was rewound and how many tokens were undone are scores of each final leaf (`antislop_rewinds`,
+    `antislop_tokens`); `undone(tree)` counts by pattern.
+    """
+    at_least(n=n, retries=retries, limit=limit)
+    if not 0 < strength <= 1:
+        raise UsageError(f"strength={strength} is not possible", "It must be in (0, 1] (1 bans outright)")
+    banned = Patterns(read(patterns), read(regexes))
+    drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
+    leaves = await search.together(*(_Writer(draft, banned, strength).write() for draft in drafts))
+    return search.pick(leaves)
+
+
+class _Writer:
+    """Writes one solution. passing: where phrases begin that are let through."""
+
+    def __init__(self, draft: Draft, patterns: Patterns, strength: float) -> None:
+        self.draft = draft
+        self.patterns = patterns
+        self.strength = strength
+        self.passing: frozenset[int] = frozenset()
+
+    async def write(self) -> Node:
+        draft, label, ended = self.draft, "", False
+        while not ended:
+            before = draft.node
+            grown, ended = await self._grown(label)
+            label = ""
+            if stuck(grown):
+                ended = not draft.undo(before, before.tokens)
+                continue
+            match = self._match(grown, len(before.solution), ended)
+            if match is None:
+                draft.node = grown
+                continue
+            label = PREFIX + match.pattern
+            ended = not draft.undo(grown, self._first_token(grown, match) + 1)
+            self.passing = frozenset(start for start in self.passing if start < len(draft.node.solution))
+        draft.record("antislop")
+        return draft.node
+
+    async def _grown(self, label: str) -> tuple[Node, bool]:
+        draft, node = self.draft, self.draft.node
+        weighed = draft.banned(node.tokens)
+        if self.strength == 1 or not weighed:
+            return await draft.grow(self._halts(node), label)
+        bias = dict(draft.sampling.logit_bias)
+        for token in weighed:
+            bias[token] = bias.get(token, 0.0) - 10 * self.strength * math.log(10)
+        sampling = draft.sampling.but(logit_bias=bias)
+        (node,) = await draft.search.extend(node, until=tokens(1), sampling=sampling, label=label)
+        if node.finished:
+            return node, True
+        return await grow(draft.search, node, draft.sampling, halt=self._halts(node))
+
+    def _halts(self, node: Node) -> Callable[[str], bool]:
+        old, passing = len(node.solution), self.passing
+        return lambda text: self.patterns.first(text, old=old, ended=False, passing=passing) is not None
+
+    def _match(self, grown: Node, old: int, ended: bool) -> Match | None:
+        """The first match that is not let through. One whose first token was down-weighted and drawn again is."""
+        while match := self.patterns.first(grown.solution, old=old, ended=ended, passing=self.passing):
+            start = self._first_token(grown, match)
+            if token_at(grown, start) not in self.draft.banned(start):
+                return match
+            self.passing |= {match.start}
+        return None
+
+    def _first_token(self, grown: Node, match: Match) -> int:
+        return self.draft.search.rewind(grown, chars=len(grown.solution) - match.start).tokens

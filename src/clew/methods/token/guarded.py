@@ -1,0 +1,306 @@
+"""Guarded writing: a check of the partial text sends the model back to the last accepted point."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+
+from clew.errors import UsageError
+from clew.methods.common.particles import EVIDENCE, Particles, log_ratio
+from clew.methods.common.resampling import effective_sample_size, resample
+from clew.methods.common.rewinding import Draft, starts, stuck, token_at, token_ends
+from clew.methods.common.solutions import at_least
+from clew.problem import Answer, Problem, Status
+from clew.registry import method
+from clew.sampling import STEP, Sampling, tokens
+from clew.search import Search
+from clew.tree import Finish, Node, leave
+
+Guard = Callable[[str, bool], bool]
+"""The solution so far, and whether the model has ended it → whether it may go on (or stay) so.
+
+A guard must be closed under beginnings: what it refuses it refuses however the text goes on.
+"""
+Unit = Literal["token", "step"]
+ALL = 1e-6
+"""A token with a log-probability so near to 0 is all that is left."""
+
+
+def json_guard(text: str, whole: bool) -> bool:
+    """Whether the text is JSON, or the beginning of it."""
+    from jiter import from_json
+
+    try:
+        from_json(text.encode(), allow_inf_nan=False)
+    except ValueError as error:
+        # The parser stops at the first thing that is wrong: if that is the end, all before it was right.
+        return not whole and str(error).startswith("EOF")
+    return True
+
+
+def guard_of(guard: str | Guard, problem: Problem) -> Guard:
+    """The guard of that name, or the guard itself.
+
+    `json`: see `json_guard`. `problem`: what the problem's step verifier says of the partial solution, above 0.
+
+    Raises UsageError for an unknown name, and for a problem without a step verifier.
+    """
+    if callable(guard):
+        return guard
+    if guard == "json":
+        return json_guard
+    if guard != "problem":
+        raise UsageError(f"no guard is called {guard!r}", "Choose problem or json, or give a function")
+    check = problem.step_verifier
+    if check is None:
+        raise UsageError(
+            f"guard=problem needs a task whose steps can be checked, and {problem.family} is none",
+            "Use a puzzle (`clew list tasks`), guard=json, or give a function",
+        )
+    return lambda text, whole: check(text) > 0
+
+
+@method(
+    "guarded",
+    family="token",
+    needs={"text", "continue"},
+    proof="tests/methods/token/test_guarded.py",
+    departs="Biased: each token is drawn from what the guard leaves there, renormalised, as grammar-constrained "
+    "decoding does: a beginning that can hardly be completed is as likely as one that surely can. `guarded_exact` is "
+    "the unbiased one.",
+)
+async def guarded(
+    search: Search,
+    *,
+    guard: str | Guard = "problem",
+    unit: Unit | None = None,
+    n: int = 1,
+    retries: int = 16,
+    limit: int = 256,
+    temperature: float | None = None,
+) -> Answer:
+    """Write n solutions whose every beginning a guard accepts: go back to the last accepted point and on (biased).
+
+    The distribution is locally renormalised, not the model's own given that the guard accepts: see `guarded_exact`.
+    unit: `token`: the first token that the guard refuses is undone and banned there; `step`: only whole steps are
+    judged, and a refused one is drawn again (None: step for guard=problem, else token).
+    retries: alternatives at one place before the token (or step) ahead of it is undone too. limit: rewinds a solution;
+    after that it stays as far as it was accepted. Rewinds and undone tokens are scores of each final leaf
+    (`guarded_rewinds`, `guarded_tokens`).
+    """
+    at_least(n=n, retries=retries, limit=limit)
+    accepts = guard_of(guard, search.problem)
+    write = _write_steps if _unit(unit, guard) == "step" else _write
+    drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
+    return search.pick(await search.together(*(write(draft, accepts) for draft in drafts)))
+
+
+def _unit(unit: Unit | None, guard: str | Guard) -> Unit:
+    if unit not in (None, *get_args(Unit)):
+        raise UsageError(f"unit={unit!r} is not known", "Choose token or step")
+    return unit or ("step" if guard == "problem" else "token")
+
+
+async def _write_steps(draft: Draft, accepts: Guard) -> Node:
+    start, refused = draft.node, Counter[Node]()
+    while not draft.node.finished and draft.rewinds <= draft.limit:
+        (grown,) = await draft.search.extend(draft.node, until=STEP, sampling=draft.sampling)
+        if accepts(grown.solution, grown.complete):
+            draft.node = grown
+            continue
+        leave([grown], "refused by the guard")
+        draft.rewinds += 1
+        draft.undone += len(grown.segment)
+        refused[draft.node] += 1
+        while refused[draft.node] >= draft.retries and draft.node is not start:
+            draft.undone += len(draft.node.segment)
+            draft.node = draft.search.rewind(draft.node, steps=1)
+            refused[draft.node] += 1
+        if refused[start] >= draft.retries:
+            break
+    draft.record("guarded")
+    return draft.node
+
+
+async def _write(draft: Draft, accepts: Guard) -> Node:
+    ended = False
+    while not ended:
+        before = draft.node
+        grown, ended = await draft.grow(lambda text: _refused(accepts, text))
+        if stuck(grown):
+            ended = not draft.undo(before, before.tokens)
+        elif length := _first_refused(accepts, grown, before.tokens, ended):
+            ended = not draft.undo(grown, length)
+        else:
+            draft.node = grown
+    draft.record("guarded")
+    return draft.node
+
+
+def _refused(accepts: Guard, text: str) -> bool:
+    try:
+        return not accepts(text, False)
+    except Exception:
+        # Raised again where the method asks the same: an engine's thread is no place for a guard's errors.
+        return True
+
+
+def _first_refused(accepts: Guard, grown: Node, old: int, ended: bool) -> int:
+    """How many tokens the shortest refused beginning has; 0 where all is accepted. The first `old` tokens are."""
+    text = grown.solution
+    if accepts(text, ended and grown.finish is not Finish.LENGTH):
+        return 0
+    ends = token_ends(grown)
+    shorter = range(old + 1, len(ends))
+    return min(bisect_left(shorter, True, key=lambda k: not accepts(text[: ends[k - 1]], False)) + old + 1, len(ends))
+
+
+@method(
+    "guarded_exact",
+    family="token",
+    paper="arXiv:2504.05410",
+    needs={"text", "continue", "logprobs"},
+    proof="tests/methods/token/test_guarded.py",
+    departs="By steps (unit=step) a rejected step is drawn again with replacement.",
+)
+async def guarded_exact(
+    search: Search,
+    *,
+    guard: str | Guard = "problem",
+    n: int = 8,
+    unit: Unit | None = None,
+    retries: int = 16,
+    ess: float = 0.5,
+    temperature: float = 1.0,
+) -> Answer:
+    """Sample from the model's own distribution given that the guard accepts: rejection by rewinding, unbiased weights.
+
+    Each particle draws a token (or step) until the guard accepts one, and gets an unbiased estimate of the chance of
+    that as its weight; particles are resampled when the effective sample size falls below ess·n. The n solutions vote
+    by weight.
+
+    unit: `token`: without replacement (adaptive weighted rejection sampling); `step`: with replacement, for guards that
+    judge whole steps (None: step for guard=problem, else token). retries: rejections before a particle is given up,
+    which keeps the weights unbiased. The estimate of log P(the guard accepts) is the score `log_evidence` of the root.
+    Truncation (top-k, top-p, min-p) is left off.
+    """
+    at_least(retries=retries)
+    accepts = guard_of(guard, search.problem)
+    sampling = search.at(temperature).but(top_k=0, top_p=1.0, min_p=0.0)
+    if sampling.temperature == 0:
+        raise UsageError("guarded_exact samples, and temperature=0 does not", "Give a temperature above 0")
+    particles = Particles(search.root, n)
+    trial: type[_TokenTrial] | type[_StepTrial] = _TokenTrial if _unit(unit, guard) == "token" else _StepTrial
+    while growing := particles.growing:
+        trials = [trial(node, retries) if i in growing else None for i, node in enumerate(particles.nodes)]
+        while waiting := [t for t in trials if t is not None and not t.decided]:
+            # In the order of the particles, whose streams are therefore the same whatever the timing.
+            grown = await search.together(*(t.draw(search, sampling) for t in waiting))
+            for t, node in zip(waiting, grown, strict=True):
+                t.judge(node, not stuck(node) and accepts(node.solution, node.complete))
+        particles.nodes = [t.node if t else node for t, node in zip(trials, particles.nodes, strict=True)]
+        particles.weigh(np.array([t.log_weight if t else 0.0 for t in trials]))
+        if particles.extinct:
+            search.root.scores[EVIDENCE] = particles.log_evidence
+            return Answer(None, status=Status.ABSTAINED)
+        particles.propose(search)
+        weights = particles.weights
+        if particles.growing and effective_sample_size(weights) < ess * n:
+            particles.resample(weights, resample(weights, n, search.rng))
+    return particles.conclude(search)
+
+
+class _TokenTrial:
+    """One token by adaptive weighted rejection sampling (arXiv:2504.05410, the recursive estimator).
+
+    With the rejected tokens x_1 … x_k drawn without replacement, each with probability q_i among what was left, and the
+    accepted one with q, the weight is Π(1-q_i)·1 if a token drawn after it is accepted too, else Π(1-q_i)·q.
+    """
+
+    def __init__(self, start: Node, retries: int) -> None:
+        self.start = start
+        self.node = start
+        self.retries = retries
+        self.decided = False
+        self.log_weight = 0.0
+        self._log_left = 0.0
+        self._log_ratio = 0.0
+        self._log_chance: float | None = None
+        self._tried: frozenset[int] = frozenset()
+
+    async def draw(self, search: Search, sampling: Sampling) -> Node:
+        """One token that has not been tried."""
+        if self._tried:
+            sampling = sampling.but(bans={0: self._tried})
+        label = "rejection trial" if self._log_chance is None else "weight trial"
+        (node,) = await search.extend(self.start, until=tokens(1), sampling=sampling, label=label)
+        return node
+
+    def judge(self, node: Node, accepted: bool) -> None:
+        """Take in whether the token was accepted."""
+        if self._log_chance is not None:
+            # The second token: all that is left, if there is none.
+            self._decide(0.0 if accepted or stuck(node) else self._log_chance)
+            return
+        if stuck(node):
+            self.node = node
+            self._decide(-np.inf)
+            return
+        self.node = node
+        chosen = node.segment.proposal_logprob
+        log_chance = min(0.0, float(chosen[0])) if chosen is not None else 0.0
+        self._tried |= {token_at(node, self.start.tokens)}
+        if accepted:
+            # p/q of the token itself: q as it was before anything was rejected.
+            own = node.segment.logprob
+            self._log_ratio = (float(own[0]) if own is not None else log_chance) - (self._log_left + log_chance)
+            if len(self._tried) > self.retries or log_chance > -ALL:
+                self._decide(0.0)
+            else:
+                self._log_chance = log_chance
+        elif len(self._tried) > self.retries or log_chance > -ALL:
+            self._decide(-np.inf)
+        else:
+            self._log_left += float(np.log1p(-np.exp(log_chance)))
+
+    def _decide(self, log_last: float) -> None:
+        self.decided = True
+        self.log_weight = self._log_left + log_last + self._log_ratio if log_last > -np.inf else -np.inf
+
+
+class _StepTrial:
+    """One step by rejection with replacement.
+
+    The weight is 1/(a+r-1) after a = 2 accepted and r rejected steps (Haldane 1945), or a = 1 and the last retry.
+    """
+
+    def __init__(self, start: Node, retries: int) -> None:
+        self.start = start
+        self.node = start
+        self.retries = retries
+        self.decided = False
+        self.log_weight = -np.inf
+        self._accepted = 0
+        self._rejected = 0
+
+    async def draw(self, search: Search, sampling: Sampling) -> Node:
+        """One step."""
+        (node,) = await search.extend(self.start, until=STEP, sampling=sampling, label="rejection trial")
+        return node
+
+    def judge(self, node: Node, accepted: bool) -> None:
+        """Take in whether the step was accepted."""
+        if not accepted:
+            leave([node], "refused by the guard")
+        if not self._accepted:
+            self.node = node
+        self._accepted += accepted
+        self._rejected += not accepted
+        self.decided = self._accepted == 2 or self._rejected >= self.retries
+        if self.decided and self._accepted:
+            drawn = self._accepted + self._rejected
+            self.log_weight = log_ratio(self.node.segment) - float(np.log(drawn - 1))

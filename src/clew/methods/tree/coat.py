@@ -1,0 +1,56 @@
+"""CoAT: Monte Carlo tree search whose thoughts carry associated memories along."""
+
+from __future__ import annotations
+
+from clew.methods.common.solutions import SCORER, Final, Scoring
+from clew.methods.tree.mcts import mcts
+from clew.problem import Answer, Message
+from clew.registry import method
+from clew.search import GENERATE, Search
+from clew.tree import Node
+
+RECALL = (
+    "Name the one fact that helps most to continue the solution below and is not in it yet. "
+    "Answer with the fact alone, in one short sentence, or with nothing."
+)
+
+
+async def recall(search: Search, node: Node) -> str:
+    """What the generating model associates with a partial solution: one fact, as a step of its own; '' for none."""
+    so_far = f"{search.problem.question}\n\nSolution so far:\n{node.solution}"
+    (reply,) = await search.ask((Message("system", RECALL), Message("user", so_far)), role=GENERATE)
+    fact = " ".join(reply.solution.split())
+    return f"({fact}){search.problem.steps[0] if search.problem.steps else ''}" if fact else ""
+
+
+@method(
+    "coat",
+    family="tree",
+    paper="arXiv:2502.02390",
+    needs={"text"},
+    proof="tests/methods/tree/test_coat.py",
+    departs="A memory is recalled once for each thought that is expanded. It is scored as part of what follows it; the "
+    "paper's separate term for it could not be verified.",
+)
+async def coat(
+    search: Search,
+    *,
+    simulations: int | None = None,
+    expand: int = 4,
+    parallel: int = 4,
+    scorer: Scoring = SCORER,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path."""
+    answer: Answer = await mcts(
+        search,
+        simulations=simulations,
+        expand=expand,
+        parallel=parallel,
+        scorer=scorer,
+        final=final,
+        temperature=temperature,
+        associate=recall,
+    )
+    return answer

@@ -1,0 +1,61 @@
+"""Depth-first search with pruning and a limit on backtracking."""
+
+from __future__ import annotations
+
+import math
+
+from clew.errors import UsageError
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, worths
+from clew.problem import Answer
+from clew.registry import method
+from clew.sampling import STEP
+from clew.search import Search
+from clew.tree import leave
+
+
+@method(
+    "dfs",
+    family="tree",
+    paper="arXiv:2305.10601",
+    needs={"text"},
+    proof="tests/methods/tree/test_dfs.py",
+    departs="The value is any scorer's (`tot_bfs` has the paper's prompts). The limit on backtracks is an addition. "
+    "Equal steps of one parent count once.",
+)
+async def dfs(
+    search: Search,
+    *,
+    expand: int = 4,
+    threshold: float = -math.inf,
+    backtracks: int | None = None,
+    good: float | None = None,
+    scorer: Scoring = SCORER,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """Follow the best next step to the end, then go back to the best step not taken.
+
+    Algorithm 2 of the paper. expand: k, the steps proposed at each node. threshold: v_th, a step is followed only with
+    a higher score (NaN never is). backtracks: how often the search may leave a branch for an older one; None is no
+    limit. good: a solution with at least this score ends the search; None goes on while there is something to go back
+    to.
+    """
+    at_least(expand=expand)
+    if backtracks is not None and backtracks < 0:
+        raise UsageError(f"backtracks={backtracks} is not possible", "It must be at least 0, or left out")
+    async with Solutions(search, final, scorer) as found:
+        stack = [search.root]
+        gone_back = 0
+        while stack and (good is None or found.best < good):
+            node = stack.pop()
+            steps = distinct(await search.extend(node, expand, until=STEP, sampling=search.at(temperature)))
+            values = await worths(search, steps, scorer)
+            found.add(steps, values)
+            promising = [(v, s) for v, s in zip(values, steps, strict=True) if v > threshold and not s.finished]
+            leave((s for v, s in zip(values, steps, strict=True) if not v > threshold), "below the threshold")
+            stack += [s for _, s in sorted(promising, key=lambda pair: pair[0])]
+            if not promising:
+                gone_back += 1
+                if backtracks is not None and gone_back > backtracks:
+                    break
+    return found.answer

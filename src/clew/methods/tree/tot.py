@@ -1,0 +1,113 @@
+"""Tree of Thoughts: breadth-first search whose steps a model judges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from clew.errors import UsageError
+from clew.methods.common.solutions import Final, Solutions, at_least
+from clew.methods.tree.beam import climb
+from clew.problem import Answer
+from clew.registry import method
+from clew.search import Search
+from clew.tree import Node
+
+VALUES = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
+"""What the verdicts count, as in the authors' code."""
+
+VALUE_PROMPT = """{question}
+
+A solution, so far:
+{solution}
+
+Can this become a right solution? Conclude in the last line with one word: sure, likely or impossible."""
+
+VOTE_PROMPT = """{question}
+
+Several partial solutions:
+
+{choices}
+
+Decide which choice is most promising. Analyze each choice, then conclude in the last line "The best choice is {{s}}", \
+where s is the number of the choice."""
+
+
+@method(
+    "tot_bfs",
+    family="tree",
+    paper="arXiv:2305.10601",
+    needs={"text"},
+    proof="tests/methods/tree/test_tot.py",
+    departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent count once. A "
+    "finished solution keeps its place among the best until better ones take it.",
+)
+async def tot_bfs(
+    search: Search,
+    *,
+    breadth: int = 5,
+    expand: int = 5,
+    judge: Literal["value", "vote"] = "value",
+    asks: int = 3,
+    final: Final = "best",
+    temperature: float | None = None,
+) -> Answer:
+    """Keep the `breadth` best partial solutions of each depth, as the judge values them or votes.
+
+    Algorithm 1 of the paper; breadth, expand: its b and k. judge: `value` asks about each state by itself, `vote` about
+    all of a depth at once. asks: how often. The judge is the model of the role `judge`.
+    """
+    at_least(breadth=breadth, expand=expand, asks=asks)
+    if judge not in ("value", "vote"):
+        raise UsageError(f"judge={judge!r} is not known", "Choose value or vote")
+    async with Solutions(search, final) as found:
+
+        async def values(nodes: Sequence[Node]) -> list[float]:
+            return list(await search.together(*(_value(search, node, asks) for node in nodes)))
+
+        async def votes(nodes: Sequence[Node]) -> list[float]:
+            return await _votes(search, nodes, asks)
+
+        await climb(
+            search,
+            breadth,
+            expand,
+            values if judge == "value" else votes,
+            found,
+            search.at(temperature),
+            first=expand,
+        )
+    return found.answer
+
+
+async def _value(search: Search, node: Node, asks: int) -> float:
+    prompt = VALUE_PROMPT.format(question=search.problem.question, solution=node.solution)
+    value = sum(verdict(reply.solution) for reply in await search.ask(prompt, n=asks))
+    node.scores["tot_value"] = value
+    return value
+
+
+async def _votes(search: Search, nodes: Sequence[Node], asks: int) -> list[float]:
+    choices = "\n\n".join(f"Choice {i}:\n{node.solution}" for i, node in enumerate(nodes, 1))
+    prompt = VOTE_PROMPT.format(question=search.problem.question, choices=choices)
+    counts = [0.0] * len(nodes)
+    for reply in await search.ask(prompt, n=asks):
+        choice = chosen(reply.solution)
+        if 1 <= choice <= len(nodes):
+            counts[choice - 1] += 1
+    for node, count in zip(nodes, counts, strict=True):
+        node.scores["tot_votes"] = count
+    return counts
+
+
+def verdict(reply: str) -> float:
+    """What a reply's last verdict counts; 0 without one."""
+    found = re.findall("|".join(VALUES), reply.lower())
+    return VALUES[found[-1]] if found else 0.0
+
+
+def chosen(reply: str) -> int:
+    """The number of the choice that a reply votes for; 0 without one."""
+    found = re.findall(r"best choice is\D*(\d+)", reply, re.IGNORECASE)
+    return int(found[-1]) if found else 0

@@ -1,0 +1,62 @@
+"""A scripted player for each kind of puzzle: a toy model that proposes good moves with a known skill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clew.errors import UsageError
+from clew.models.toy import ToyModel
+from clew.models.toy.script import Lines, scripted
+from clew.registry import model
+from clew.tasks.puzzles import KINDS, Kind, Puzzle
+
+
+def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
+    """A model that plays puzzles of one kind from their questions.
+
+    Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
+    move with probability `illegal`, and a legal one that leads no nearer otherwise. Where there are none of a sort,
+    the others share its probability. It does not notice illegal moves: it plays on as if they had not been made. It
+    ends at the goal, after as many moves as the puzzle allows, or where it sees no legal move.
+    """
+    for name, value in (("skill", skill), ("illegal", illegal)):
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise UsageError(f"{name}={value!r} is not possible", "It is a number from 0 to 1")
+
+    def script(question: str) -> Lines:
+        puzzle = kind.read(question)
+        if puzzle is None:
+            return lambda lines: {"I can only play.": 1.0}
+        return lambda lines: _weights(puzzle, lines, skill, illegal)
+
+    return scripted(f"toy:{kind.name}", script, words=kind.puzzle.words)
+
+
+def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> Mapping[str, float]:
+    state, made = puzzle.start, puzzle.moves(lines)
+    for move in made:
+        new = puzzle.after(state, move)
+        state = state if new is None else new
+    choices = puzzle.choices(state)
+    if not choices or len(made) >= puzzle.limit or puzzle.remaining(state) == 0:
+        return {"": 1.0}
+    good = puzzle.good(state)
+    other = [move for move in choices if move not in good]
+    wrong = puzzle.mistakes(state)
+    shares = [(good, skill), (other, (1 - skill) * (1 - illegal)), (wrong, (1 - skill) * illegal)]
+    if not any(share for moves, share in shares if moves):
+        shares = [([*choices, *wrong], 1.0)]
+    return {f"{move}\n": share / len(moves) for moves, share in shares for move in moves if share}
+
+
+def _register(kind: Kind) -> Callable[..., ToyModel]:
+    def make(*, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
+        return player(kind, skill=skill, illegal=illegal)
+
+    make.__doc__ = f"Plays puzzle:{kind.name}: a good move with probability `skill`, else a bad or an illegal one."
+    return model(f"toy:{kind.name}", family="toy")(make)
+
+
+for _kind in KINDS.values():
+    _register(_kind)

@@ -1,0 +1,5 @@
+"""What a method is handed: `Search`, which holds the tree and the budget, and what carries its calls out."""
+
+from clew.search.search import GENERATE, Scorer, Search
+
+__all__ = ["GENERATE", "Scorer", "Search"]

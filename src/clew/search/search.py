@@ -1,0 +1,400 @@
+"""What a method is handed: a tree, a budget, and the primitives that grow the one by spending the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from clew import registry
+from clew.budget import Budget, Gauge, Ledger
+from clew.errors import BudgetExhausted, UsageError
+from clew.models.base import Context, Model
+from clew.problem import Answer, Message, Problem
+from clew.result import Proposal
+from clew.sampling import END, Sampling, Stream, Until
+from clew.search.extension import Extension, Running, point_before, reopened, resolved
+from clew.search.prefixes import Prefixes
+from clew.tree import Finish, Node, Origin, Segment, Tree
+from clew.vote import answer_of, vote
+
+GENERATE = "generate"
+WIDTH = 64
+"""The most independent solutions of one search in flight: what an engine's batch can use."""
+
+
+class Scorer(Protocol):
+    """Says what a node is worth; higher is better. `clew.scorers` has them."""
+
+    @property
+    def name(self) -> str:
+        """What its scores are recorded as."""
+        ...
+
+    async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+        """One score for each node, in order."""
+        ...
+
+
+class Search:
+    """One problem, one method, one seed: the tree grown so far, and what it has cost.
+
+    Every primitive charges the budget and raises BudgetExhausted once it is spent; nodes made until then stay.
+    `models` maps roles to models: `generate`, and optionally `judge`, `draft`. A role without a model of its own is
+    played by the generating one and charged under its own name.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        models: Mapping[str, Model],
+        budget: Budget | None = None,
+        *,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        on_proposal: Callable[[Proposal], None] | None = None,
+    ) -> None:
+        self.problem = problem.remembering()
+        self.models = models
+        self.model = models[GENERATE]
+        self.sampling = sampling or Sampling()
+        self.ledger = Ledger(budget or Budget())
+        self.seed = seed
+        self.tree = Tree()
+        self.proposals: list[Proposal] = []
+        self.samples: list[Node] = []
+        self._on_proposal = on_proposal
+        self._contexts: dict[int, tuple[Context, str, int]] = {}
+        self._prefixes = Prefixes()
+        self._rewound: dict[tuple[int, int], Node] = {}
+        self._asked: dict[bytes, int] = {}
+        self._running: Running = {}
+        self._stream = Stream(seed, problem.id)
+        self.rng = self._stream.child("method").generator()
+        self.root = self._plant(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
+
+    @property
+    def budget(self) -> Budget:
+        """What the search may spend."""
+        return self.ledger.budget
+
+    # --- the six primitives ---------------------------------------------------------------------------------------
+
+    async def extend(
+        self, node: Node, n: int = 1, *, until: Until = END, sampling: Sampling | None = None, label: str = ""
+    ) -> list[Node]:
+        """`n` continuations of `node`, as its children.
+
+        Raises BudgetExhausted when the budget cut any of them (they stay in the tree, finish `cancelled`), and
+        ValueError for a node that has ended.
+        """
+        if node.finished:
+            raise ValueError(f"node {node.id} has ended ({node.finish}) and cannot be extended")
+        return await self._grow(node, node.reserve(n), until, sampling or self.sampling, label)
+
+    async def extend_each(
+        self, nodes: Sequence[Node], *, until: Until = END, sampling: Sampling | None = None, label: str = ""
+    ) -> list[Node]:
+        """One child for each node, all in one batch. A node that has ended stands for itself and costs nothing.
+
+        A node that is given k times gets k different children. Raises as `extend` does, after all have come back.
+        """
+        plan: dict[int, list[int]] = {}
+        for i, node in enumerate(nodes):
+            if not node.finished:
+                plan.setdefault(node.id, []).append(i)
+        grown = list(nodes)
+
+        async def one(indices: list[int]) -> None:
+            parent = nodes[indices[0]]
+            children = await self.extend(parent, len(indices), until=until, sampling=sampling, label=label)
+            for i, child in zip(indices, children, strict=True):
+                grown[i] = child
+
+        await self.together(*(one(indices) for indices in plan.values()))
+        return grown
+
+    async def insert(self, node: Node, text: str | Segment, *, label: str = "") -> Node:
+        """Text that the model did not write here, as a child of `node`. A segment keeps the tokens that it has.
+
+        Below a node that has ended, the solution is re-opened: its end-of-text token, or what a stop string cut off,
+        is left out. The text is charged as prefilled tokens when it is first computed.
+        """
+        rest = ""
+        if node.finished:
+            kept, rest = reopened(node.segment)
+            node = self._cut(node, kept)
+        if isinstance(text, str):
+            segment = self._role_model(node).encode(rest + text)
+        else:
+            segment, node = text, await self.insert(node, rest) if rest else node
+        stream = node.stream.child("insert", len(node.children))
+        return self._add(node, segment, Origin.INSERTED, stream, label)
+
+    def rewind(
+        self, node: Node, *, tokens: int | None = None, chars: int | None = None, steps: int | None = None
+    ) -> Node:
+        """An older point on the path to `node`: back by so many tokens, to the last token boundary at or before so many
+        characters from the end, or back by so many steps (nodes). It shares all before that point and costs nothing.
+
+        Raises ValueError when asked to go back beyond the prompt, or for other than one unit.
+        """
+        if sum(x is not None for x in (tokens, chars, steps)) != 1:
+            raise ValueError("rewind by exactly one of tokens, chars, steps")
+        path = node.solution_path
+        if steps is not None:
+            if not 0 <= steps <= len(path):
+                raise ValueError(f"cannot go back {steps} steps: the solution has {len(path)}")
+            return list(node.ancestors())[steps]
+        if not (tokens or chars):
+            return node
+        old, kept = point_before(path, tokens=tokens, chars=chars)
+        return old if kept == len(old.segment) else self._cut(old, kept)
+
+    async def score(self, nodes: Sequence[Node], scorer: Scorer | str) -> list[float]:
+        """What the scorer (or the registered one of that name, `name?key=value`) says of each node.
+
+        The scores are recorded on the nodes under the scorer's name.
+        """
+        judge: Scorer = registry.scorers.build(scorer) if isinstance(scorer, str) else scorer
+        if not nodes:
+            return []
+        scores = [float(s) for s in await judge(self, nodes)]
+        if len(scores) != len(nodes):
+            raise ValueError(f"scorer {judge.name} gave {len(scores)} scores for {len(nodes)} nodes")
+        for node, value in zip(nodes, scores, strict=True):
+            node.scores[judge.name] = value
+        return scores
+
+    async def ask(
+        self,
+        messages: Sequence[Message] | str,
+        *,
+        role: str = "judge",
+        n: int = 1,
+        sampling: Sampling | None = None,
+        until: Until = END,
+        max_tokens: int | None = None,
+    ) -> list[Node]:
+        """Put a question of its own to the model of a role: `n` replies in a side tree, charged to that role.
+
+        max_tokens: the most tokens a reply may have; as the problem says by default.
+        """
+        turns = (Message("user", messages),) if isinstance(messages, str) else tuple(messages)
+        # Named by what is asked and how often it was before: what else is in flight does not change the draws.
+        question = self._stream.child("ask", role, turns)
+        before = self._asked[question.key] = self._asked.get(question.key, -1) + 1
+        root = self._plant(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
+        return await self._grow(root, root.reserve(n), until, sampling or self.sampling, "")
+
+    def propose(self, answer: Answer) -> None:
+        """The answer that the method would give now. The last one is what a search that is cut short returns."""
+        proposal = Proposal(answer, self.ledger.usage)
+        self.proposals.append(proposal)
+        if self._on_proposal is not None:
+            self._on_proposal(proposal)
+
+    # --- what most methods do with them ---------------------------------------------------------------------------
+
+    async def rollouts(
+        self,
+        node: Node | None = None,
+        n: int | None = None,
+        *,
+        sampling: Sampling | None = None,
+        width: int = WIDTH,
+    ) -> AsyncIterator[Node]:
+        """Independent solutions from `node` (the root by default), in the order of their numbers, not of completion.
+
+        As many are in flight as the budget could pay for if all of them grew to full length, at most `width`, and at
+        least one. So the solutions that come back are exactly the longest run of numbers that fits the budget, whatever
+        the timing, and at most one is ever cut. With `n=None` they go on until the budget is spent; else
+        BudgetExhausted is raised when it was spent before the n-th.
+
+        Leaving the loop early gives up what is in flight (recorded and charged): who may do so wants a small width.
+        """
+        start = node or self.root
+        if n is None and not self.budget.as_dict():
+            raise UsageError("sampling without a number and without a budget never ends", "Give n, or a budget")
+        waiting: list[asyncio.Task[list[Node]]] = []
+        gauges: list[Gauge] = []
+        asked = 0
+        cut = False
+        try:
+            while True:
+                gauges = [g for g in gauges if not g.released]
+                while (
+                    not cut
+                    and (n is None or asked < n)
+                    and (not waiting or (len(gauges) < width and self._affords(gauges, start)))
+                ):
+                    try:
+                        self.ledger.check()
+                        extension = self._open(start, start.reserve(1), END, sampling or self.sampling, "")
+                    except BudgetExhausted:
+                        cut = True
+                        break
+                    gauges.append(extension.gauges[0])
+                    waiting.append(asyncio.ensure_future(self._run(extension)))
+                    asked += 1
+                if not waiting:
+                    break
+                pending = [task for task in waiting if not task.done()]
+                if waiting[0] in pending:
+                    await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                while waiting and waiting[0].done():
+                    done = waiting.pop(0)
+                    try:
+                        yield done.result()[0]
+                    except BudgetExhausted:
+                        cut = True
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            for gauge in gauges:
+                gauge.release()
+        if cut and n is not None:
+            raise BudgetExhausted
+
+    async def aggregate(
+        self,
+        n: int | None,
+        combine: Callable[[Sequence[Node]], Answer],
+        *,
+        scorer: str | None = None,
+        temperature: float | None = None,
+    ) -> Answer:
+        """Draw `n` independent solutions (None: as many as the budget pays for), score each, and combine them,
+        proposing the combined answer after each. They are recorded as the search's exchangeable samples."""
+        async for leaf in self.rollouts(n=n, sampling=self.at(temperature)):
+            if scorer is not None:
+                await self.score([leaf], scorer)
+            self.samples.append(leaf)
+            self.propose(combine(self.samples))
+        return self.proposals[-1].answer if self.proposals else Answer(None)
+
+    def at(self, temperature: float | None) -> Sampling:
+        """The search's sampling settings at this temperature (None: as they are)."""
+        return self.sampling if temperature is None else self.sampling.but(temperature=temperature)
+
+    def answer(self, node: Node, confidence: float | None = None) -> Answer:
+        """The answer that one solution states."""
+        return answer_of(self.problem, node, confidence=confidence)
+
+    def answers(self, nodes: Sequence[Node]) -> list[Answer]:
+        """The answer that each solution states."""
+        return [self.answer(node) for node in nodes]
+
+    def pick(self, nodes: Sequence[Node], weights: Sequence[float] | None = None) -> Answer:
+        """The (weighted) majority answer of these solutions."""
+        return vote(self.problem, nodes, weights)
+
+    async def together(self, *work: Any) -> list[Any]:
+        """Run coroutines at once and return their results in order. Unlike `asyncio.gather` it waits for all of them
+        before it raises, so that what the budget has paid for is kept; if the caller is cancelled, all are."""
+        done = await asyncio.gather(*work, return_exceptions=True)
+        failures = [r for r in done if isinstance(r, BaseException)]
+        # A real failure outweighs the end of the budget.
+        for failure in sorted(failures, key=lambda f: isinstance(f, BudgetExhausted)):
+            raise failure
+        return done
+
+    async def close(self) -> None:
+        """The search is over: give up whatever is still in flight, and wait until the models have let go of it.
+
+        What the models keep for going on with it gives way first from now on.
+        """
+        self.ledger.close()
+        for gauges in self._running.values():
+            for gauge in gauges:
+                gauge.close()
+        while self._running:
+            await asyncio.wait(list(self._running))
+            await asyncio.sleep(0)  # the extensions that waited for these record what came back
+
+    # --- underneath -----------------------------------------------------------------------------------------------
+
+    def _plant(self, messages: Sequence[Message], role: str, stream: Stream, max_tokens: int) -> Node:
+        model = self.models.get(role, self.model)
+        context = model.render(messages)
+        text = context.prompt or "\n".join(f"{m.role}: {m.text}" for m in messages)
+        segment = Segment(context.token_ids, text, np.zeros(len(context), np.int32))
+        root = self._add(None, segment, Origin.PROMPT, stream, "" if role == GENERATE else role)
+        self._contexts[root.id] = (context, role, max_tokens)
+        return root
+
+    def _add(
+        self,
+        parent: Node | None,
+        segment: Segment,
+        origin: Origin,
+        stream: Stream,
+        label: str,
+        beginning_of: Node | None = None,
+    ) -> Node:
+        born = self.ledger.tokens
+        return self.tree.add(parent, segment, origin, stream, label=label, born=born, beginning_of=beginning_of)
+
+    def _role_model(self, node: Node) -> Model:
+        root = node.path()[0]
+        return self.models.get(self._contexts[root.id][1], self.model)
+
+    def _cut(self, old: Node, kept: int) -> Node:
+        assert old.parent is not None
+        if kept == 0:
+            return old.parent
+        if (old.id, kept) not in self._rewound:
+            stream = old.stream.child("rewind", kept)
+            node = self._add(old.parent, old.segment.head(kept), old.origin, stream, "rewind", beginning_of=old)
+            if old in self._prefixes:
+                self._prefixes.add(node)
+            self._rewound[old.id, kept] = node
+        return self._rewound[old.id, kept]
+
+    def _affords(self, in_flight: Sequence[Gauge], start: Node) -> bool:
+        """Whether one more full-length continuation of `start` could be paid for beside those in flight."""
+        cap = self.problem.max_tokens - start.tokens
+        worst = sum(cap - g.generated for g in in_flight)
+        return self.ledger.affords(self.model.cost, len(self.root.segment) + start.tokens, worst + cap)
+
+    def _open(self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str) -> Extension:
+        path = node.path()
+        base, role, max_tokens = self._contexts[path[0].id]
+        model = self.models.get(role, self.model)
+        context = base.extended([n.segment for n in path[1:]]) if len(path) > 1 else base
+        stop = self.problem.stop if role == GENERATE else ()
+        until = resolved(until, steps=self.problem.steps, stop=stop, spare=max_tokens - node.tokens)
+        gauges: list[Gauge] = []
+        for _ in streams:
+            fresh = self._prefixes.fresh(model.name, path)
+            try:
+                gauge = self.ledger.open(model.name, role, model.cost, fresh=fresh, reused=len(context) - fresh)
+            except BudgetExhausted:
+                if not gauges:
+                    raise
+                break
+            gauges.append(gauge)
+            self._prefixes.add_path(model.name, path)
+        return Extension(node, model, context, until, sampling, label, streams, gauges)
+
+    async def _grow(
+        self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str
+    ) -> list[Node]:
+        return await self._run(self._open(node, streams, until, sampling, label))
+
+    async def _run(self, extension: Extension) -> list[Node]:
+        segments, cancelled = await extension.call(self._running)
+        children = [
+            self._add(extension.node, segment, Origin.SAMPLED, stream, extension.label)
+            for segment, stream in zip(segments, extension.streams, strict=False)
+        ]
+        for child in children:
+            self._prefixes.add(child)
+        if cancelled is not None:
+            raise cancelled
+        if extension.cut or any(c.finish is Finish.CANCELLED for c in children):
+            raise BudgetExhausted
+        return children
