@@ -15,7 +15,8 @@ from scipy.stats import chisquare
 from clew.budget import Budget, Ledger
 from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Context, Model
-from clew.models.toy import AS_IS, ToyModel, parse
+from clew.models.toy import ToyModel, parse
+from clew.models.toy.model import AS_IS
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment

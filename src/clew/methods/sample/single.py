@@ -7,13 +7,23 @@ from clew.registry import method
 from clew.search import Search
 
 
-@method("greedy", family="sample", needs={"text"}, proof="tests/methods/sample/test_sampled.py::test_greedy_takes_the_mode")
+@method(
+    "greedy",
+    family="sample",
+    needs={"text"},
+    proof="tests/methods/sample/test_sampled.py::test_greedy_takes_the_mode",
+)
 async def greedy(search: Search) -> Answer:
     """One solution, always the most probable token."""
     return await _one(search, temperature=0.0)
 
 
-@method("sample", family="sample", needs={"text"}, proof="tests/methods/sample/test_sampled.py::test_sample_is_one_draw")
+@method(
+    "sample",
+    family="sample",
+    needs={"text"},
+    proof="tests/methods/sample/test_sampled.py::test_sample_is_one_draw",
+)
 async def sample(search: Search, *, temperature: float | None = None) -> Answer:
     """One solution, sampled."""
     return await _one(search, temperature)
