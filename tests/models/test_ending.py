@@ -75,3 +75,20 @@ def test_the_end_of_the_text_and_a_stop_string_outweigh_the_end_of_the_budget_an
 def test_the_context_s_room_is_a_truncation() -> None:
     watch = Watch(Until(max_tokens=2), room=2)
     assert [watch.take(b"a", ends=False, wanted=True) for _ in range(2)] == [None, Finish.LENGTH]
+
+
+@pytest.mark.parametrize(
+    ("count", "ends", "wanted", "finish"),
+    [
+        (2, True, False, Finish.END),
+        (2, False, False, Finish.CANCELLED),
+        (2, False, True, Finish.LENGTH),
+        (3, False, True, Finish.STEP),
+        (5, False, True, Finish.LENGTH),
+        (None, False, True, Finish.LENGTH),
+    ],
+)
+def test_where_the_source_stops_by_itself_its_caps_decide_what_the_end_means(
+    count: int | None, ends: bool, wanted: bool, finish: Finish
+) -> None:
+    assert Watch(Until(max_tokens=3, limit=5)).ended(count, ends=ends, wanted=wanted) is finish

@@ -173,6 +173,15 @@ def test_a_stop_string_across_tokens_cuts_the_text_and_keeps_the_tokens():
         assert segment.cut == len("times seven.")
 
 
+def test_a_delimiter_may_begin_in_the_step_before():
+    with Scripted(prefill="continues", logprobs=True) as server:
+        model = connect(server.url)
+        (first,) = extend(model, until=Until(delimiters=(" is",), limit=60))
+        assert first.text.endswith("That is")
+        (second,) = extend(model, after=[first], until=Until(delimiters=("is 42",), limit=60))
+        assert second.text == " 42.", "as on every other model, the end of the last step may begin this one's"
+
+
 def test_caps_and_limits():
     with Scripted(logprobs=True) as server:
         model = connect(server.url)

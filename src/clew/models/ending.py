@@ -33,7 +33,7 @@ class Watch:
         self.until = until
         self.room = room
         self.kept: int | None = None
-        """How many characters of the extension's text a stop string left, once one was met."""
+        """How many characters of the extension's text stand before the stop string, once one was met."""
         self._stop = tuple(s.encode() for s in until.stop if s)
         self._delimiters = tuple(s.encode() for s in until.delimiters if s)
         longest = max(map(len, self._stop + self._delimiters), default=0)
@@ -70,9 +70,26 @@ class Watch:
             return Finish.CANCELLED
         if step or (until.halt is not None and until.halt(self._data[self._start :].decode(errors="ignore"))):
             return Finish.STEP
-        if self._count == until.limit or self._count == self.room:
+        if self._count == self.room:
             return Finish.LENGTH
-        return Finish.STEP if self._count == until.max_tokens else None
+        return self._capped(self._count)
+
+    def ended(self, count: int | None, *, ends: bool, wanted: bool) -> Finish:
+        """Why the extension ends where whoever generates it stopped of their own accord.
+
+        count: the tokens of the extension; None where nobody knows how many. ends, wanted: as in `take`.
+        """
+        if ends:
+            return Finish.END
+        if not wanted:
+            return Finish.CANCELLED
+        return (None if count is None else self._capped(count)) or Finish.LENGTH
+
+    def _capped(self, count: int) -> Finish | None:
+        """What so many tokens are: as many as the solution may have, or as one extension may, or fewer."""
+        if self.until.limit is not None and count >= self.until.limit:
+            return Finish.LENGTH
+        return Finish.STEP if self.until.max_tokens is not None and count >= self.until.max_tokens else None
 
     def _first(self, strings: Sequence[bytes], fresh: int, since: int) -> int | None:
         """Where the first of `strings` begins that ends within the last `fresh` bytes, not before `since`."""

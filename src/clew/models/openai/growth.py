@@ -1,4 +1,4 @@
-"""One continuation while it is being received: where it ends, what it is charged, and the segment it becomes."""
+"""One continuation while it is received from a server: what it is charged, and the segment that it becomes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clew.budget import Gauge
+from clew.models.ending import Watch
 from clew.models.openai.reply import Piece, spread
 from clew.sampling import Sampling, Until
 from clew.tree import Finish, Floats, Ints, Segment
@@ -19,20 +20,21 @@ class Growth:
     Steps and stop strings are found here, not by the server: a server that is given stop strings withholds them, and
     with them the tokens that the path consists of.
 
-    asked: the most tokens that the server was asked for. echo: text of ours that the server may repeat at the
-    beginning of its reply.
+    asked: the most tokens that the server was asked for. before: the text of the solution so far. echo: text of ours
+    that the server may repeat at the beginning of its reply.
     """
 
     __slots__ = (
+        "_before",
         "_blind",
         "_charged",
         "_cut",
         "_expected",
         "_held",
-        "_longest",
         "_lost",
         "_offsets",
         "_thinking",
+        "_watch",
         "asked",
         "echo",
         "finish",
@@ -42,32 +44,35 @@ class Growth:
         "until",
     )
 
-    def __init__(self, until: Until, gauge: Gauge, *, asked: int | None = None, echo: str = "") -> None:
+    def __init__(
+        self, until: Until, gauge: Gauge, *, asked: int | None = None, before: str = "", echo: str = ""
+    ) -> None:
         self.until = until
         self.gauge = gauge
         self.asked = asked
+        self.echo = echo
+        self._before = before
+        self._charged = 0
+        self._blind = True
+        self._lost: tuple[list[Piece], str, list[int]] = ([], "", [])
+        self._begin()
+
+    def _begin(self) -> None:
         self.tokens: list[Piece] = []
         self.text = ""
         self.finish: Finish | None = None
         self._offsets: list[int] = []
         self._cut = 0
-        self._charged = 0
-        self._blind = True
         self._thinking = False
-        self._expected = echo
-        self.echo = echo
+        self._expected = self.echo
         self._held: list[Piece] = []
-        marks = until.delimiters + until.stop
-        self._longest = max(map(len, marks)) if marks else 0
-        self._lost: tuple[list[Piece], str, list[int]] = ([], "", [])
+        self._watch = Watch(self.until, before=self._before)
 
     def restart(self) -> None:
         """Begin anew after a failed attempt. What was charged is not charged again."""
         if len(self.tokens) > len(self._lost[0]):
             self._lost = (self.tokens, self.text, self._offsets)
-        self.tokens, self.text, self._offsets = [], "", []
-        self._expected, self._held, self._thinking = self.echo, [], False
-        self.finish = None
+        self._begin()
 
     def feed(self, pieces: Sequence[Piece]) -> None:
         """Take tokens in until one of them ends the continuation; sets `finish` then."""
@@ -104,19 +109,14 @@ class Growth:
         if self.finish is not None:
             return
         end = reason in ("stop", "eos", "tool_calls", "function_call")
-        if used is not None and used > len(self.tokens):
-            self._count(used, end)
-        if self.finish is None:
-            self.finish = Finish.END if end else self._truncation(reason, used)
+        count: int | None = max(len(self.tokens), used or 0)
+        if self._blind and used is None and reason == "length":
+            count = self.asked
+        wanted = used is None or used <= len(self.tokens) or self._count(used)
+        self.finish = self._watch.ended(count, ends=end, wanted=wanted)
 
-    def _truncation(self, reason: str | None, used: int | None) -> Finish:
-        count = self.asked if self._blind and used is None and reason == "length" else len(self.tokens)
-        limit, cap = self.until.limit, self.until.max_tokens
-        if count is None or (limit is not None and count >= limit):
-            return Finish.LENGTH
-        return Finish.STEP if cap is not None and count >= cap else Finish.LENGTH
-
-    def _count(self, used: int, end: bool) -> None:
+    def _count(self, used: int) -> bool:
+        """Take in and charge tokens that were not shown, `used` in all; whether the budget allows another."""
         if self._blind:
             self.tokens = spread(self.text, used)
             lengths = [len(p.text) for p in self.tokens]
@@ -125,11 +125,8 @@ class Growth:
             # The end-of-text token, or reasoning that is billed but not shown.
             self.tokens += [Piece("")] * (used - len(self.tokens))
             self._offsets += [len(self.text)] * (used - len(self._offsets))
-        owed = used - self._charged
-        if owed > 0:
-            self._charged = used
-            if not self.gauge.take(owed) and not end:
-                self.finish = Finish.CANCELLED
+        owed, self._charged = used - self._charged, max(used, self._charged)
+        return owed <= 0 or self.gauge.take(owed)
 
     def _without_echo(self, pieces: Sequence[Piece]) -> list[Piece]:
         kept: list[Piece] = []
@@ -155,30 +152,14 @@ class Growth:
         self.text += piece.text
         if piece.logprob == piece.logprob:
             self._blind = False
-        count = len(self.tokens)
-        more = True
-        if count > self._charged:
-            self._charged = count
-            more = self.gauge.take()
-        until = self.until
-        if self._longest and piece.text:
-            window = max(0, begin - self._longest + 1)
-            cuts = [at for s in until.stop if (at := self.text.find(s, window)) >= 0]
-            if cuts:
-                self._cut = len(self.text) - min(cuts)
-                self.text = self.text[: min(cuts)]
-                self.finish = Finish.STOP
-                return
-        if not more:
-            self.finish = Finish.CANCELLED
-        elif (self._longest and piece.text and any(self.text.find(d, window) >= 0 for d in until.delimiters)) or (
-            until.halt is not None and until.halt(self.text)
-        ):
-            self.finish = Finish.STEP
-        elif count == until.limit:
-            self.finish = Finish.LENGTH
-        elif count == until.max_tokens:
-            self.finish = Finish.STEP
+        wanted = True
+        if len(self.tokens) > self._charged:
+            self._charged = len(self.tokens)
+            wanted = self.gauge.take()
+        self.finish = self._watch.take(piece.text.encode(), ends=False, wanted=wanted)
+        if self._watch.kept is not None:
+            self._cut = len(self.text) - self._watch.kept
+            self.text = self.text[: self._watch.kept]
 
     def segment(self, sampling: Sampling, finish: Finish | None = None) -> Segment:
         """What was received as a segment; `finish` overrules."""
@@ -200,7 +181,7 @@ def assemble(
     return Segment(
         token_ids=np.array([p.id for p in tokens], np.int32),
         text=text,
-        offsets=np.array(offsets, np.int32),
+        offsets=np.minimum(np.array(offsets, np.int32), len(text)),
         finish=finish,
         logprob=logprob,
         entropy=entropy,

@@ -120,10 +120,10 @@ class OpenAIModel:
             )
         room = None if self.context_length is None else max(1, self.context_length - len(context))
         if len(streams) > 1 and self.probe.many and not self.probe.seeds and self.probe.streams:
-            work = [self._receive(path, body, echo, until, sampling, room, list(streams), list(gauges))]
+            work = [self._receive(path, body, context.text, echo, until, sampling, room, list(streams), list(gauges))]
         else:
             work = [
-                self._receive(path, body, echo, until, sampling, room, [stream], [gauge])
+                self._receive(path, body, context.text, echo, until, sampling, room, [stream], [gauge])
                 for stream, gauge in zip(streams, gauges, strict=True)
             ]
         return [segment for group in await _all(work) for segment in group]
@@ -190,6 +190,7 @@ class OpenAIModel:
         self,
         path: str,
         body: dict[str, Any],
+        before: str,
         echo: str,
         until: Until,
         sampling: Sampling,
@@ -203,7 +204,7 @@ class OpenAIModel:
         async with self._turn() if alone else nullcontext():
             caps = [c for c in (until.cap, gauges[0].left, room) if c is not None]
             asked = max(1, min(caps)) if caps else None
-            growths = [Growth(until, gauge, asked=asked, echo=echo) for gauge in gauges]
+            growths = [Growth(until, gauge, asked=asked, before=before, echo=echo) for gauge in gauges]
             if asked is not None:
                 body = {**body, "max_tokens" if path == "completions" else self.probe.limit_field: asked}
             body = {**body, "seed": streams[0].seed} if len(streams) == 1 else {**body, "n": len(streams)}
