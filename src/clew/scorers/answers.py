@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from clew.errors import UsageError
 from clew.registry import scorer
 from clew.sampling import Stream
-from clew.scorers.base import PerNode, per_token, sampled_text, spelled
+from clew.scorers.base import PerNode, Scale, per_token, sampled_text, spelled
 from clew.tree import Node
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def answer_confidence() -> Scorer:
         inside = [p for b, e, p in sampled_text(node) if b < end and e > begin and not math.isnan(p)]
         return sum(inside) / len(inside) if inside else math.nan
 
-    return PerNode("answer_confidence", worth)
+    return PerNode("answer_confidence", worth, "probability")
 
 
 def answer_span(text: str, extract: Callable[[str], str | None]) -> tuple[int, int] | None:
@@ -65,6 +65,7 @@ def answer_span(text: str, extract: Callable[[str], str | None]) -> tuple[int, i
 
 class _VoteShare:
     name = "vote_share"
+    scale: Scale = "probability"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         answers = [search.problem.extract(node.solution) for node in nodes]
@@ -94,4 +95,4 @@ def random(*, seed: int = 0) -> Scorer:
     def worth(search: Search, node: Node) -> float:
         return float(Stream("random", seed, node.stream.key).generator().random())
 
-    return PerNode(spelled("random", seed=seed or None), worth)
+    return PerNode(spelled("random", seed=seed or None), worth, "probability")

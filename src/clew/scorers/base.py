@@ -8,30 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.errors import UsageError
+from clew.registry import scorers
 from clew.tree import Node, Origin
 
 if TYPE_CHECKING:
-    from clew.search import Search
+    from clew.search import Scorer, Search
 
 Reals = NDArray[np.float64]
+
+Scale = Literal["probability", "log_probability", "unbounded"]
+"""What kind of number a scorer gives.
+
+probability: in [0, 1], the chance that the solution is or becomes right (a verifier, a process reward model).
+log_probability: at most 0, in nats. unbounded: any other number, of which only the order is known.
+"""
 
 
 @dataclass(slots=True)
 class PerNode:
-    """A scorer whose score of a node depends on that node only. `worth` gives it; `name` is what it is recorded as."""
+    """A scorer whose score of a node depends on that node only.
+
+    name: what its scores are recorded as.
+    worth: gives the score of one node.
+    scale: what kind of number that is.
+    """
 
     name: str
     worth: Callable[[Search, Node], float]
+    scale: Scale = "unbounded"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         """One score for each node, in order."""
         return [self.worth(search, node) for node in nodes]
+
+
+def scale_of(scorer: Scorer | str) -> Scale:
+    """What kind of number a scorer gives, as it declares in its attribute `scale`; unbounded where it declares nothing.
+
+    scorer: a scorer, or the spec of a registered one.
+
+    Raises UsageError for a scorer that declares a scale that does not exist.
+    """
+    judge = scorers.build(scorer) if isinstance(scorer, str) else scorer
+    scale: Scale = getattr(judge, "scale", "unbounded")
+    if scale not in get_args(Scale):
+        raise UsageError(f"scorer {judge.name} declares the scale {scale!r}", f"Choose {', '.join(get_args(Scale))}")
+    return scale
 
 
 def spelled(name: str, **params: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clew.errors import UsageError
 from clew.registry import scorer
 from clew.sampling import Stream
-from clew.scorers.base import PerNode, spelled
+from clew.scorers.base import PerNode, Scale, spelled
 from clew.tree import Node
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def step_verifier(*, false_positive: float = 0.0, false_negative: float = 0.0, s
         false_negative=false_negative or None,
         seed=seed or None,
     )
-    return PerNode(name, worth)
+    return PerNode(name, worth, "probability")
 
 
 class _Verifier:
     name = "verifier"
+    scale: Scale = "probability"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         check = search.problem.verifier

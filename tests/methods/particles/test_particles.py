@@ -8,15 +8,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from clew.budget import Budget
 from clew.errors import UsageError
 from clew.methods.common.particles import EVIDENCE, WEIGHT
-from clew.methods.particles.particles import entropic, particle_filter, particle_gibbs
+from clew.methods.particles.particles import POTENTIAL, entropic, particle_filter, particle_gibbs
 from clew.methods.tree.beam import beam
+from clew.models import load
 from clew.models.toy import Ids, ToyModel
 from clew.models.toy.specs import markov
 from clew.problem import Answer
+from clew.runner import Cell, solve
 from clew.sampling import Sampling
-from clew.search import Search
+from clew.scorers.base import PerNode
+from clew.search import Scorer, Search
+from clew.tasks import load_problems
 from clew.testing import check_method
 from clew.testing.toys import letters, problem, run
 from clew.tree import Node
@@ -257,6 +262,31 @@ def test_looking_ahead_helps_where_a_score_comes_one_step_late() -> None:
         return float(np.std(logs))
 
     assert run(spread(True)) < run(spread(False))
+
+
+def test_the_default_potential_follows_from_the_scale_of_the_scores() -> None:
+    def recorded(scorer: Scorer | str) -> set[float]:
+        search = searching(letters({"a": 0.5, "b": 0.5}, length=2), 0, max_tokens=2)
+        run(particle_filter(search, n=3, scorer=scorer))
+        return {round(n.scores[POTENTIAL], 6) for n in search.tree.nodes if POTENTIAL in n.scores}
+
+    assert recorded(PerNode("sure", lambda *_: 0.9, "probability")) == {round(float(np.log(9)), 6)}
+    assert recorded(PerNode("log", lambda *_: -2.5, "log_probability")) == {-2.5}
+    assert recorded(PerNode("any", lambda *_: 0.9)) == recorded(Judge(lambda _: 0.9)) == {0.9}, "said or not said"
+    with pytest.raises(UsageError, match="scale"):
+        recorded(PerNode("odd", lambda *_: 0.9, "percent"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("spec", ["particle_filter?n=8", "entropic?n=8", "particle_gibbs?n=4&sweeps=2"])
+def test_by_default_the_weights_select_what_a_verifier_of_steps_passes(spec: str) -> None:
+    """Queens with a perfect step verifier, whose scores are probabilities: exp weighs right against wrong e to 1."""
+    model, problems = load("toy:queens?skill=0.3"), load_problems("puzzle:queens", count=30, seed=0)
+
+    def solved(more: str) -> float:
+        cells = (Cell(given, f"{spec}&scorer=step_verifier{more}", 0) for given in problems)
+        return float(np.mean([run(solve(cell, {"generate": model}, Budget())).grade or 0.0 for cell in cells]))
+
+    assert solved("") > solved("&potential=exp") + 0.4
 
 
 def test_when_all_particles_die_they_go_on_and_the_evidence_is_nothing() -> None:

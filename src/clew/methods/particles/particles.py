@@ -14,38 +14,54 @@ from clew.methods.common.solutions import SCORER, Scoring
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
+from clew.scorers.base import Scale, scale_of
 from clew.search import Search
 from clew.tree import Node
 
 Potential = Literal["exp", "score", "odds"]
 Target = Literal["value", "product"]
 
+POTENTIALS: dict[Scale, Potential] = {"probability": "odds", "log_probability": "exp", "unbounded": "exp"}
+"""The potential that follows from the kind of number that a scorer gives, where none is chosen.
+
+Of a probability the odds, as the authors of arXiv:2502.01618 weigh: exp would make at most e = 2.7 of the difference
+between certainly right and certainly wrong, and hardly select at all. Of its logarithm the probability.
+"""
+
 POTENTIAL = "log_potential"
 """The score under which the logarithm of a node's own potential is recorded."""
 DEFENSIVE = 0.1
+"""The share of resampling with `look_ahead` that follows the weights alone, so that no weight can become huge."""
 MOST = 1e6
-ODDS_EDGE = 1e-7
+"""The greatest log-potential: a greater score counts as this one, so that sums of log-weights stay finite."""
+ODDS_EDGE = float(np.finfo(np.float64).eps)
+"""How near to 0 and 1 a probability may lie before its odds are taken (the bound of the authors' code)."""
 
 
 class Cloud(Particles):
     """N weighted particles for the distribution proportional to p(x)·G(x), p being the model at temperature 1.
 
-    target: `value`: G is the potential of the last step alone, so that those before only guide (twisted sequential
-    Monte Carlo, arXiv:2404.17546: the incremental weight is p/q·ψ_t/ψ_{t-1}); `product`: G is the product over all
-    steps, each being an observation (the state-space model of arXiv:2502.01618).
-    potential: how a score s makes a potential: `exp`: exp(s); `score`: s itself; `odds`: s/(1-s).
-
     Where tokens were drawn from another distribution than p (temperature, truncation, bans), the weight takes the
     ratio of the two. A NaN score is a potential of 0.
+
+    root: where all particles begin.
+    n: how many particles there are.
+    scorer: scores the solution so far after each step.
+    potential: how a score s makes a potential.
+        `exp`: exp(s). `score`: s itself. `odds`: s/(1-s). None: as the scorer's scale says, see `POTENTIALS`.
+    target: what G is.
+        `value`: the potential of the last step alone, so that those before only guide (twisted sequential Monte Carlo,
+        arXiv:2404.17546: the incremental weight is p/q·ψ_t/ψ_{t-1}).
+        `product`: the product over all steps, each being an observation (the state-space model of arXiv:2502.01618).
     """
 
-    def __init__(self, root: Node, n: int, scorer: Scoring, potential: Potential, target: Target) -> None:
+    def __init__(self, root: Node, n: int, scorer: Scoring, potential: Potential | None, target: Target) -> None:
         super().__init__(root, n)
         for name, value, known in (("potential", potential, Potential), ("target", target, Target)):
-            if value not in get_args(known):
+            if value is not None and value not in get_args(known):
                 raise UsageError(f"{name}={value!r} is not known", f"Choose {', '.join(get_args(known))}")
         self.scorer = scorer
-        self.potential: Potential = potential
+        self.potential: Potential = potential or POTENTIALS[scale_of(scorer)]
         self.target: Target = target
         self.steps = 0
 
@@ -104,15 +120,15 @@ def log_potential(score: float, potential: Potential) -> float:
     needs={"text"},
     proof="tests/methods/particles/test_particles.py",
     departs="Resamples when the effective sample size is low (ess=1: before every step, as in the paper). By default "
-    "the last step's score is the target and those before guide (target=product: the paper's). The answer is the "
-    "weighted vote.",
+    "the last step's score is the target and those before guide (target=product: the paper's). Scores that are "
+    "probabilities are weighed by their odds, as in the authors' code; others by exp. The answer is the weighted vote.",
 )
 async def particle_filter(
     search: Search,
     *,
     n: int = 8,
     scorer: Scoring = SCORER,
-    potential: Potential = "exp",
+    potential: Potential | None = None,
     target: Target = "value",
     scheme: Scheme = "systematic",
     ess: float = 0.5,
@@ -120,15 +136,24 @@ async def particle_filter(
 ) -> Answer:
     """Keep n weighted partial solutions, and resample them in proportion to their weights instead of keeping the top.
 
-    potential, target: what is sampled from, see `Cloud`. scheme: see `resample`. ess: resample when the effective
-    sample size is below this share of n. The particles' weights are recorded as the score `particle_weight` of their
-    leaves, the estimate of the normalising constant as the score `log_evidence` of the root.
+    The particles' weights are recorded as the score `particle_weight` of their leaves, the estimate of the logarithm of
+    the normalising constant as the score `log_evidence` of the root.
+
+    n: the number of particles.
+    scorer: scores the solution so far after each step.
+    potential: how a score becomes a weight, see `Cloud`; None follows from the scale that the scorer declares.
+    target: what distribution the particles are samples of, see `Cloud`.
+    scheme: how particles are resampled, see `resample`.
+    ess: resample when the effective sample size is below this share of n, in [0, 1]; 1 resamples after every step.
+    temperature: of the draws; the weights make up for what differs from 1.
     """
     sampling = search.at(temperature)
     cloud = Cloud(search.root, n, scorer, potential, target)
     while not cloud.ended:
+        # 1. Grow every particle by a step and weigh it.
         await cloud.advance(search, sampling)
         cloud.propose(search)
+        # 2. Where a few particles hold most of the weight, draw n of them by weight.
         weights = cloud.weights
         if not cloud.ended and effective_sample_size(weights) < ess * n:
             cloud.resample(weights, resample(weights, n, search.rng, scheme))
@@ -150,7 +175,7 @@ async def entropic(
     *,
     n: int = 8,
     scorer: Scoring = SCORER,
-    potential: Potential = "exp",
+    potential: Potential | None = None,
     target: Target = "value",
     scheme: Scheme = "systematic",
     ess: float = 0.5,
@@ -162,8 +187,19 @@ async def entropic(
     """A particle filter that flattens resampling while few particles carry the weight early on.
 
     At step t of `horizon`, while t/horizon < early and ESS/n < ess, particles are resampled in proportion to w^(1/τ)
-    with τ = max(1, n/ESS·(1 - t/horizon)) (entropic annealing). look_ahead: they are resampled by the weight that they
-    have after one more step, which is thrown away (look-ahead modulation; about twice the tokens).
+    with τ = max(1, n/ESS·(1 - t/horizon)) (entropic annealing).
+
+    n: the number of particles.
+    scorer: scores the solution so far after each step.
+    potential: how a score becomes a weight, see `Cloud`; None follows from the scale that the scorer declares.
+    target: what distribution the particles are samples of, see `Cloud`.
+    scheme: how particles are resampled, see `resample`.
+    ess: resample when the effective sample size is below this share of n, in [0, 1].
+    horizon: T, the number of steps that a solution is expected to have.
+    early: the share of the horizon in which resampling is flattened, in [0, 1].
+    look_ahead: resample by the weight that particles have after one more step, which is thrown away (look-ahead
+        modulation; about twice the tokens).
+    temperature: of the draws; the weights make up for what differs from 1.
     """
     sampling = search.at(temperature)
     cloud = Cloud(search.root, n, scorer, potential, target)
@@ -174,6 +210,7 @@ async def entropic(
         size = effective_sample_size(weights)
         if cloud.ended or size >= ess * n:
             continue
+        # Early on, the fewer particles hold the weight, the flatter are the chances that they are resampled with.
         progress = cloud.steps / horizon
         tau = max(1.0, n / size * (1 - progress)) if progress < early else 1.0
         log_weights = await cloud.looked_ahead(search, sampling) if look_ahead else cloud.log_weights
@@ -201,7 +238,7 @@ async def particle_gibbs(
     n: int = 8,
     sweeps: int = 3,
     scorer: Scoring = SCORER,
-    potential: Potential = "exp",
+    potential: Potential | None = None,
     target: Target = "value",
     ess: float = 0.5,
     temperature: float = 1.0,
@@ -210,6 +247,14 @@ async def particle_gibbs(
 
     Converges to the target with the number of sweeps, however few the particles (two at least). The reference path
     costs nothing. The evidence is that of the first sweep, which alone estimates it without bias.
+
+    n: the number of particles, at least 2.
+    sweeps: the number of particle filters, at least 1.
+    scorer: scores the solution so far after each step.
+    potential: how a score becomes a weight, see `Cloud`; None follows from the scale that the scorer declares.
+    target: what distribution the particles are samples of, see `Cloud`.
+    ess: resample when the effective sample size is below this share of n, in [0, 1].
+    temperature: of the draws; the weights make up for what differs from 1.
     """
     if n < 2 or sweeps < 1:
         raise UsageError(f"n={n} and sweeps={sweeps} make no Gibbs sampler", "n must be at least 2, sweeps at least 1")
@@ -218,6 +263,7 @@ async def particle_gibbs(
     leaves: list[Node] = []
     shares: list[float] = []
     for _ in range(sweeps):
+        # 1. A particle filter in which particle 0 follows the reference path (the first sweep has none).
         cloud = Cloud(search.root, n, scorer, potential, target)
         while not cloud.ended:
             await cloud.advance(search, sampling, reference=reference)
@@ -225,15 +271,18 @@ async def particle_gibbs(
                 cloud.propose(search)
             weights = cloud.weights
             if not cloud.ended and effective_sample_size(weights) < ess * n:
+                # The reference is kept once for certain; only the others are drawn.
                 free = resample(weights, n - 1 if reference else n, search.rng, "multinomial")
                 kept: list[int] = [0] if reference else []
                 cloud.resample(weights, np.concatenate([np.array(kept, np.intp), free]))
+        # 2. All particles of the sweep join the vote, each sweep with the same share.
         if not leaves:
             search.root.scores[EVIDENCE] = cloud.log_evidence
         cloud.record(1 / sweeps)
         leaves += cloud.nodes
         shares += cloud.weights.tolist()
         search.propose(search.pick(leaves, shares))
+        # 3. The next reference path is one of them, drawn by weight.
         drawn = cloud.nodes[int(resample(cloud.weights, 1, search.rng, "multinomial")[0])]
         reference = drawn.path()[1:]
     return search.proposals[-1].answer
