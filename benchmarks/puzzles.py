@@ -17,7 +17,7 @@ from clew.problem import Problem
 from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tasks import load_problems
-from clew.tasks.puzzles import KINDS
+from clew.tasks.puzzles import PUZZLES
 from clew.tree import Node
 
 Player = Callable[[Search], Awaitable[Node]]
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="30 problems a kind instead of 200")
     options = parser.parse_args()
     found: dict[str, dict[str, object]] = {}
-    for name in KINDS:
+    for name in PUZZLES:
         begun = time.perf_counter()
         problems = load_problems(f"puzzle:{name}", count=30 if options.quick else 200, seed=9)
         made = round(60 * len(problems) / (time.perf_counter() - begun))

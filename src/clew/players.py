@@ -1,4 +1,4 @@
-"""A scripted player for each kind of puzzle: a toy model that proposes good moves with a known skill."""
+"""A scripted player for each family of puzzles: a toy model that proposes good moves with a known skill."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from clew.errors import UsageError
 from clew.models.toy import ToyModel
 from clew.models.toy.script import Lines, scripted
 from clew.registry import model
-from clew.tasks.puzzles import KINDS, Kind, Puzzle
+from clew.tasks.puzzles import PUZZLES, Puzzle, PuzzleFamily
 
 
-def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
-    """A model that plays puzzles of one kind from their questions.
+def player(family: PuzzleFamily, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
+    """A model that plays puzzles of one family from their questions.
 
     Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
     move with probability `illegal`, and a legal one that leads no nearer otherwise. Where there are none of a sort,
@@ -25,12 +25,12 @@ def player(kind: Kind, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
             raise UsageError(f"{name}={value!r} is not possible", "It is a number from 0 to 1")
 
     def script(question: str) -> Lines:
-        puzzle = kind.read(question)
+        puzzle = family.read(question)
         if puzzle is None:
             return lambda lines: {"I can only play.": 1.0}
         return lambda lines: _weights(puzzle, lines, skill, illegal)
 
-    return scripted(f"toy:{kind.name}", script, words=kind.puzzle.words)
+    return scripted(f"toy:{family.name}", script, words=family.puzzle.words)
 
 
 def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> Mapping[str, float]:
@@ -38,7 +38,7 @@ def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> M
     for move in made:
         new = puzzle.after(state, move)
         state = state if new is None else new
-    choices = puzzle.choices(state)
+    choices = puzzle.legal_moves(state)
     if not choices or len(made) >= puzzle.limit or puzzle.remaining(state) == 0:
         return {"": 1.0}
     good = puzzle.good(state)
@@ -50,13 +50,13 @@ def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> M
     return {f"{move}\n": share / len(moves) for moves, share in shares for move in moves if share}
 
 
-def _register(kind: Kind) -> Callable[..., ToyModel]:
+def _register(family: PuzzleFamily) -> Callable[..., ToyModel]:
     def make(*, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
-        return player(kind, skill=skill, illegal=illegal)
+        return player(family, skill=skill, illegal=illegal)
 
-    make.__doc__ = f"Plays puzzle:{kind.name}: a good move with probability `skill`, else a bad or an illegal one."
-    return model(f"toy:{kind.name}", family="toy")(make)
+    make.__doc__ = f"Plays puzzle:{family.name}: a good move with probability `skill`, else a bad or an illegal one."
+    return model(f"toy:{family.name}", family="toy")(make)
 
 
-for _kind in KINDS.values():
-    _register(_kind)
+for _family in PUZZLES.values():
+    _register(_family)

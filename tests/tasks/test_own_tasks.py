@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from clew import registry
 from clew.errors import UsageError
 from clew.tasks import load_problems, load_task
-from clew.tasks.own.countdown import evaluate, expression, reaches
 from clew.tasks.own.language import object_in, words_in
-from clew.tasks.own.sudoku import boards, solutions, valid
 from clew.tasks.own.word import word
+from clew.tasks.puzzles.countdown import evaluate, expression, reaches
+from clew.tasks.puzzles.sudoku import boards, solutions, valid
 from clew.testing import check_task
 
 OWN = ("add", "add3", "arith", "countdown", "json", "letters", "sort", "sudoku4", "word", "words")

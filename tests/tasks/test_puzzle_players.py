@@ -13,11 +13,11 @@ from clew.problem import Problem
 from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tasks import load_problems
-from clew.tasks.puzzles import KINDS
+from clew.tasks.puzzles import PUZZLES
 from clew.testing import check_model
 from clew.tree import Node
 
-ALL = pytest.mark.parametrize("name", list(KINDS))
+ALL = pytest.mark.parametrize("name", list(PUZZLES))
 
 
 def problems(name: str, count: int = 30, **options: int) -> list[Problem]:
@@ -60,11 +60,11 @@ def test_moves_are_good_as_often_as_the_skill_says(name: str) -> None:
 
     async def run() -> None:
         for problem in problems(name):
-            puzzle = KINDS[name].read(problem.question)
+            puzzle = PUZZLES[name].read(problem.question)
             assert puzzle is not None
             state, text = puzzle.start, ""
             while (good := puzzle.good(state)) and (
-                len(good) == len(puzzle.choices(state)) or not puzzle.mistakes(state)
+                len(good) == len(puzzle.legal_moves(state)) or not puzzle.mistakes(state)
             ):
                 state, text = puzzle.after(state, good[0]), text + good[0] + "\n"
             if not good:
@@ -73,7 +73,7 @@ def test_moves_are_good_as_often_as_the_skill_says(name: str) -> None:
             node = await search.insert(search.root, text) if text else search.root
             for child in await search.extend(node, 40, until=STEP):
                 move = child.segment.text.strip()
-                counts["good" if move in good else "legal" if move in puzzle.choices(state) else "illegal"] += 1
+                counts["good" if move in good else "legal" if move in puzzle.legal_moves(state) else "illegal"] += 1
 
     asyncio.run(run())
     total = sum(counts.values())

@@ -11,8 +11,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from clew.sampling import Stream
 from clew.tasks import load_problems
-from clew.tasks.own import sudoku
-from clew.tasks.puzzles import KINDS, Kind, Puzzle
+from clew.tasks.puzzles import PUZZLES, Puzzle, PuzzleFamily
 from clew.tasks.puzzles.blocksworld import Blocksworld
 from clew.tasks.puzzles.colouring import Colouring
 from clew.tasks.puzzles.countdown import Countdown
@@ -21,35 +20,35 @@ from clew.tasks.puzzles.maze import Maze
 from clew.tasks.puzzles.queens import NQueens
 from clew.tasks.puzzles.river import River
 from clew.tasks.puzzles.sat import Assignments
-from clew.tasks.puzzles.sudoku import Sudoku4, Sudoku9
+from clew.tasks.puzzles.sudoku import Sudoku4, Sudoku9, solutions
 from clew.tasks.puzzles.zebra import Zebra, holds
 from clew.testing import check_task
 
-ALL = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+ALL = pytest.mark.parametrize("family", PUZZLES.values(), ids=list(PUZZLES))
 
 
-def posed(kind: Kind, count: int = 6, difficulty: int | None = None) -> list[Puzzle[Any]]:
-    problems = load_problems(f"puzzle:{kind.name}", count=count, seed=3, difficulty=difficulty)
-    puzzles = [kind.read(problem.question) for problem in problems]
+def posed(family: PuzzleFamily, count: int = 6, difficulty: int | None = None) -> list[Puzzle[Any]]:
+    problems = load_problems(f"puzzle:{family.name}", count=count, seed=3, difficulty=difficulty)
+    puzzles = [family.read(problem.question) for problem in problems]
     return [puzzle for puzzle in puzzles if puzzle is not None]
 
 
 @ALL
-def test_conformance(kind: Kind) -> None:
-    check_task(f"puzzle:{kind.name}", count=4, seeds=(0,), difficulties=(None, kind.levels[0], kind.levels[-1]))
+def test_conformance(family: PuzzleFamily) -> None:
+    check_task(f"puzzle:{family.name}", count=4, seeds=(0,), difficulties=(None, family.levels[0], family.levels[-1]))
 
 
 @ALL
-def test_a_puzzle_is_read_back_from_its_question_and_by_its_kind_only(kind: Kind) -> None:
-    for puzzle in posed(kind, 20):
-        again = kind.puzzle.read(puzzle.question)
+def test_a_puzzle_is_read_back_from_its_question_and_by_its_kind_only(family: PuzzleFamily) -> None:
+    for puzzle in posed(family, 20):
+        again = family.puzzle.read(puzzle.question)
         assert again == puzzle and again.question == puzzle.question
-        assert [k.name for k in KINDS.values() if k.read(puzzle.question) is not None] == [kind.name]
+        assert [k.name for k in PUZZLES.values() if k.read(puzzle.question) is not None] == [family.name]
 
 
 @ALL
-def test_the_reference_is_sound_at_every_character(kind: Kind) -> None:
-    for problem in load_problems(f"puzzle:{kind.name}", count=4, seed=1):
+def test_the_reference_is_sound_at_every_character(family: PuzzleFamily) -> None:
+    for problem in load_problems(f"puzzle:{family.name}", count=4, seed=1):
         check = problem.step_verifier
         solution = problem.meta["solution"]
         assert check is not None
@@ -63,13 +62,13 @@ def test_the_reference_is_sound_at_every_character(kind: Kind) -> None:
 
 
 @ALL
-def test_choices_are_legal_mistakes_are_not_and_the_solver_agrees_with_the_simulator(kind: Kind) -> None:
-    rng = Stream("walk", kind.name).generator()
+def test_choices_are_legal_mistakes_are_not_and_the_solver_agrees_with_the_simulator(family: PuzzleFamily) -> None:
+    rng = Stream("walk", family.name).generator()
     mistaken = 0
-    for puzzle in posed(kind):
+    for puzzle in posed(family):
         state, text = puzzle.start, ""
         for _ in range(puzzle.limit):
-            left, choices = puzzle.remaining(state), puzzle.choices(state)
+            left, choices = puzzle.remaining(state), puzzle.legal_moves(state)
             if not choices or left == 0:
                 break
             results = {move: puzzle.after(state, move) for move in choices}
@@ -92,7 +91,7 @@ def test_choices_are_legal_mistakes_are_not_and_the_solver_agrees_with_the_simul
 
 def reaches(puzzle: Puzzle[Any], state: Any, goal: Any) -> bool:
     """Whether some sequence of choices ends in a state for which `goal` holds."""
-    return bool(goal(state)) or any(reaches(puzzle, puzzle.after(state, m), goal) for m in puzzle.choices(state))
+    return bool(goal(state)) or any(reaches(puzzle, puzzle.after(state, m), goal) for m in puzzle.legal_moves(state))
 
 
 @pytest.mark.parametrize(
@@ -101,11 +100,11 @@ def reaches(puzzle: Puzzle[Any], state: Any, goal: Any) -> bool:
 def test_out_of_reach_is_what_a_search_over_everything_does_not_reach(kind: str, level: int) -> None:
     rng = Stream("dead ends", kind).generator()
     outcomes = []
-    for puzzle in posed(KINDS[kind], 12, level):
+    for puzzle in posed(PUZZLES[kind], 12, level):
         state = puzzle.start
         outcomes.append(reaches(puzzle, state, lambda s, p=puzzle: p.remaining(s) == 0))
         assert outcomes[-1]
-        while (choices := puzzle.choices(state)) and puzzle.remaining(state) != 0:
+        while (choices := puzzle.legal_moves(state)) and puzzle.remaining(state) != 0:
             state = puzzle.after(state, choices[int(rng.integers(len(choices)))])
             possible = reaches(puzzle, state, lambda s, p=puzzle: p.remaining(s) == 0)
             outcomes.append(possible)
@@ -114,11 +113,11 @@ def test_out_of_reach_is_what_a_search_over_everything_does_not_reach(kind: str,
 
 
 def test_sudoku_has_one_solution_and_obeys_the_rules() -> None:
-    for puzzle in posed(KINDS["sudoku4"], 20):
+    for puzzle in posed(PUZZLES["sudoku4"], 20):
         assert isinstance(puzzle, Sudoku4)
-        (only,) = sudoku.solutions(puzzle.given)
+        (only,) = solutions(puzzle.given)
         assert puzzle.play(puzzle.solution()) == only
-    for puzzle in posed(KINDS["sudoku9"], 5, 50):
+    for puzzle in posed(PUZZLES["sudoku9"], 5, 50):
         assert isinstance(puzzle, Sudoku9)
         board = np.array(puzzle.play(puzzle.solution())).reshape(9, 9)
         blocks = board.reshape(3, 3, 3, 3).swapaxes(1, 2).reshape(9, 9)
@@ -128,7 +127,7 @@ def test_sudoku_has_one_solution_and_obeys_the_rules() -> None:
 
 
 def test_zebra_clues_leave_one_possibility_and_none_can_be_spared() -> None:
-    for puzzle in posed(KINDS["zebra"], 6, 3):
+    for puzzle in posed(PUZZLES["zebra"], 6, 3):
         assert isinstance(puzzle, Zebra)
         values = puzzle._values
 
@@ -144,20 +143,20 @@ def test_zebra_clues_leave_one_possibility_and_none_can_be_spared() -> None:
 
 
 def test_queens_and_colours_obey_the_rules() -> None:
-    for puzzle in posed(KINDS["queens"]):
+    for puzzle in posed(PUZZLES["queens"]):
         assert isinstance(puzzle, NQueens)
         queens = puzzle.play(puzzle.solution())
         assert queens is not None and set(puzzle.given) <= set(queens)
         for line in (lambda r, c: r, lambda r, c: c, lambda r, c: r + c, lambda r, c: r - c):
             assert len({line(r, c) for r, c in queens}) == puzzle.size
-    for puzzle in posed(KINDS["colouring"]):
+    for puzzle in posed(PUZZLES["colouring"]):
         assert isinstance(puzzle, Colouring)
         colours = puzzle.play(puzzle.solution())
         assert colours is not None and all(colours[a - 1] != colours[b - 1] for a, b in puzzle.edges)
 
 
 def test_countdown_uses_every_number_and_reaches_the_target() -> None:
-    for puzzle in posed(KINDS["countdown"], 20):
+    for puzzle in posed(PUZZLES["countdown"], 20):
         assert isinstance(puzzle, Countdown)
         assert puzzle.play(puzzle.solution()) == (puzzle.target,)
     puzzle = Countdown((2, 3, 5), 25)
@@ -189,7 +188,7 @@ def test_sussmans_anomaly_takes_three_moves() -> None:
 
 
 def test_mazes_take_as_long_as_an_independent_shortest_path() -> None:
-    for puzzle in posed(KINDS["maze"], 10, 9):
+    for puzzle in posed(PUZZLES["maze"], 10, 9):
         assert isinstance(puzzle, Maze)
         open_cells = [(r, c) for r, row in enumerate(puzzle.rows) for c, mark in enumerate(row) if mark != "#"]
         links = [[abs(a - c) + abs(b - d) == 1 for c, d in open_cells] for a, b in open_cells]
@@ -205,11 +204,11 @@ def plan_exists(puzzle: Puzzle[Any], length: int) -> bool:
     facts = Assignments()
     layers: list[set[Any]] = [{puzzle.start}]
     for _ in range(length):
-        layers.append({puzzle.after(state, move) for state in layers[-1] for move in puzzle.choices(state)})
+        layers.append({puzzle.after(state, move) for state in layers[-1] for move in puzzle.legal_moves(state)})
     for time, (before, later) in enumerate(pairwise(layers)):
         facts.exactly_one([(time, state) for state in before])
         for state in before:
-            facts.any_of([(time + 1, puzzle.after(state, move)) for move in puzzle.choices(state)], [(time, state)])
+            facts.any_of([(time + 1, puzzle.after(state, move)) for move in puzzle.legal_moves(state)], [(time, state)])
         facts.at_most_one([(time + 1, state) for state in later])
     goals = [(length, state) for state in layers[-1] if puzzle.remaining(state) == 0]
     return any(facts.possible([goal]) for goal in goals)
@@ -217,7 +216,7 @@ def plan_exists(puzzle: Puzzle[Any], length: int) -> bool:
 
 @pytest.mark.parametrize("name", ["hanoi", "blocksworld", "river", "maze"])
 def test_a_satisfiability_solver_finds_no_shorter_plan(name: str) -> None:
-    for puzzle in posed(KINDS[name], 4):
+    for puzzle in posed(PUZZLES[name], 4):
         fewest = puzzle.remaining(puzzle.start)
         assert fewest is not None and plan_exists(puzzle, fewest)
         assert not any(plan_exists(puzzle, fewer) for fewer in range(1, fewest))
@@ -245,18 +244,18 @@ def test_talk_between_moves_is_not_judged_and_thinking_is_not_read() -> None:
 
 
 def test_where_order_does_not_matter_two_orders_are_one_answer() -> None:
-    puzzle = posed(KINDS["sudoku4"])[0]
+    puzzle = posed(PUZZLES["sudoku4"])[0]
     moves = puzzle.solution()
     assert puzzle.answer("\n".join(moves)) == puzzle.answer("\n".join(moves[::-1]))
 
 
 @ALL
-def test_dead_ends_exist_where_they_should(kind: Kind) -> None:
+def test_dead_ends_exist_where_they_should(family: PuzzleFamily) -> None:
     """A legal choice can be wrong, or the puzzle would not need a search."""
     wrong = 0
-    for puzzle in posed(kind, 20):
+    for puzzle in posed(family, 20):
         state = puzzle.start
         while (good := puzzle.good(state)) and not wrong:
-            wrong += len(puzzle.choices(state)) > len(good)
+            wrong += len(puzzle.legal_moves(state)) > len(good)
             state = puzzle.after(state, good[0])
     assert wrong

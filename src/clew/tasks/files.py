@@ -13,7 +13,7 @@ from typing import Any
 from clew.errors import UsageError
 from clew.problem import Message, Problem
 from clew.sampling import Stream
-from clew.tasks.answers import Kind, as_canonical, checked, extractor, grader, statements
+from clew.tasks.answers import Kind, as_canonical, checked, extractor, grader, request, statements
 from clew.tasks.base import check_count, check_shots
 
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
@@ -24,13 +24,6 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "choices": ("choices", "options"),
 }
 """What a field can be, and the names that it usually has."""
-_ASK: Mapping[str, str] = {
-    "math": "\nReason step by step, and put the final answer within \\boxed{}.",
-    "number": "\nEnd with a line `#### ` and the answer as a number.",
-    "choice": "\nEnd with a line `#### ` and the letter of the right option.",
-    "exact": "\nEnd with a line `#### ` and the answer.",
-    "text": "\nEnd with a line `#### ` and the answer.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +179,7 @@ class File:
         return [self._problem(left[int(i)], tuple(head)) for i in order[:wanted]]
 
     def _prompt(self, question: str, choices: Sequence[str]) -> str:
-        return asked(question, choices) + (_ASK[self.kind] if self.instruct else "")
+        return asked(question, choices) + (request(self.kind) if self.instruct else "")
 
     def _problem(self, row: tuple[str, str, str, tuple[str, ...], str], head: tuple[Message, ...]) -> Problem:
         name, question, gold, choices, solution = row

@@ -16,7 +16,7 @@ from typing import Any
 from clew.errors import UsageError
 from clew.problem import Message, Problem
 from clew.sampling import Stream
-from clew.tasks.answers import as_exact, canonical, extract, statements, visible
+from clew.tasks.answers import SECONDS, Late, as_exact, as_number, bounded, extract, statements, visible
 from clew.tasks.base import MOST_SHOTS, check_count, check_shots
 
 _LONGEST = 8_000  # characters of an answer
@@ -45,7 +45,7 @@ def _number(text: str) -> str | None:
 
 def _reader(answer: str) -> Callable[[str], str | None]:
     """How to read answers of the form of `answer`: one number, one line, or several lines."""
-    if canonical.as_number(answer) is not None:
+    if as_number(answer) is not None:
         return _number
     return _line if "\n" not in answer.strip() and as_exact(answer) is not None else _block
 
@@ -110,9 +110,9 @@ def _score(dataset: Any, answer: str, entry: dict[str, Any]) -> float:
     if _evaluates(type(dataset).__module__) and not harmless(answer):
         return 0.0
     try:
-        with canonical.bounded(canonical.SECONDS):
+        with bounded(SECONDS):
             return min(1.0, max(0.0, float(dataset.score_answer(answer, entry))))
-    except canonical.Late:
+    except Late:
         return 0.0
     except Exception:  # scorers fail in many ways on answers of the wrong form; such an answer is wrong
         return 0.0

@@ -1,38 +1,43 @@
 """Answers: what a solution states, in canonical form, and whether two of them are the same."""
 
-from clew.tasks.answers.answers import (
+from clew.tasks.answers.expressions import SECONDS, Late, bounded
+from clew.tasks.answers.kinds import (
     KINDS,
-    THINK_CLOSE,
-    THINK_OPEN,
     UNKNOWN,
     Kind,
     as_canonical,
-    as_exact,
     checked,
     extract,
     extract_or_unknown,
     extractor,
     grade,
     grader,
-    stated,
-    statements,
-    visible,
+    request,
 )
+from clew.tasks.answers.numbers import as_number
+from clew.tasks.answers.statements import stated, statements
+from clew.tasks.answers.thinking import THINK_CLOSE, THINK_OPEN, visible
+from clew.tasks.answers.words import as_exact
 
 __all__ = [
     "KINDS",
+    "SECONDS",
     "THINK_CLOSE",
     "THINK_OPEN",
     "UNKNOWN",
     "Kind",
+    "Late",
     "as_canonical",
     "as_exact",
+    "as_number",
+    "bounded",
     "checked",
     "extract",
     "extract_or_unknown",
     "extractor",
     "grade",
     "grader",
+    "request",
     "stated",
     "statements",
     "visible",

@@ -174,7 +174,7 @@ _WEIGHTS = (0, 0, 0, 1, 2, 3)  # the first story has the most pieces
 
 
 @dataclass(slots=True)
-class _Plan:
+class _Outline:
     opening: tuple[str, str]
     pieces: list[_Piece]
     closed: bool  # whether the last piece is a closing
@@ -186,7 +186,7 @@ def _steps(piece: _Piece) -> int:
     return 2 if piece.op == "both" else 1
 
 
-def _plan(draws: Draws, level: int) -> _Plan:
+def _outline(draws: Draws, level: int) -> _Outline:
     """The story without its numbers: an opening, events and a closing that take `level` calculations together."""
     rng = draws.words
     while True:
@@ -203,7 +203,7 @@ def _plan(draws: Draws, level: int) -> _Plan:
         words = {"N": person, "M": other, "things": draws.word(THINGS), "boxes": box, "boxes2": box2}
         words["ware"] = draws.word(WARES)
         ask = closing.ask if closing else story.ask
-        return _Plan(opening, [*pieces, closing] if closing else pieces, closing is not None, ask, words)
+        return _Outline(opening, [*pieces, closing] if closing else pieces, closing is not None, ask, words)
 
 
 def _operand(piece: _Piece, value: int, draws: Draws) -> int | None:
@@ -228,35 +228,35 @@ def _apply(piece: _Piece, value: int, k: int) -> tuple[int, str]:
     return result, f"{value} {'+' if piece.op == 'both' else piece.op} {k}"
 
 
-def _told(plan: _Plan, draws: Draws) -> Item | None:
+def _told(outline: _Outline, draws: Draws) -> Item | None:
     """The story with numbers; None where the numbers drawn do not work out."""
-    text, says = plan.opening
+    text, says = outline.opening
     a, b = (draws.number(2, 9), draws.number(2, 12)) if says else (draws.number(5, 40), 0)
     value = a * b if says else a
-    premises = [text.format(**plan.words, a=a, b=b)]
-    lines = [says.format(**plan.words, calc=f"{a} * {b} = {value}")] if says else []
-    for piece in plan.pieces:
+    premises = [text.format(**outline.words, a=a, b=b)]
+    lines = [says.format(**outline.words, calc=f"{a} * {b} = {value}")] if says else []
+    for piece in outline.pieces:
         k = _operand(piece, value, draws)
         if k is None:
             return None
-        premises.append(piece.text.format(**plan.words, k=k))
+        premises.append(piece.text.format(**outline.words, k=k))
         before = value
         value, calculation = _apply(piece, value, k)
-        lines.append(piece.says.format(**plan.words, calc=f"{calculation} = {value}"))
+        lines.append(piece.says.format(**outline.words, calc=f"{calculation} = {value}"))
         if piece.op == "both":
             lines.append(
-                "Together they have {} + {} = {} {things}.".format(before, value, before + value, **plan.words)
+                "Together they have {} + {} = {} {things}.".format(before, value, before + value, **outline.words)
             )
             value += before
     if value > 999:
         return None
-    question = " ".join([*premises, plan.ask.format(**plan.words)])
-    used = [n for n in (plan.words["N"], plan.words["M"]) if n in question]
+    question = " ".join([*premises, outline.ask.format(**outline.words)])
+    used = [n for n in (outline.words["N"], outline.words["M"]) if n in question]
     renames = dict.fromkeys(used, "names")
-    if plan.words["things"] in question:
-        renames[plan.words["things"]] = "things"
+    if outline.words["things"] in question:
+        renames[outline.words["things"]] = "things"
     # Without one of the events the question has another answer; without one of these it has none.
-    needed = (premises[0], premises[-1]) if plan.closed else (premises[0],)
+    needed = (premises[0], premises[-1]) if outline.closed else (premises[0],)
     return Item(
         question,
         "\n".join([*lines, f"#### {value}"]),
@@ -267,9 +267,9 @@ def _told(plan: _Plan, draws: Draws) -> Item | None:
 
 def _make(draws: Draws, level: int) -> Item:
     while True:
-        plan = _plan(draws, level)
+        outline = _outline(draws, level)
         for _ in range(40):
-            item = _told(plan, draws)
+            item = _told(outline, draws)
             if item is not None:
                 return item
 

@@ -1,23 +1,23 @@
 """Puzzles whose every step can be checked."""
 
 from clew.tasks.puzzles import blocksworld, colouring, countdown, hanoi, maze, queens, river, sudoku, zebra
-from clew.tasks.puzzles.base import Kind, Puzzle
+from clew.tasks.puzzles.base import Puzzle, PuzzleFamily
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        blocksworld.KIND,
-        colouring.KIND,
-        countdown.KIND,
-        hanoi.KIND,
-        maze.KIND,
-        queens.KIND,
-        river.KIND,
+PUZZLES: dict[str, PuzzleFamily] = {
+    family.name: family
+    for family in (
+        blocksworld.FAMILY,
+        colouring.FAMILY,
+        countdown.FAMILY,
+        hanoi.FAMILY,
+        maze.FAMILY,
+        queens.FAMILY,
+        river.FAMILY,
         sudoku.SMALL,
         sudoku.LARGE,
-        zebra.KIND,
+        zebra.FAMILY,
     )
 }
-"""The kinds of puzzles by name; the task of each is `puzzle:NAME`, its scripted player `toy:NAME`."""
+"""The families of puzzles by name; the task of each is `puzzle:NAME`, its scripted player `toy:NAME`."""
 
-__all__ = ["KINDS", "Kind", "Puzzle"]
+__all__ = ["PUZZLES", "Puzzle", "PuzzleFamily"]

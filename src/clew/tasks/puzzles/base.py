@@ -44,7 +44,7 @@ class Puzzle(ABC, Generic[State]):
     @classmethod
     @abstractmethod
     def read(cls, question: str) -> Self | None:
-        """The puzzle that a question poses; None where it poses none of this kind."""
+        """The puzzle that a question poses; None where it does not pose one of this family."""
 
     @property
     @abstractmethod
@@ -66,7 +66,7 @@ class Puzzle(ABC, Generic[State]):
         """The state after a move, spelled as `spelled` gives it; None where it is illegal."""
 
     @abstractmethod
-    def choices(self, state: State) -> Sequence[str]:
+    def legal_moves(self, state: State) -> Sequence[str]:
         """Legal moves, at least one of them the first of a shortest way to the goal, where there is one."""
 
     @abstractmethod
@@ -92,11 +92,11 @@ class Puzzle(ABC, Generic[State]):
         return [self.spelled(match) for match in self.shape.finditer(text[:LONGEST])]
 
     def good(self, state: State) -> list[str]:
-        """Those of `choices` that lead nearer to the goal."""
+        """Those of `legal_moves` that lead nearer to the goal."""
         left = self.remaining(state)
         if not left:
             return []
-        results = [(move, self.after(state, move)) for move in self.choices(state)]
+        results = [(move, self.after(state, move)) for move in self.legal_moves(state)]
         return [move for move, new in results if new is not None and self.remaining(new) == left - 1]
 
     def solution(self) -> list[str]:
@@ -145,7 +145,7 @@ class Puzzle(ABC, Generic[State]):
         state = self.play(moves)
         if state is None:
             return 0.0
-        if len(tail) <= 1 and any(_begins(last, move) for move in self.choices(state)):
+        if len(tail) <= 1 and any(_begins(last, move) for move in self.legal_moves(state)):
             tail = tail if tail and self.after(state, tail[0]) is not None else []
         state = self.play(moves + tail)
         left = None if state is None else self.remaining(state)
@@ -160,8 +160,12 @@ def _begins(line: str, move: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of puzzle as a task: its dial (`levels`, what they mean, the default) and the length of its solutions."""
+class PuzzleFamily:
+    """A family of puzzles as a task.
+
+    levels: what the dial may be set to. default: the level where none is given. dial: what a level means.
+    max_tokens: the most tokens of a solution.
+    """
 
     name: str
     puzzle: type[Puzzle[Any]]
@@ -175,7 +179,7 @@ class Kind:
         return _read(self.puzzle, question)
 
     def task(self) -> Generated:
-        """The task of this kind."""
+        """The task of this family."""
         return Generated(
             f"puzzle:{self.name}",
             self.make,
@@ -207,8 +211,8 @@ class Kind:
 
 
 @lru_cache(512)
-def _read(kind: type[Puzzle[Any]], question: str) -> Puzzle[Any] | None:
-    return kind.read(question)
+def _read(puzzle: type[Puzzle[Any]], question: str) -> Puzzle[Any] | None:
+    return puzzle.read(question)
 
 
 def numbers(text: str) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import SLACK, Kind, Puzzle, distances
+from clew.tasks.puzzles.base import SLACK, Puzzle, PuzzleFamily, distances
 
 Stacks = tuple[tuple[str, ...], ...]
 """The stacks, each from the bottom up, in alphabetical order."""
@@ -87,11 +87,11 @@ class Blocksworld(Puzzle[Stacks]):
     def after(self, state: Stacks, move: str) -> Stacks | None:
         return dict(_moves(state)).get(move)
 
-    def choices(self, state: Stacks) -> Sequence[str]:
+    def legal_moves(self, state: Stacks) -> Sequence[str]:
         return [move for move, _ in _moves(state)]
 
     def mistakes(self, state: Stacks) -> Sequence[str]:
-        legal, names = set(self.choices(state)), sorted(b for stack in state for b in stack)
+        legal, names = set(self.legal_moves(state)), sorted(b for stack in state for b in stack)
         every = (f"move {block} to {target}" for block in names for target in (*names, TABLE))
         return [move for move in every if move not in legal]
 
@@ -109,10 +109,10 @@ def _stacked(names: Sequence[str], draws: Draws) -> Stacks:
     return tuple(sorted(map(tuple, stacks)))
 
 
-KIND = Kind("blocksworld", Blocksworld, range(3, 7), 4, "number of blocks", max_tokens=128)
+FAMILY = PuzzleFamily("blocksworld", Blocksworld, range(3, 7), 4, "number of blocks", max_tokens=128)
 
 
 @task("puzzle:blocksworld", family="puzzles", dial="blocks, 3 to 6", grader="the simulator", verifier="the simulator")
 def blocksworld() -> Generated:
     """Restack blocks, in hardly more than the fewest moves."""
-    return KIND.task()
+    return FAMILY.task()

@@ -11,7 +11,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import Kind, Puzzle, numbers
+from clew.tasks.puzzles.base import Puzzle, PuzzleFamily, numbers
 from clew.tasks.puzzles.sat import Assignments
 
 Colours = tuple[str, ...]
@@ -87,7 +87,7 @@ class Colouring(Puzzle[Colours]):
         moves = [f"node {node}: {colour}" for node in nodes for colour in COLOURS]
         return [(move, self.after(state, move) is not None) for move in moves]
 
-    def choices(self, state: Colours) -> Sequence[str]:
+    def legal_moves(self, state: Colours) -> Sequence[str]:
         """The colours for the first node without one."""
         return [move for move, legal in self._node(state) if legal]
 
@@ -109,10 +109,10 @@ class Colouring(Puzzle[Colours]):
         return state.count("") if self._rules.possible(facts) else None
 
 
-KIND = Kind("colouring", Colouring, range(8, 21), 10, "number of nodes", max_tokens=192)
+FAMILY = PuzzleFamily("colouring", Colouring, range(8, 21), 10, "number of nodes", max_tokens=192)
 
 
 @task("puzzle:colouring", family="puzzles", dial="nodes, 8 to 20", grader="the simulator", verifier="the simulator")
 def colouring() -> Generated:
     """Colour the nodes of a graph with three colours, joined ones differently."""
-    return KIND.task()
+    return FAMILY.task()

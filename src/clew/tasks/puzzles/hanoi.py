@@ -10,7 +10,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import SLACK, Kind, Puzzle, distances
+from clew.tasks.puzzles.base import SLACK, Puzzle, PuzzleFamily, distances
 
 Pegs = tuple[int, ...]
 """The peg (0 to 2) of each disk, the smallest first."""
@@ -75,11 +75,11 @@ class Hanoi(Puzzle[Pegs]):
     def after(self, state: Pegs, move: str) -> Pegs | None:
         return dict(_moves(state)).get(move)
 
-    def choices(self, state: Pegs) -> Sequence[str]:
+    def legal_moves(self, state: Pegs) -> Sequence[str]:
         return [move for move, _ in _moves(state)]
 
     def mistakes(self, state: Pegs) -> Sequence[str]:
-        legal = set(self.choices(state))
+        legal = set(self.legal_moves(state))
         every = (f"disk {disk} to {peg}" for disk in range(1, len(state) + 1) for peg in "abc")
         return [move for move in every if move not in legal]
 
@@ -97,10 +97,10 @@ def _pegs(text: str) -> Pegs:
     return tuple(where[disk] for disk in sorted(where))
 
 
-KIND = Kind("hanoi", Hanoi, range(2, 8), 4, "number of disks", max_tokens=640)
+FAMILY = PuzzleFamily("hanoi", Hanoi, range(2, 8), 4, "number of disks", max_tokens=640)
 
 
 @task("puzzle:hanoi", family="puzzles", dial="disks, 2 to 7", grader="the simulator", verifier="the simulator")
 def hanoi() -> Generated:
     """The Tower of Hanoi from any position to any other, in hardly more than the fewest moves."""
-    return KIND.task()
+    return FAMILY.task()

@@ -10,7 +10,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import SLACK, Kind, Puzzle, distances
+from clew.tasks.puzzles.base import SLACK, Puzzle, PuzzleFamily, distances
 
 Cell = tuple[int, int]
 """Row and column, from 0."""
@@ -75,11 +75,11 @@ class Maze(Puzzle[Cell]):
     def after(self, state: Cell, move: str) -> Cell | None:
         return dict(self._neighbours(state)).get(move)
 
-    def choices(self, state: Cell) -> Sequence[str]:
+    def legal_moves(self, state: Cell) -> Sequence[str]:
         return [move for move, _ in self._neighbours(state)]
 
     def mistakes(self, state: Cell) -> Sequence[str]:
-        return [move for move in MOVES if move not in self.choices(state)]
+        return [move for move in MOVES if move not in self.legal_moves(state)]
 
     @cached_property
     def _distances(self) -> dict[Cell, int]:
@@ -89,10 +89,10 @@ class Maze(Puzzle[Cell]):
         return self._distances.get(state)
 
 
-KIND = Kind("maze", Maze, range(4, 13), 7, "length of a side", max_tokens=192)
+FAMILY = PuzzleFamily("maze", Maze, range(4, 13), 7, "length of a side", max_tokens=192)
 
 
 @task("puzzle:maze", family="puzzles", dial="side, 4 to 12", grader="the simulator", verifier="the simulator")
 def maze() -> Generated:
     """Find a way through a maze, in hardly more than the fewest steps."""
-    return KIND.task()
+    return FAMILY.task()

@@ -11,7 +11,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import Kind, Puzzle, numbers
+from clew.tasks.puzzles.base import Puzzle, PuzzleFamily, numbers
 from clew.tasks.puzzles.sat import Assignments
 
 Queens = tuple[tuple[int, int], ...]
@@ -94,7 +94,7 @@ class NQueens(Puzzle[Queens]):
         moves = [f"row {row}: column {column}" for row in rows for column in range(1, self.size + 1)]
         return [(move, self.after(state, move) is not None) for move in moves]
 
-    def choices(self, state: Queens) -> Sequence[str]:
+    def legal_moves(self, state: Queens) -> Sequence[str]:
         """The columns for the first row without a queen."""
         return [move for move, legal in self._row(state) if legal]
 
@@ -105,10 +105,10 @@ class NQueens(Puzzle[Queens]):
         return self.size - len(state) if _rules(self.size).possible(state) else None
 
 
-KIND = Kind("queens", NQueens, range(6, 13), 8, "size of the board", max_tokens=96)
+FAMILY = PuzzleFamily("queens", NQueens, range(6, 13), 8, "size of the board", max_tokens=96)
 
 
 @task("puzzle:queens", family="puzzles", dial="size, 6 to 12", grader="the simulator", verifier="the simulator")
 def queens() -> Generated:
     """Place the queens that are missing so that none attacks another."""
-    return KIND.task()
+    return FAMILY.task()

@@ -11,7 +11,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import SLACK, Kind, Puzzle, distances
+from clew.tasks.puzzles.base import SLACK, Puzzle, PuzzleFamily, distances
 
 Banks = tuple[bool, frozenset[str]]
 """Whether the boat has crossed, and who is on the far bank."""
@@ -94,7 +94,7 @@ class River(Puzzle[Banks]):
     def after(self, state: Banks, move: str) -> Banks | None:
         return dict(self._neighbours(state)).get(move)
 
-    def choices(self, state: Banks) -> Sequence[str]:
+    def legal_moves(self, state: Banks) -> Sequence[str]:
         return [move for move, _ in self._neighbours(state)]
 
     def mistakes(self, state: Banks) -> Sequence[str]:
@@ -114,10 +114,10 @@ def _move(taken: Sequence[str]) -> str:
     return "cross with " + " and ".join(sorted(taken)) if taken else "cross alone"
 
 
-KIND = Kind("river", River, range(3, 7), 4, "number of passengers", max_tokens=192)
+FAMILY = PuzzleFamily("river", River, range(3, 7), 4, "number of passengers", max_tokens=192)
 
 
 @task("puzzle:river", family="puzzles", dial="passengers, 3 to 6", grader="the simulator", verifier="the simulator")
 def river() -> Generated:
     """Cross a river with passengers that must not be left together, in hardly more than the fewest crossings."""
-    return KIND.task()
+    return FAMILY.task()

@@ -1,17 +1,18 @@
-"""Sudoku with one solution, 4×4 and 9×9, one digit a line."""
+"""Sudoku with one solution: one digit a line (`puzzle:sudoku4` and `9`), or all blanks in order (`sudoku4`)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import ClassVar, Self
 
 from clew.registry import task
-from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import Kind, Puzzle
+from clew.tasks.answers import stated, visible
+from clew.tasks.base import Draws, Generated, Item
+from clew.tasks.puzzles.base import Puzzle, PuzzleFamily
 from clew.tasks.puzzles.sat import Assignments
 
 Board = tuple[int, ...]
@@ -126,7 +127,7 @@ class Sudoku(Puzzle[Board]):
         moves = [self._move(cell, digit) for cell in cells for digit in range(1, self.block**2 + 1)]
         return [(move, self.after(state, move) is not None) for move in moves]
 
-    def choices(self, state: Board) -> Sequence[str]:
+    def legal_moves(self, state: Board) -> Sequence[str]:
         """The digits for the first blank."""
         return [move for move, legal in self._blank(state) if legal]
 
@@ -160,17 +161,96 @@ class Sudoku9(Sudoku):
     block = 3
 
 
-SMALL = Kind("sudoku4", Sudoku4, range(4, 11), 8, "number of blanks", max_tokens=128)
-LARGE = Kind("sudoku9", Sudoku9, range(10, 51), 30, "number of blanks", max_tokens=640)
+SMALL = PuzzleFamily("sudoku4", Sudoku4, range(4, 11), 8, "number of blanks", max_tokens=128)
+LARGE = PuzzleFamily("sudoku9", Sudoku9, range(10, 51), 30, "number of blanks", max_tokens=640)
 
 
 @task("puzzle:sudoku4", family="puzzles", dial="blanks, 4 to 10", grader="the simulator", verifier="the simulator")
-def sudoku4() -> Generated:
+def sudoku4_steps() -> Generated:
     """Sudoku on a 4 x 4 board with one solution, one digit a line."""
     return SMALL.task()
 
 
 @task("puzzle:sudoku9", family="puzzles", dial="blanks, 10 to 50", grader="the simulator", verifier="the simulator")
-def sudoku9() -> Generated:
+def sudoku9_steps() -> Generated:
     """Sudoku on a 9 x 9 board with one solution, one digit a line."""
     return LARGE.task()
+
+
+# --- the whole board at once, 4 × 4: small enough that every full board is listed -----------------------------------
+
+
+@cache
+def boards() -> tuple[Board, ...]:
+    """All 288 full boards."""
+    return tuple(_filled((0,) * 16))
+
+
+def _filled(board: Board) -> Iterator[Board]:
+    if 0 not in board:
+        yield board
+        return
+    cell = board.index(0)
+    for digit in {1, 2, 3, 4} - {board[p] for p in _peers(2)[cell]}:
+        yield from _filled((*board[:cell], digit, *board[cell + 1 :]))
+
+
+def solutions(board: Board) -> list[Board]:
+    """Every full board that agrees with `board`."""
+    return list(_filled(board))
+
+
+def valid(board: Board) -> bool:
+    """Whether no digit stands twice in a row, a column or a block."""
+    return all(not d or all(board[p] != d for p in _peers(2)[cell]) for cell, d in enumerate(board))
+
+
+def _rows(board: Board) -> str:
+    return "\n".join(" ".join(str(d or "_") for d in board[r : r + 4]) for r in (0, 4, 8, 12))
+
+
+def _blanks(given: Board) -> Callable[[str], str | None]:
+    """Reads the digits of the blanks, in order: stated as such, or out of the last full board in a solution."""
+    cells = [i for i, digit in enumerate(given) if not digit]
+
+    def read(text: str) -> str | None:
+        shown = visible(text)
+        if shown is None:
+            return None
+        rows = [re.sub(r"\D", "", line) for line in shown[-4000:].splitlines() if re.fullmatch(r"[\s|,1-4]*", line)]
+        rows = [row for row in rows if len(row) == 4]
+        if len(rows) >= 4:
+            board = "".join(rows[-4:])
+            return " ".join(board[i] for i in cells)
+        digits = re.findall(r"(?<!\d)[1-4](?!\d)", stated(shown) or "")
+        return " ".join(digits) if len(digits) == len(cells) else None
+
+    return read
+
+
+def _make_whole(draws: Draws, level: int) -> Item:
+    rng = draws.words
+    solved = boards()[int(rng.integers(len(boards())))]
+    while True:
+        board = list(solved)
+        for cell in rng.permutation(16)[:level]:
+            board[int(cell)] = 0
+        if len(solutions(tuple(board))) == 1:
+            break
+    given = tuple(board)
+
+    def verify(answer: str) -> float:
+        if not re.fullmatch(r"[1-4](?: [1-4])*", answer) or len(answer.split()) != given.count(0):
+            return 0.0
+        filled = iter(map(int, answer.split()))
+        return float(valid(tuple(d or next(filled) for d in given)))
+
+    blanks = " ".join(str(s) for s, g in zip(solved, given, strict=True) if not g)
+    question = f"Fill the blanks of this 4x4 sudoku, in order.\n{_rows(given)}"
+    return Item(question, blanks, blanks, verify, verify, _blanks(given), {"given": given, "board": _rows(solved)})
+
+
+@task("sudoku4", family="puzzles", dial="blanks, 1 to 10", grader="the verifier", verifier="rules and given cells")
+def sudoku4() -> Generated:
+    """Sudoku on a 4 x 4 board with one solution."""
+    return Generated("sudoku4", _make_whole, range(1, 11), 1, "number of blanks", shots=4, max_tokens=48)

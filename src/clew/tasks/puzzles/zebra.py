@@ -11,7 +11,7 @@ from typing import Self
 
 from clew.registry import task
 from clew.tasks.base import Draws, Generated
-from clew.tasks.puzzles.base import Kind, Puzzle
+from clew.tasks.puzzles.base import Puzzle, PuzzleFamily
 from clew.tasks.puzzles.sat import Assignments
 
 Houses = tuple[int, ...]
@@ -123,7 +123,7 @@ class Zebra(Puzzle[Houses]):
                     return [(move, self.after(state, move) is not None) for move in moves]
         return []
 
-    def choices(self, state: Houses) -> Sequence[str]:
+    def legal_moves(self, state: Houses) -> Sequence[str]:
         """What can be in the first house and kind that is open."""
         return [move for move, legal in self._slot(state) if legal]
 
@@ -171,10 +171,10 @@ def _rules(size: int, clues: Sequence[Clue]) -> Assignments:
     return rules
 
 
-KIND = Kind("zebra", Zebra, (3, 4, 5), 4, "number of houses", max_tokens=160)
+FAMILY = PuzzleFamily("zebra", Zebra, (3, 4, 5), 4, "number of houses", max_tokens=160)
 
 
 @task("puzzle:zebra", family="puzzles", dial="houses, 3 to 5", grader="the simulator", verifier="the simulator")
 def zebra() -> Generated:
     """Find out who lives where from clues that leave one possibility."""
-    return KIND.task()
+    return FAMILY.task()

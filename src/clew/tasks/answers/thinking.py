@@ -1,0 +1,22 @@
+"""Thinking blocks: which part of a solution is for the reader. Answers are sought there only."""
+
+from __future__ import annotations
+
+import re
+
+_THINKING = ("think", "thinking", "thought", "reasoning", "reflection", "scratchpad", "seed:think")
+THINK_OPEN = re.compile(rf"<(?:{'|'.join(_THINKING)})>|\[THINK\]|◁think▷", re.IGNORECASE)
+THINK_CLOSE = re.compile(rf"</(?:{'|'.join(_THINKING)})>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+
+
+def visible(text: str) -> str | None:
+    """What follows the thinking block; None while it is still open. Text without one is returned whole.
+
+    A closing tag without an opening one ends a block that the prompt opened.
+    """
+    closed = 0
+    for match in THINK_CLOSE.finditer(text):
+        closed = match.end()
+    if THINK_OPEN.search(text, closed):
+        return None
+    return text[closed:]
