@@ -7,7 +7,7 @@ import re
 import pytest
 
 from clew.errors import UsageError
-from clew.methods.tree.tot import chosen, tot_bfs, verdict
+from clew.methods.tree.tot import chosen, tot_bfs, value_of
 from clew.models.toy import ToyModel
 from clew.problem import Message
 from clew.testing import check_method
@@ -18,16 +18,16 @@ from clew.testing.toys.talkers import asked, talker
 ALPHABET = "abcsurelikelyimpossibleThe best choice is 0123456789."
 
 
-@pytest.mark.parametrize("spec", ["tot_bfs?expand=2&breadth=2", "tot_bfs?judge=vote&expand=3&breadth=2"])
+@pytest.mark.parametrize("spec", ["tot_bfs?expand=2&breadth=2", "tot_bfs?evaluate=vote&expand=3&breadth=2"])
 def test_conformance(spec: str) -> None:
     check_method(spec)
 
 
-def test_verdicts_by_hand() -> None:
-    assert verdict("It adds up.\nsure") == 20.0
-    assert verdict("Sure? I doubt it.\nImpossible") == 0.001
-    assert verdict("likely") == 1.0
-    assert verdict("no idea") == 0.0
+def test_values_by_hand() -> None:
+    assert value_of("It adds up.\nsure") == 20.0
+    assert value_of("Sure? I doubt it.\nImpossible") == 0.001
+    assert value_of("likely") == 1.0
+    assert value_of("no idea") == 0.0
 
 
 def test_votes_by_hand() -> None:
@@ -53,12 +53,12 @@ def judging(good: bool) -> ToyModel:
     return talker(replies, ALPHABET)
 
 
-@pytest.mark.parametrize("judge", ["value", "vote"])
-def test_a_good_judge_leads_to_the_answer_and_a_useless_one_does_not(judge: str) -> None:
+@pytest.mark.parametrize("evaluate", ["value", "vote"])
+def test_a_good_judge_leads_to_the_answer_and_a_useless_one_does_not(evaluate: str) -> None:
     def right(good: bool) -> int:
         model = judging(good)
         return sum(
-            run(tot_bfs(searching(model=model, seed=s), breadth=1, expand=12, judge=judge)).value == TARGET  # type: ignore[arg-type]
+            run(tot_bfs(searching(model=model, seed=s), breadth=1, expand=12, evaluate=evaluate)).value == TARGET  # type: ignore[arg-type]
             for s in range(20)
         )
 
@@ -74,5 +74,5 @@ def test_the_judge_is_charged() -> None:
 
 
 def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="judge"):
-        run(tot_bfs(searching(), judge="coin"))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="evaluate"):
+        run(tot_bfs(searching(), evaluate="coin"))  # type: ignore[arg-type]

@@ -1,27 +1,35 @@
-"""What tree searches share: scores that can be compared, siblings that differ, and the solutions found so far."""
+"""What searches share: scores that can be compared, equal steps told apart, and the solutions found so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
 from clew.errors import BudgetExhausted, UsageError
 from clew.problem import Answer
+from clew.scorers.base import Scale, scale_of
 from clew.search import Scorer, Search
-from clew.tree import Finish, Node, leave
+from clew.tree import Finish, Node, Origin, leave
 
 Scoring = str | Scorer
 """A scorer, or the spec of a registered one (`name?key=value`)."""
 
 Final = Literal["best", "vote"]
-"""How the solutions that a search has found give one answer: the best one's, or the vote weighted by their scores."""
+"""How the solutions that a search has found give one answer.
+
+best: the answer of the solution with the greatest worth. vote: each answer has the sum of its solutions' worths, times
+how many draws each of them stands for (see `Solutions`).
+"""
 
 SCORER = "self_certainty"
 
 BARREN = 16
-"""After so many draws of further steps in a row that gave none that was not there, all steps are there."""
+"""A search for further steps ends after this many consecutive expansions that yield only duplicates."""
+
+MULTIPLICITY = "multiplicity"
+"""The score under which a node records how many equal draws it stands for, where there are several."""
 
 
 class Bounds:
@@ -55,19 +63,63 @@ async def worths(search: Search, nodes: Sequence[Node], scorer: Scoring) -> list
     return [-math.inf if math.isnan(s) else s for s in await search.score(nodes, scorer)]
 
 
-def said(node: Node) -> tuple[str, bool]:
-    """What tells a partial solution from others: its text, and whether it has ended."""
-    return node.solution, node.finished
+def distinct(nodes: Sequence[Node], known: Iterable[Node] = ()) -> list[Node]:
+    """The nodes without those that say the same as an earlier one of the same parent; these are left as duplicates.
 
+    The one that stays stands for all of them: see `multiplicity`. Equal texts below different parents are different
+    partial solutions (their tokens, and so what may follow, differ), and all of them stay.
 
-def distinct(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes without those that say the same as an earlier one; these are left as duplicates."""
-    seen: dict[tuple[str, bool], Node] = {}
+    nodes: steps that were just drawn.
+    known: steps that were there before, which stand for what is equal among the new ones.
+    """
+    first = {_step(node): node for node in known}
+    kept: list[Node] = []
     for node in nodes:
-        seen.setdefault(said(node), node)
-    kept = set(seen.values())
-    leave((node for node in nodes if node not in kept), "duplicate")
-    return list(seen.values())
+        original = first.setdefault(_step(node), node)
+        if original is not node:
+            leave([node], "duplicate")
+            original.scores[MULTIPLICITY] = multiplicity(original) + 1.0
+        elif node not in kept:
+            kept.append(node)
+    return kept
+
+
+def _step(node: Node) -> tuple[Node | None, str, bool]:
+    """What tells a step from others: its parent, its text, and whether the solution ends with it."""
+    return node.parent, node.segment.text, node.finished
+
+
+def multiplicity(node: Node) -> float:
+    """How many equal draws from its parent this node stands for: itself, and those that were left as its duplicates."""
+    return node.scores.get(MULTIPLICITY, 1.0)
+
+
+def path_share(node: Node) -> float:
+    """How probable the draws make the path to this node, in (0, 1]: the product over its steps of the share of the
+    draws from the step's parent that were equal to the step.
+
+    This is what a solution stands for where each step that stays is extended equally often, however often it was drawn.
+    """
+    share = 1.0
+    for step in node.solution_path:
+        if step.origin is Origin.SAMPLED and step.parent is not None:
+            drawn = sum(n.origin is Origin.SAMPLED and n.label == step.label for n in step.parent.children)
+            share *= multiplicity(step) / drawn
+    return share
+
+
+def vote_weights(scores: Sequence[float], scale: Scale) -> list[float]:
+    """Scores as weights of votes, all at least 0.
+
+    Probabilities weigh as they are, log-probabilities by their exponentials (the greatest 1). Of unbounded scores those
+    below 0 and NaN are no weights. Where no solution would have any weight, all weigh the same.
+    """
+    if scale == "log_probability":
+        top = max((s for s in scores if not math.isnan(s)), default=0.0)
+        weights = [math.exp(s - top) if math.isfinite(s) else 0.0 for s in scores]
+    else:
+        weights = [s if s > 0 else 0.0 for s in scores]
+    return weights if any(weights) else [1.0] * len(scores)
 
 
 def at_least(**values: int | float) -> None:
@@ -91,15 +143,32 @@ class Solutions:
     As a context: when the budget ends inside, solutions that had come to their end by then are taken in too, scored if
     the scorer spends nothing. Equal worths are decided by the nodes' random streams, so that timing decides nothing.
 
+    search: whose solutions they are.
+    final: how they give one answer.
+    scorer: what the worths come from; None: no scorer, and worths are only compared.
+    stands_for: how much of what was drawn a solution stands for in the vote.
+        `multiplicity`: each finished draw has one vote, for methods that merge only what has ended, or that extend a
+        step as often as it was drawn. `path_share`: for methods that merge equal steps and go on from each of them
+        equally often.
+
     Raises UsageError for a `final` that is not known.
     """
 
-    def __init__(self, search: Search, final: Final = "best", scorer: Scoring | None = None) -> None:
+    def __init__(
+        self,
+        search: Search,
+        final: Final = "best",
+        scorer: Scoring | None = None,
+        *,
+        stands_for: Callable[[Node], float] = multiplicity,
+    ) -> None:
         if final not in ("best", "vote"):
             raise UsageError(f"final={final!r} is not known", "Choose best or vote")
         self._search = search
         self._final = final
         self._scorer = scorer
+        self._scale: Scale = "unbounded" if scorer is None else scale_of(scorer)
+        self._stands_for = stands_for
         self._worths: dict[Node, float] = {}
         self.answer = Answer(None)
 
@@ -109,7 +178,9 @@ class Solutions:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, BudgetExhausted):
             return
-        late = [n for n in self._search.tree.nodes if n.complete and n not in self._worths and self._own(n)]
+        # Duplicates of what is known were taken in with it.
+        late = [n for n in self._search.tree.nodes if n.complete and not n.fate and n not in self._worths]
+        late = [n for n in late if self._own(n)]
         self.met(late)
         if self._scorer is not None:
             with suppress(BudgetExhausted):
@@ -140,9 +211,8 @@ class Solutions:
     def _decide(self) -> Answer:
         nodes = sorted(self._worths, key=lambda n: n.stream.key)
         if self._final == "vote":
-            # Scores below zero are no weights; without any above, all count alike.
-            weights = [max(self._worths[n], 0.0) for n in nodes]
-            return self._search.pick(nodes, weights if any(weights) else None)
+            weights = vote_weights([self._worths[n] for n in nodes], self._scale)
+            return self._search.pick(nodes, [w * self._stands_for(n) for n, w in zip(nodes, weights, strict=True)])
         stated = [n for n in nodes if self.states(n)]
         if not stated:
             return Answer(None)

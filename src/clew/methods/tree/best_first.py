@@ -6,7 +6,17 @@ import heapq
 import math
 from collections.abc import Callable
 
-from clew.methods.common.solutions import BARREN, SCORER, Final, Scoring, Solutions, at_least, distinct, said, worths
+from clew.methods.common.solutions import (
+    BARREN,
+    SCORER,
+    Final,
+    Scoring,
+    Solutions,
+    at_least,
+    distinct,
+    path_share,
+    worths,
+)
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -41,6 +51,7 @@ class Frontier:
 
 
 EXPANSIONS = 1000
+"""The default for how often a search extends a partial solution at most."""
 
 Cost = Callable[[Node, float], float]
 """What it costs to be at a node with this worth."""
@@ -54,7 +65,7 @@ Cost = Callable[[Node, float], float]
     proof="tests/methods/tree/test_best_first.py",
     departs="The value is any scorer's. Without `good` (the paper's θ) the search ends when the best of the frontier "
     "is a finished solution. Where nothing is left to extend, it draws further steps of what it has extended. Equal "
-    "steps of one parent count once.",
+    "steps of one parent are followed once; in the vote they count as often as they were drawn.",
 )
 async def best_first(
     search: Search,
@@ -71,10 +82,17 @@ async def best_first(
     """Always extend the partial solution with the highest score, until the highest is a finished one.
 
     With a scorer that never underrates what a partial solution can become, the answer is the optimum of what was
-    sampled. parallel: how many of the best are extended at once. expansions: how often anything is extended at most,
-    1000 times by default (the paper's budget c): what ends the search of a model that never states an answer.
-    threshold: a step is followed only with a higher score (NaN never is); None follows all. good: only a solution with
-    at least this score ends the search.
+    sampled.
+
+    expand: how many steps are drawn below a partial solution when it is extended.
+    parallel: how many of the best are extended at once.
+    expansions: how often anything is extended at most (the paper's budget c): what ends the search of a model that
+        never states an answer.
+    threshold: a step is followed only with a higher score (NaN never is); None follows all.
+    good: only a solution with at least this score ends the search; None: the first finished one that leads.
+    scorer: what a partial solution is worth.
+    final: how the solutions found give one answer.
+    temperature: of the draws; None: the search's.
     """
 
     def cost(node: Node, worth: float) -> float:
@@ -91,7 +109,8 @@ async def best_first(
     proof="tests/methods/tree/test_best_first.py",
     departs="Only the paper's abstract and reports of it could be consulted. The heuristic 1 - score is as reported; "
     "the cost of a step is the least with which it is consistent. Where nothing is left to extend, it draws further "
-    "steps of what it has extended. Equal steps of one parent count once.",
+    "steps of what it has extended. Equal steps of one parent are followed once; in the vote they count as often as "
+    "they were drawn.",
 )
 async def a_star(
     search: Search,
@@ -108,7 +127,16 @@ async def a_star(
     """A*: always extend the partial solution with the least path cost g plus heuristic h = 1 - score.
 
     A step from s to t costs max(0, h(s) - h(t)). So g + h begins as h of the first step and from there on grows by
-    every loss of score, and by no gain. parallel, expansions, threshold, good: as for `best_first`.
+    every loss of score, and by no gain.
+
+    expand: how many steps are drawn below a partial solution when it is extended.
+    parallel: how many of those with the least cost are extended at once.
+    expansions: how often anything is extended at most.
+    threshold: a step is followed only with a higher score (NaN never is); None follows all.
+    good: only a solution with at least this score ends the search; None: the first finished one that leads.
+    scorer: gives the score of the heuristic.
+    final: how the solutions found give one answer.
+    temperature: of the draws; None: the search's.
     """
     known: dict[Node | None, tuple[float, float]] = {search.root: (0.0, math.inf)}
 
@@ -135,44 +163,54 @@ async def _explore(
     final: Final,
     temperature: float | None,
 ) -> Answer:
-    """Extend what costs least. Where nothing is left to extend and no solution is good enough, extend again what was
-    extended: the least often drawn from first, of those the one that costs least."""
+    """The loop of `best_first` and `a_star`, which differ in `cost`; the other parameters are theirs.
+
+    frontier: what can be extended and was not yet. extended: what was, from which further steps may be drawn.
+    """
     at_least(expand=expand, parallel=parallel, expansions=expansions)
-    async with Solutions(search, final, scorer) as found:
+    async with Solutions(search, final, scorer, stands_for=path_share) as found:
         frontier, extended = Frontier(), Frontier()
         costs, draws = {search.root: -math.inf}, {search.root: 0}
-        there: set[tuple[str, bool]] = set()
         barren = 0
         batch = [search.root]
         left = expansions
         while batch and barren < BARREN:
+            # 1. Draw `expand` steps below each partial solution of the batch. Steps that their parent had before, from
+            #    an earlier draw, only count there; after BARREN batches in a row without a new one, all are there.
             left -= len(batch)
             steps = await search.extend_each(
                 [n for n in batch for _ in range(expand)], until=STEP, sampling=search.at(temperature)
             )
-            steps = distinct(steps)
-            grown = [n for n in steps if said(n) not in there]
-            leave((n for n in steps if said(n) in there), "duplicate")
-            there.update(said(n) for n in grown)
+            grown = distinct(steps, known=[c for n in batch for c in n.children if c in costs])
             barren = 0 if grown else barren + 1
+            # 2. Score the new ones, and put each where it belongs.
             values = await worths(search, grown, scorer)
             found.add(grown, values)
             for node, worth in zip(grown, values, strict=True):
                 costs[node] = cost(node, worth)
-                ends = good is None and found.states(node)
-                if ends if node.finished else threshold is None or worth > threshold:
+                if node.finished:
+                    # A finished solution with an answer waits in the frontier: once it leads, the search ends. With
+                    # `good`, only its worth ends the search, and it must not stand in the way of what can go on.
+                    if good is None and found.states(node):
+                        frontier.push(node, costs[node])
+                elif threshold is None or worth > threshold:
                     frontier.push(node, costs[node])
-                elif not node.finished:
+                else:
                     leave([node], "below the threshold")
             for node in batch:
                 draws[node] = draws.get(node, 0) + 1
                 extended.push(node, draws[node], costs[node])
             if good is not None and found.best >= good:
                 break
+            # 3. Choose what is extended next.
             batch = []
             wanted = min(parallel, left)
+            #    a. The best of the frontier, up to the first finished solution: what is behind it costs more.
             while len(frontier) and len(batch) < wanted and not frontier.first.finished:
                 batch.append(frontier.pop())
+            #    b. A finished solution leads: the batch stays empty, and the search ends with it.
+            #    c. The frontier is empty, and no solution is good enough: further steps of what was extended, the least
+            #       often drawn from first, of those the one that costs least.
             if not batch and not len(frontier):
                 batch = [extended.pop() for _ in range(min(wanted, len(extended)))]
     return found.answer

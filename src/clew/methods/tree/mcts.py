@@ -10,12 +10,22 @@ import numpy as np
 
 from clew.errors import UsageError
 from clew.methods.common.arms import RULES, Arm, Backup, quality_value, select
-from clew.methods.common.solutions import BARREN, SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct, said
+from clew.methods.common.solutions import (
+    BARREN,
+    SCORER,
+    Bounds,
+    Final,
+    Scoring,
+    Solutions,
+    at_least,
+    distinct,
+    path_share,
+)
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
 from clew.search import Search
-from clew.tree import Node, leave
+from clew.tree import Node
 
 Associate = Callable[[Search, Node], Awaitable[str]]
 Evaluation = Literal["scorer", "rollouts", "mixed", "quality"]
@@ -77,7 +87,7 @@ async def mcts(
     constant = usual if explore is None else explore
     sampling = search.at(temperature)
     root = Arm(search.root)
-    async with Solutions(search, final, scorer) as found:
+    async with Solutions(search, final, scorer, stands_for=path_share) as found:
         evaluator = _Evaluator(search, found, evaluate, rollouts, mix, scorer, sampling)
         done = idle = barren = 0
         unexpanded = 1
@@ -94,17 +104,14 @@ async def mcts(
                 fresh = list({leaf.parent: None for leaf in batch if leaf.parent is not None})
             elif associate is not None:
                 await search.together(*(_associated(search, leaf, associate) for leaf in first))
-            steps = distinct(
-                await search.extend_each(
-                    [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=sampling
-                )
+            steps = await search.extend_each(
+                [leaf.node for leaf in fresh for _ in range(expand)], until=STEP, sampling=sampling
             )
             for leaf in fresh:
                 leaf.widened += bool(leaf.children)
             above = {leaf.node: leaf for leaf in fresh}
-            there = {said(arm.step) for leaf in fresh for arm in leaf.children}
-            new = [Arm(step, above[_parent(step)], prior(step)) for step in steps if said(step) not in there]
-            leave((step for step in steps if said(step) in there), "duplicate")
+            steps = distinct(steps, known=[arm.step for leaf in fresh for arm in leaf.children])
+            new = [Arm(step, above[_parent(step)], prior(step)) for step in steps]
             barren = 0 if new or not fresh else barren + 1
             unexpanded += sum(not arm.node.finished for arm in new)
             await evaluator.evaluate(new)

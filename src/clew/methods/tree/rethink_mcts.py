@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from clew.methods.common.arms import RULES, Arm, puct, select
-from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct
+from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct, path_share
 from clew.methods.tree.mcts import prior
 from clew.problem import Answer, Message
 from clew.registry import method
@@ -50,7 +50,7 @@ async def rethink_mcts(
     takes the old one's place in the tree.
     """
     at_least(expand=expand)
-    async with Solutions(search, final, scorer) as found:
+    async with Solutions(search, final, scorer, stands_for=path_share) as found:
         bounds = Bounds()
         root = Arm(search.root)
         sampling = search.at(temperature)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 from clew.errors import UsageError
-from clew.methods.common.solutions import Final, Solutions, at_least
-from clew.methods.tree.beam import climb
+from clew.methods.common.beams import climb
+from clew.methods.common.solutions import Final, Solutions, at_least, path_share
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
 from clew.tree import Node
 
 VALUES = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
-"""What the verdicts count, as in the authors' code."""
+"""What each of the judge's words is worth, as in the authors' code."""
 
 VALUE_PROMPT = """{question}
 
@@ -40,28 +40,35 @@ where s is the number of the choice."""
     paper="arXiv:2305.10601",
     needs={"text"},
     proof="tests/methods/tree/test_tot.py",
-    departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent count once. A "
-    "finished solution keeps its place among the best until better ones take it.",
+    departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent are followed "
+    "once; in the vote they count as often as they were drawn. A finished solution keeps its place among the best "
+    "until better ones take it.",
 )
 async def tot_bfs(
     search: Search,
     *,
     breadth: int = 5,
     expand: int = 5,
-    judge: Literal["value", "vote"] = "value",
+    evaluate: Literal["value", "vote"] = "value",
     asks: int = 3,
     final: Final = "best",
     temperature: float | None = None,
 ) -> Answer:
     """Keep the `breadth` best partial solutions of each depth, as the judge values them or votes.
 
-    Algorithm 1 of the paper; breadth, expand: its b and k. judge: `value` asks about each state by itself, `vote` about
-    all of a depth at once. asks: how often. The judge is the model of the role `judge`.
+    Algorithm 1 of the paper. The judge is the model of the role `judge`.
+
+    breadth: b of the paper, how many partial solutions of a depth go on.
+    expand: k of the paper, how many steps are drawn below each of them.
+    evaluate: `value` asks the judge about each partial solution by itself, `vote` about all of a depth at once.
+    asks: how often the judge is asked each time; its replies are added up.
+    final: how the solutions found give one answer.
+    temperature: of the draws; None: the search's.
     """
     at_least(breadth=breadth, expand=expand, asks=asks)
-    if judge not in ("value", "vote"):
-        raise UsageError(f"judge={judge!r} is not known", "Choose value or vote")
-    async with Solutions(search, final) as found:
+    if evaluate not in ("value", "vote"):
+        raise UsageError(f"evaluate={evaluate!r} is not known", "Choose value or vote")
+    async with Solutions(search, final, stands_for=path_share) as found:
 
         async def values(nodes: Sequence[Node]) -> list[float]:
             return list(await search.together(*(_value(search, node, asks) for node in nodes)))
@@ -73,7 +80,7 @@ async def tot_bfs(
             search,
             breadth,
             expand,
-            values if judge == "value" else votes,
+            values if evaluate == "value" else votes,
             found,
             search.at(temperature),
             first=expand,
@@ -83,7 +90,7 @@ async def tot_bfs(
 
 async def _value(search: Search, node: Node, asks: int) -> float:
     prompt = VALUE_PROMPT.format(question=search.problem.question, solution=node.solution)
-    value = sum(verdict(reply.solution) for reply in await search.ask(prompt, n=asks))
+    value = sum(value_of(reply.solution) for reply in await search.ask(prompt, n=asks))
     node.scores["tot_value"] = value
     return value
 
@@ -101,8 +108,8 @@ async def _votes(search: Search, nodes: Sequence[Node], asks: int) -> list[float
     return counts
 
 
-def verdict(reply: str) -> float:
-    """What a reply's last verdict counts; 0 without one."""
+def value_of(reply: str) -> float:
+    """What the last of the judge's words in a reply is worth; 0 without one."""
     found = re.findall("|".join(VALUES), reply.lower())
     return VALUES[found[-1]] if found else 0.0
 
