@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -102,6 +102,24 @@ class Segment:
             top_ids=part(self.top_ids),
             top_logprob=part(self.top_logprob),
             exact=self.exact,
+        )
+
+    def scored(self, logprob: Floats, entropy: Floats, certainty: Floats) -> Segment:
+        """The same tokens with the statistics that a model gives them when it reads them (finish `step`).
+
+        logprob, entropy, certainty: float32[R]; with R < T only the first R tokens (finish `cancelled`).
+        """
+        read = self if len(logprob) == len(self) else self.head(len(logprob))
+        return replace(
+            read,
+            finish=Finish.STEP if len(read) == len(self) else Finish.CANCELLED,
+            logprob=logprob,
+            entropy=entropy,
+            certainty=certainty,
+            proposal_logprob=None,
+            top_ids=None,
+            top_logprob=None,
+            exact=True,
         )
 
 

@@ -16,6 +16,8 @@ from clew.problem import Message
 
 Q4_0, Q4_1, Q8_0, Q4_K_M, BF16 = 2, 3, 7, 15, 32
 
+TEXT = "A cat has four legs. 3 * 4 = 12 legs. The answer is 12."
+
 
 @pytest.mark.parametrize(
     ("flags", "own_operations", "expected", "converts"),
@@ -54,7 +56,7 @@ def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monke
         model = LlamaCppModel(shipped, format=format)
         context = model.render([Message("user", "How many legs do three cats have?")])
         gauge = Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
-        read = asyncio.run(model.score(context, "A cat has four legs. 3 * 4 = 12 legs. The answer is 12.", gauge=gauge))
+        (read,) = asyncio.run(model.score([context], [model.encode(TEXT)], gauges=[gauge]))
         asyncio.run(model.close())
         assert read.logprob is not None
         return read.logprob

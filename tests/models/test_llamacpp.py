@@ -18,7 +18,7 @@ from clew.models.llamacpp.template import ChatTemplate
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment
-from support.continuations import agrees, ends_of, gauge_of, grow, grown, noise, prompt
+from support.continuations import agrees, ends_of, gauge_of, grow, grown, noise, prompt, scored
 
 
 def test_is_a_model(smollm: LlamaCppModel) -> None:
@@ -221,10 +221,10 @@ def test_unknown_token_ids_are_refused(smollm: LlamaCppModel) -> None:
 def test_teacher_forcing_gives_the_recorded_statistics(smollm: LlamaCppModel) -> None:
     context = prompt(smollm, "Describe the city of Paris at length.")
     (base,) = grown(smollm, context, until=tokens(20))
-    scored = asyncio.run(smollm.score(context, base.text, gauge=gauge_of(smollm)))
-    assert scored.text == base.text and scored.finish is Finish.STEP
-    assert scored.token_ids.tolist() == base.token_ids.tolist()
-    assert scored.offsets.tolist() == base.offsets.tolist()
+    read = scored(smollm, context, base.text)
+    assert read.text == base.text and read.finish is Finish.STEP
+    assert read.token_ids.tolist() == base.token_ids.tolist()
+    assert read.offsets.tolist() == base.offsets.tolist()
     agrees(smollm, context, base)
 
 
@@ -232,12 +232,11 @@ def test_scores_in_one_batch_equal_scores_alone(smollm: LlamaCppModel) -> None:
     context = prompt(smollm, "Is the sky blue? Answer yes or no.")
     options = ["Yes", "No", "Perhaps, because of the light in the air.", ""]
 
-    async def together() -> list[Segment]:
-        return await asyncio.gather(*(smollm.score(context, o, gauge=gauge_of(smollm)) for o in options))
-
-    alone = [asyncio.run(smollm.score(context, o, gauge=gauge_of(smollm))) for o in options]
-    for a, b in zip(alone, asyncio.run(together()), strict=True):
-        assert a.text == b.text
+    gauges = [gauge_of(smollm) for _ in options]
+    batch = smollm.score([context] * len(options), [smollm.encode(o) for o in options], gauges=gauges)
+    for option, b in zip(options, asyncio.run(batch), strict=True):
+        a = scored(smollm, context, option)
+        assert a.text == b.text == option
         if len(a):
             np.testing.assert_allclose(a.logprob, b.logprob, rtol=0, atol=noise()[0])
 

@@ -26,6 +26,8 @@ from clew.tree import Segment
 F32, F16, Q8_0 = 0, 1, 8
 BLOCK = np.dtype([("scale", np.float16), ("quants", np.int8, 32)])
 
+TEXT = "A cat has four legs. 3 * 4 = 12 legs. The answer is 12."
+
 
 class Params(ctypes.Structure):
     """The head of ggml_compute_params."""
@@ -161,7 +163,7 @@ def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL, 
         model = LlamaCppModel(model_file, format="as shipped")
         context = model.render([Message("user", "How many legs do three cats have?")])
         gauge = Ledger(Budget()).open(model.name, "score", model.cost, fresh=0, reused=0)
-        found = await model.score(context, "A cat has four legs. 3 * 4 = 12 legs. The answer is 12.", gauge=gauge)
+        (found,) = await model.score([context], [model.encode(TEXT)], gauges=[gauge])
         await model.close()
         assert found.logprob is not None
         return found.logprob
@@ -192,8 +194,7 @@ def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.C
         ledger = Ledger(Budget())
         contexts = [model.render(p.messages) for p in problems for _ in range(4)]
         gauges = [ledger.open(model.name, "score", model.cost, fresh=0, reused=0) for _ in contexts]
-        work = zip(contexts, segments, gauges, strict=True)
-        return await asyncio.gather(*(model.score(c, s.text, gauge=g) for c, s, g in work))
+        return await model.score(contexts, segments, gauges=gauges)
 
     async def at(live: int) -> tuple[list[Segment], list[Segment]]:
         model = LlamaCppModel(model_file, format="as shipped", live=live)
@@ -203,15 +204,8 @@ def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.C
         return found, read
 
     (alone, _), (together, read) = asyncio.run(at(1)), asyncio.run(at(64))
-    compared = 0
     for a, b, again in zip(alone, together, read, strict=True):
         np.testing.assert_array_equal(a.token_ids, b.token_ids)
         for name in ("logprob", "entropy", "certainty"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-        # Where the text is tokenised again as it was drawn (an end-of-text token says nothing).
-        size = len(again)
-        if np.array_equal(again.token_ids, b.token_ids[:size]):
-            assert again.logprob is not None and b.logprob is not None
-            np.testing.assert_array_equal(again.logprob, b.logprob[:size])
-            compared += 1
-    assert compared > len(read) // 2
+        np.testing.assert_array_equal(again.logprob, b.logprob)

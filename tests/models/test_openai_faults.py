@@ -371,7 +371,7 @@ def test_what_a_server_does_not_take_is_refused_with_a_cure():
 def test_teacher_forcing_where_the_server_echoes():
     async def go(model: OpenAIModel) -> Segment:
         (gauge,) = gauges_for(model)
-        scored = await model.score(model.render(QUESTION), " It is 42.", gauge=gauge)
+        (scored,) = await model.score([model.render(QUESTION)], [model.encode(" It is 42.")], gauges=[gauge])
         await model.close()
         return scored
 
@@ -380,5 +380,5 @@ def test_teacher_forcing_where_the_server_echoes():
         assert segment.text == " It is 42."
         assert segment.logprob is not None
         assert segment.logprob.tolist() == pytest.approx([-0.1 * len(t) for t in split(" It is 42.")])
-    with Scripted() as server, pytest.raises(ModelError, match="cannot score"):
+    with Scripted() as server, pytest.raises(UsageError, match="cannot score"):
         asyncio.run(go(connect(server.url)))

@@ -20,6 +20,7 @@ from clew.models.toy.model import AS_IS
 from clew.problem import Message
 from clew.sampling import END, GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment
+from support.continuations import scored
 
 DRAWS = 50_000
 ASKED = (Message("user", "abc?"),)
@@ -116,9 +117,7 @@ def test_statistics_and_teacher_forcing_agree() -> None:
     model = parse("toy:markov?vocab=ab&seed=5")
     context = model.render(ASKED)
     (segment,) = asyncio.run(grow(model, context, until=Until(limit=12), sampling=AS_IS.but(temperature=0.5, top=2)))
-    ledger = Ledger(Budget())
-    gauge = ledger.open("toy", "generate", model.cost, fresh=0, reused=0)
-    forced = asyncio.run(model.score(context, segment.text, gauge=gauge))
+    forced = scored(model, context, segment.text)
     size = len(forced)
     assert size > 0 and forced.token_ids.tolist() == segment.token_ids.tolist()[:size]
     for name in ("logprob", "entropy", "certainty"):

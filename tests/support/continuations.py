@@ -47,7 +47,7 @@ def grown(model: Model, context: Context, n: int = 1, **settings: object) -> lis
 
 def agrees(model: Model, context: Context, segment: Segment) -> None:
     """What was recorded of a segment is what the model says when it reads it."""
-    read = asyncio.run(model.score(context, segment.text, gauge=gauge_of(model)))
+    read = scored(model, context, segment.text)
     same = next(
         (i for i, (a, b) in enumerate(zip(read.token_ids, segment.token_ids, strict=False)) if a != b), len(read)
     )
@@ -56,6 +56,11 @@ def agrees(model: Model, context: Context, segment: Segment) -> None:
         off = np.abs(getattr(read, name)[:same] - getattr(segment, name)[:same])
         usual, rare = noise()
         assert np.quantile(off, 0.8) <= usual and off.max() <= rare, (name, off)
+
+
+def scored(model: Model, context: Context, text: str) -> Segment:
+    """A text as the model reads it after a context."""
+    return asyncio.run(model.score([context], [model.encode(text)], gauges=[gauge_of(model)]))[0]
 
 
 def gauge_of(model: Model) -> Gauge:

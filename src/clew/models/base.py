@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from clew.budget import Cost, Gauge
+from clew.errors import UsageError
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Ints, Segment
@@ -68,6 +69,9 @@ class Model(Protocol):
     capabilities: frozenset[Capability]
     cost: Cost
     context_length: int | None
+    vocabulary: str | None
+    """A fingerprint of the tokens. Models with equal fingerprints mean the same by a token id: one can go on from the
+    tokens of the other. None where the tokens are not known: no other model can use them."""
 
     async def extend(
         self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
@@ -83,8 +87,18 @@ class Model(Protocol):
         """
         ...
 
-    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
-        """Teacher forcing: `continuation` as a segment with the statistics that the model gives it after `context`."""
+    async def score(
+        self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        """Teacher forcing, all in one batch: each continuation with the statistics that its tokens have after its
+        context (log-probability, entropy, certainty; finish `step`).
+
+        contexts, continuations, gauges: of one length; a continuation is what `encode` gives, or a segment as it was
+        sampled. Only the gauge's count of computed tokens is used; a gauge that is closed ends its continuation early
+        (finish `cancelled`, with the tokens read so far).
+
+        Raises ContextOverflow when a context and its continuation do not fit, ModelError when the model failed.
+        """
         ...
 
     def render(self, messages: Sequence[Message]) -> Context:
@@ -102,3 +116,17 @@ class Model(Protocol):
     async def close(self) -> None:
         """Free what the model holds. Idempotent."""
         ...
+
+
+_CURES = {
+    Capability.SCORE: ("cannot score a given text", "Use the embedded engine, or a server that echoes (vLLM)"),
+    Capability.GRAMMAR: ("follows no grammar", "Use the embedded engine"),
+}
+"""What a model that lacks a capability cannot do, and what to do about it."""
+
+
+def require(model: Model, capability: Literal[Capability.SCORE, Capability.GRAMMAR]) -> None:
+    """Raise UsageError, with the cure, when the model lacks the capability."""
+    if capability not in model.capabilities:
+        problem, cure = _CURES[capability]
+        raise UsageError(f"{model.name} {problem}", cure)

@@ -7,8 +7,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from clew.budget import Gauge
-from clew.errors import UsageError
-from clew.models.base import Capability, Context, Model
+from clew.models.base import Capability, Context, Model, require
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Node, Segment
 
@@ -42,8 +41,8 @@ class Extension:
 
         Raises UsageError for a grammar that the model cannot follow.
         """
-        if self.sampling.grammar is not None and Capability.GRAMMAR not in self.model.capabilities:
-            raise UsageError(f"{self.model.name} follows no grammar", "Use the embedded engine")
+        if self.sampling.grammar is not None:
+            require(self.model, Capability.GRAMMAR)
         work = asyncio.ensure_future(
             self.model.extend(
                 self.context,

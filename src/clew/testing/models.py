@@ -149,7 +149,7 @@ async def _check_gauges(model: Model, context: Context) -> None:
 async def _check_score(model: Model, context: Context, greedy: Segment) -> None:
     ledger = Ledger(Budget())
     gauge = ledger.open(model.name, "generate", model.cost, fresh=0, reused=len(context))
-    scored = await model.score(context, greedy.text, gauge=gauge)
+    (scored,) = await model.score([context], [model.encode(greedy.text)], gauges=[gauge])
     assert scored.text == greedy.text, f"{model.name} scored {scored.text!r} instead of {greedy.text!r}"
     assert scored.logprob is not None, f"{model.name} scored without log-probabilities"
     same = scored.token_ids.tolist() == greedy.token_ids.tolist()[: len(scored)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,6 +89,7 @@ class LlamaCppModel:
         self.cost = Cost(params=float(weights.params), layers=weights.layers, width=weights.width)
         self._vocabulary = Vocabulary(weights)
         self._grammars = Masks(self._vocabulary.pieces, np.flatnonzero(self._vocabulary.ends).tolist())
+        self.vocabulary: str | None = _fingerprint(weights)
         begin, end = weights.mark("bos"), weights.mark("eos")
         self._begin = begin
         self._template = ChatTemplate(weights.chat_template, begin=begin, end=end, controls=weights.controls)
@@ -120,17 +122,32 @@ class LlamaCppModel:
 
         return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])
 
-    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
+    async def score(
+        self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
+    ) -> list[Segment]:
         """See `Model.score`."""
-        room = self._room(context)
-        forced = self._weights.tokenize(continuation, special=False, begin=False)
-        if len(forced) > room:
-            raise self._overflow(len(context) + len(forced))
-        if not len(forced):
-            return self.encode("")
-        ids, prompt = context.token_ids, context.prompt_tokens
-        segments = await self._ask(lambda call: [Job(call, gauge, ids, prompt, forced=forced, text=continuation)])
-        return segments[0]
+        work = list(zip(contexts, continuations, gauges, strict=True))
+        for context, given, _ in work:
+            if len(given) > self._room(context):
+                raise self._overflow(len(context) + len(given))
+        reads = iter(
+            await self._ask(
+                lambda call: [
+                    Job(call, gauge, context.token_ids, context.prompt_tokens, forced=given.token_ids, text=given.text)
+                    for context, given, gauge in work
+                    if len(given)
+                ]
+            )
+        )
+        nothing = np.zeros(0, np.float32)
+        scored = []
+        for given in continuations:
+            read = next(reads) if len(given) else None
+            if read is None or read.logprob is None or read.entropy is None or read.certainty is None:
+                scored.append(given.scored(nothing, nothing, nothing))
+            else:
+                scored.append(given.scored(read.logprob, read.entropy, read.certainty))
+        return scored
 
     def render(self, messages: Sequence[Message]) -> Context:
         """See `Model.render`; the template is the model file's own.
@@ -195,6 +212,14 @@ class LlamaCppModel:
         wrong = next((i for i in ids if not 0 <= i < size), None)
         if wrong is not None:
             raise UsageError(f"{self.name} has no token {wrong}", f"Its tokens are 0 … {size - 1}")
+
+
+def _fingerprint(weights: Weights) -> str:
+    """See `Model.vocabulary`: a digest of what every token is, in the order of their ids."""
+    tokens = hashlib.blake2b(digest_size=16)
+    for i in range(weights.vocab_size):
+        tokens.update(weights.lib.llama_vocab_get_text(weights.vocab, i) + b"\0")
+    return f"llama.cpp {tokens.hexdigest()}"
 
 
 def _shut(scheduler: Scheduler, weights: Weights) -> None:

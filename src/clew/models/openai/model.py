@@ -8,21 +8,24 @@ from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, ModelError, UsageError
-from clew.models.base import Capability, Context
-from clew.models.openai.growth import Growth, assemble
+from clew.models.base import Capability, Context, require
+from clew.models.openai.forcing import echoed
+from clew.models.openai.growth import Growth
 from clew.models.openai.probe import Probe, tokenise
 from clew.models.openai.reply import pieces, spread, text_of
 from clew.models.openai.wire import Event, Transient, Wire, blocking
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Segment
+
+T = TypeVar("T")
 
 _BYTES_A_TOKEN = 4
 _TOKENS_A_TURN = 4
@@ -50,6 +53,7 @@ class OpenAIModel:
         self.cost = cost
         self.context_length = found.context_length
         self.capabilities = _capabilities(found)
+        self.vocabulary: str | None = None  # a server names its tokens, if at all, by numbers that only it knows
         self._wire = wire
         self._top = top_logprobs
         self._rendered = lru_cache(maxsize=1024)(self._render)
@@ -317,47 +321,33 @@ class OpenAIModel:
 
     # --- teacher forcing ------------------------------------------------------------------------------------------
 
-    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
-        """See `Model.score`. Through raw completions that echo their prompt with log-probabilities.
+    async def score(
+        self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        """See `Model.score`. A request each, all at once. The segments are in the server's tokens where it cannot be
+        given tokens."""
+        require(self, Capability.SCORE)
+        return await _all([self._read(*each) for each in zip(contexts, continuations, gauges, strict=True)])
 
-        Raises ModelError where the server does not offer that.
-        """
-        if Capability.SCORE not in self.capabilities:
-            raise ModelError(
-                f"{self.name} cannot score a given text", "Use the embedded engine, or a server that echoes (vLLM)"
-            )
-        sampling = Sampling(top=self._top)
-        path, body, _ = self._request(context, sampling)
-        given = self.encode(continuation)
-        prompt = body["prompt"]
-        by_tokens = isinstance(prompt, list) and bool((given.token_ids >= 0).all())
-        whole: Any = prompt + given.token_ids.tolist() if by_tokens else context.prompt + context.text + continuation
-        body |= {"prompt": whole, "echo": True, "max_tokens": 1, "stream": False, "logprobs": max(1, self._top)}
-        body.pop("stream_options", None)
-        reply = await self._wire.json(path, body)
-        choice = (reply.get("choices") or [{}])[0]
-        got = pieces(choice, choice.get("text") or "")
-        if by_tokens:
-            mine = got[len(prompt) : len(prompt) + len(given)]
-            mine = [p._replace(id=int(i)) for p, i in zip(mine, given.token_ids, strict=False)]
-        else:
-            ends = np.cumsum([len(p.text) for p in got])
-            before, after = len(whole) - len(continuation), len(whole)
-            mine = [p for p, end in zip(got, ends, strict=True) if before < end <= after]
-        if not mine:
-            raise ModelError(f"{self.name} did not echo the text to be scored", "Run `clew doctor URL` again")
-        usage = reply.get("usage") or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        gauge.computed(int(usage.get("prompt_tokens") or len(got)) - int(cached))
-        offsets = np.cumsum([0, *(len(p.text) for p in mine)]).clip(0, len(continuation))
-        return assemble(mine, continuation, offsets[:-1].tolist(), Finish.STEP, sampling)
+    async def _read(self, context: Context, given: Segment, gauge: Gauge) -> Segment:
+        nothing = np.zeros(0, np.float32)
+        read = given.scored(nothing, nothing, nothing)
+
+        async def ask() -> None:
+            nonlocal read
+            path, body, _ = self._request(context, Sampling(temperature=1.0, top=self._top))
+            read = await echoed(self._wire, path, body, context, given, gauge)
+
+        if len(given):
+            await self._until_closed(ask(), [Growth(Until(), gauge)])
+        return read
 
     async def close(self) -> None:
         """Close all connections."""
         await self._wire.close()
 
 
-async def _all(work: Sequence[Coroutine[Any, Any, list[Segment]]]) -> list[list[Segment]]:
+async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """All results in order; when one fails, the others are given up first."""
     if len(work) == 1:
         return [await work[0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import re
 from bisect import bisect_right
@@ -78,6 +79,7 @@ class ToyModel:
         self._grammars = Masks([token.encode() for token in self.vocab], [self.end])
         self._masks: dict[tuple[Grammar, str], bytes] = {}
         self._length = lru_cache(1024)(self.count)
+        self.vocabulary: str | None = "toy " + hashlib.blake2b(repr(self.vocab).encode(), digest_size=16).hexdigest()
 
     # --- the model interface --------------------------------------------------------------------------------------
 
@@ -101,24 +103,24 @@ class ToyModel:
             await asyncio.sleep(0)
         return [run.segment(len(past), len(context.text), sampling.top) for run in runs]
 
-    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
-        """See `Model.score`. What is not of the vocabulary has log-probability -inf."""
-        forced = self.encode(continuation)
-        self._check_room(context, len(forced))
-        ids, steps = self.solution(context), []
-        for token, start in zip(forced.token_ids.tolist(), forced.offsets.tolist(), strict=True):
-            steps.append(self._next(context, ids, context.text + continuation[:start]))
-            ids = (*ids, token)
-        gauge.computed(len(forced))
-        chosen = forced.token_ids.tolist()
-        return Segment(
-            forced.token_ids,
-            continuation,
-            forced.offsets,
-            logprob=_floats(s.logp[t] if t >= 0 else -np.inf for s, t in zip(steps, chosen, strict=True)),
-            entropy=_floats(s.entropy for s in steps),
-            certainty=_floats(s.certainty for s in steps),
-        )
+    async def score(
+        self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        """See `Model.score`. What is not of the vocabulary has log-probability -inf. Between two tokens the event loop
+        has its turn."""
+        for context, given in zip(contexts, continuations, strict=True):
+            self._check_room(context, len(given))
+        reads: list[list[tuple[float, float, float]]] = [[] for _ in contexts]
+        for at in range(max(map(len, continuations), default=0)):
+            for read, context, given, gauge in zip(reads, contexts, continuations, gauges, strict=True):
+                if len(read) == at < len(given) and not gauge.closed:
+                    read.append(self._read(context, given, at))
+                    gauge.computed(1)
+            await asyncio.sleep(0)
+        return [
+            given.scored(*np.array(read, np.float32).reshape(-1, 3).T)
+            for read, given in zip(reads, continuations, strict=True)
+        ]
 
     def render(self, messages: Sequence[Message]) -> Context:
         """The turns one below the other."""
@@ -201,6 +203,12 @@ class ToyModel:
                 f"{self.context_length}",
                 "Shorten the prompt",
             )
+
+    def _read(self, context: Context, given: Segment, at: int) -> tuple[float, float, float]:
+        """Log-probability, entropy and certainty of token `at` of a continuation."""
+        before, token = given.token_ids[:at].tolist(), int(given.token_ids[at])
+        step = self._next(context, (*self.solution(context), *before), context.text + given.text[: given.offsets[at]])
+        return float(step.logp[token]) if token >= 0 else -math.inf, step.entropy, step.certainty
 
     def _next(self, context: Context, ids: Ids, text: str) -> _Next:
         key = (context.prompt, ids, text)

@@ -1,0 +1,50 @@
+"""Teacher forcing on a server that repeats its prompt with the log-probability of each token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from clew.budget import Gauge
+from clew.errors import ModelError
+from clew.models.base import Context
+from clew.models.openai.growth import assemble
+from clew.models.openai.reply import pieces
+from clew.models.openai.wire import Wire
+from clew.sampling import Sampling
+from clew.tree import Finish, Segment
+
+
+async def echoed(
+    wire: Wire, path: str, body: dict[str, Any], context: Context, given: Segment, gauge: Gauge
+) -> Segment:
+    """`given` with the statistics that the server gives it after `context`: by token where both have ids, else by text.
+
+    path, body: the request that would continue the context; body["logprobs"] is how many alternatives to ask for.
+
+    Raises ModelError where the server does not repeat the text.
+    """
+    prompt = body["prompt"]
+    by_tokens = isinstance(prompt, list) and bool((given.token_ids >= 0).all())
+    whole: Any = prompt + given.token_ids.tolist() if by_tokens else context.prompt + context.text + given.text
+    top = max(1, body["logprobs"])
+    body = {**body, "prompt": whole, "echo": True, "max_tokens": 1, "stream": False, "logprobs": top}
+    body.pop("stream_options", None)
+    reply = await wire.json(path, body)
+    choice = (reply.get("choices") or [{}])[0]
+    got = pieces(choice, choice.get("text") or "")
+    if by_tokens:
+        mine = got[len(prompt) : len(prompt) + len(given)]
+        mine = [p._replace(id=int(i)) for p, i in zip(mine, given.token_ids, strict=False)]
+    else:
+        ends = np.cumsum([len(p.text) for p in got])
+        before, after = len(whole) - len(given.text), len(whole)
+        mine = [p for p, end in zip(got, ends, strict=True) if before < end <= after]
+    if not mine:
+        raise ModelError(f"{body['model']} did not repeat the text to be scored", "Run `clew doctor URL` again")
+    usage = reply.get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    gauge.computed(int(usage.get("prompt_tokens") or len(got)) - int(cached))
+    offsets = np.cumsum([0, *(len(p.text) for p in mine)]).clip(0, len(given.text))
+    return assemble(mine, given.text, offsets[:-1].tolist(), Finish.STEP, Sampling(temperature=1.0, top=top))
