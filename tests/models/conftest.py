@@ -18,7 +18,7 @@ def smollm() -> Iterator[LlamaCppModel]:
 
 @pytest.fixture
 def small() -> Iterator[LlamaCppModel]:
-    """The same model with the least memory: two short sequences at once, and room to park a few."""
+    """The same model with the least memory: a few short sequences at once, and room for some copies."""
     model = LlamaCppModel(pull("smollm2-135m"), cache_bytes=1)
     yield model
     asyncio.run(model.close())

@@ -26,14 +26,14 @@ def test_prefix_tree_finds_the_longest_held_prefix(
     held: dict[int, np.ndarray] = {}
     for put, number, path in changes:
         if put:
-            tree.put(number, number, path)
+            tree.insert(number, number, path)
             held[number] = path
         else:
-            tree.drop(number)
+            tree.remove(number)
             held.pop(number, None)
     for path in asked:
         best = max((common(path, h) for h in held.values()), default=0)
-        length, holder = tree.find(path)
+        length, holder = tree.match_prefix(path)
         assert length == best
         if best:
             assert holder is not None and common(held[holder], path) == best

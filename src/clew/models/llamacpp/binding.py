@@ -190,6 +190,10 @@ class Decoder:
         """Drop all but the first `length` tokens of a sequence."""
         self.lib.llama_memory_seq_rm(self.memory, slot, length, -1)
 
+    def cells(self, slot: int) -> int:
+        """How many tokens a sequence's cells hold."""
+        return int(self.lib.llama_memory_seq_pos_max(self.memory, slot)) + 1
+
     def snapshot_size(self, slot: int) -> int:
         """Bytes that `save` needs for a sequence."""
         return int(self.lib.llama_state_seq_get_size(self.handle, slot)) + 4 * MAX_SEQUENCES

@@ -17,9 +17,9 @@ from clew.models.ending import Watch
 from clew.models.grammar import Masks
 from clew.models.llamacpp import ops
 from clew.models.llamacpp.binding import Weights, library
-from clew.models.llamacpp.cells import Cells
 from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
-from clew.models.llamacpp.job import Call, Job
+from clew.models.llamacpp.kv_cache import KVCache
+from clew.models.llamacpp.request import Request, RequestGroup
 from clew.models.llamacpp.sampler import Draw, kernel
 from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
@@ -93,14 +93,14 @@ class LlamaCppModel:
         begin, end = weights.mark("bos"), weights.mark("eos")
         self._begin = begin
         self._template = ChatTemplate(weights.chat_template, begin=begin, end=end, controls=weights.controls)
-        cells = Cells(
+        cache = KVCache(
             weights,
             memory=memory,
             length_limit=self._limit,
             slot_limit=live,
             threads=threads or threads_choice(),
         )
-        self._scheduler = Scheduler(cells, self._vocabulary, vocab_size=weights.vocab_size, live_limit=live)
+        self._scheduler = Scheduler(cache, self._vocabulary, vocab_size=weights.vocab_size, live_limit=live)
         # Also at the interpreter's exit, and when the model is dropped without being closed.
         self._finalizer = weakref.finalize(self, _shut, self._scheduler, weights)
 
@@ -115,12 +115,12 @@ class LlamaCppModel:
         if sampling.grammar is not None:
             grammar = self._grammars.after(sampling.grammar, context.text.encode() + begun)
 
-        def job(call: Call, stream: Stream, gauge: Gauge) -> Job:
+        def request(group: RequestGroup, stream: Stream, gauge: Gauge) -> Request:
             draw = Draw(sampling, stream, context.token_ids, grammar and grammar.copy())
             watch = Watch(until, before=context.text, begun=begun, room=room)
-            return Job(call, gauge, context.token_ids, context.prompt_tokens, draw=draw, watch=watch)
+            return Request(group, gauge, context.token_ids, context.prompt_tokens, draw=draw, watch=watch)
 
-        return await self._ask(lambda call: [job(call, s, g) for s, g in zip(streams, gauges, strict=True)])
+        return await self._ask(lambda group: [request(group, s, g) for s, g in zip(streams, gauges, strict=True)])
 
     async def score(
         self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
@@ -132,8 +132,10 @@ class LlamaCppModel:
                 raise self._overflow(len(context) + len(given))
         reads = iter(
             await self._ask(
-                lambda call: [
-                    Job(call, gauge, context.token_ids, context.prompt_tokens, forced=given.token_ids, text=given.text)
+                lambda group: [
+                    Request(
+                        group, gauge, context.token_ids, context.prompt_tokens, forced=given.token_ids, text=given.text
+                    )
                     for context, given, gauge in work
                     if len(given)
                 ]
@@ -179,18 +181,19 @@ class LlamaCppModel:
         """See `Model.close`; what is in flight fails with ModelError."""
         await asyncio.to_thread(self._finalizer)
 
-    async def _ask(self, jobs: Callable[[Call], list[Job]]) -> list[Segment]:
+    async def _ask(self, requests: Callable[[RequestGroup], list[Request]]) -> list[Segment]:
+        """The segments of these requests, in their order, when all have ended."""
         loop = asyncio.get_running_loop()
-        call = Call(loop, loop.create_future())
-        call.jobs = jobs(call)
-        call.left = len(call.jobs)
-        if not call.jobs:
+        group = RequestGroup(loop, loop.create_future())
+        group.requests = requests(group)
+        group.left = len(group.requests)
+        if not group.requests:
             return []
-        self._scheduler.submit(call)
+        self._scheduler.submit(group)
         try:
-            return await call.future
+            return await group.future
         except asyncio.CancelledError:
-            call.abandoned = True
+            group.abandoned = True
             self._scheduler.wake()
             raise
 
