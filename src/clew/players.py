@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clew.errors import UsageError
 from clew.models.toy import ToyModel
 from clew.models.toy.script import Lines, scripted
+from clew.parameters import Share
 from clew.registry import model
 from clew.tasks.puzzles import PUZZLES, Puzzle, PuzzleFamily
 
 
-def player(family: PuzzleFamily, *, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
+def player(family: PuzzleFamily, *, skill: Share = 0.5, illegal: Share = 0.3) -> ToyModel:
     """A model that plays puzzles of one family from their questions.
 
     Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
@@ -20,9 +20,6 @@ def player(family: PuzzleFamily, *, skill: float = 0.5, illegal: float = 0.3) ->
     the others share its probability. It does not notice illegal moves: it plays on as if they had not been made. It
     ends at the goal, after as many moves as the puzzle allows, or where it sees no legal move.
     """
-    for name, value in (("skill", skill), ("illegal", illegal)):
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise UsageError(f"{name}={value!r} is not possible", "It is a number from 0 to 1")
 
     def script(question: str) -> Lines:
         puzzle = family.read(question)
@@ -51,10 +48,14 @@ def _weights(puzzle: Puzzle[Any], lines: str, skill: float, illegal: float) -> M
 
 
 def _register(family: PuzzleFamily) -> Callable[..., ToyModel]:
-    def make(*, skill: float = 0.5, illegal: float = 0.3) -> ToyModel:
+    def make(*, skill: Share = 0.5, illegal: Share = 0.3) -> ToyModel:
         return player(family, skill=skill, illegal=illegal)
 
-    make.__doc__ = f"Plays puzzle:{family.name}: a good move with probability `skill`, else a bad or an illegal one."
+    make.__doc__ = f"""Plays puzzle:{family.name}: a good move with probability `skill`, else a bad or an illegal one.
+
+    skill: the probability of a move that leads nearer to the goal.
+    illegal: the probability of an illegal move among those that do not.
+    """
     return model(f"toy:{family.name}", family="toy")(make)
 
 

@@ -66,6 +66,10 @@ class Problem:
         """The same problem, whose extractor and grader answer a second time from memory: votes ask them often."""
         return replace(self, extract=cache(self.extract), grader=self.grader and cache(self.grader))
 
+    def posed(self) -> Problem:
+        """The problem as a search is handed it: without what tells the right answer (grader, reference, `meta`)."""
+        return replace(self, grader=None, reference=None, meta={})
+
     @property
     def question(self) -> str:
         """The text of the last user turn."""

@@ -1,4 +1,8 @@
-"""What clew can be asked for by name: methods, scorers, tasks, models. Filled by decorators and by entry points."""
+"""What clew can be asked for by name: methods, scorers, tasks, models. Filled by decorators and by entry points.
+
+Each kind has its own entry, which says what only that kind has. What a user may set on one is read off its function
+(`clew.parameters`) when it is registered, so a mistake in a plug-in is found before anything runs.
+"""
 
 from __future__ import annotations
 
@@ -6,86 +10,125 @@ import difflib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import walk_packages
 from typing import Any, Generic, TypeVar
 
 from clew.errors import UsageError
+from clew.needs import checked_needs
+from clew.parameters import Parameter, checked, parameters_of
+from clew.problem import Answer, Problem
+from clew.tree import Node
 
-T = TypeVar("T", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound="Entry")
+Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]
+"""The problem, exchangeable samples in any order, and all parameters of the method → the answer they give."""
+
 _BETWEEN = re.compile(r"&(?![^(]*\))")  # an ampersand that is in no brackets
 
 
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
-    """One registered thing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One registered thing, of whatever kind.
 
-    paper: where it comes from. needs: model capabilities or packages without which it cannot run.
-    departs: where it departs from its paper. proof: the tests that prove it. traits: what else the kind wants to know.
+    make: the function or class. parameters: what a user may set. family: related things have the same. paper: where it
+    comes from. departs: where it departs from its paper. proof: the tests that prove it.
     """
 
     name: str
-    make: T
+    make: Callable[..., Any]
     summary: str
+    parameters: Mapping[str, Parameter]
     family: str = ""
     paper: str = ""
-    needs: frozenset[str] = frozenset()
     departs: str = ""
     proof: str = ""
-    traits: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def parameters(self) -> dict[str, inspect.Parameter]:
-        """The keyword parameters that a user may set."""
-        signature = inspect.signature(self.make)
-        return {k: p for k, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`given` as the function wants it. Raises UsageError for an unknown parameter or a value it does not take."""
+        return checked(self.name, self.parameters, given)
 
-    def check_parameters(self, given: Mapping[str, Any]) -> None:
-        """Raise UsageError for a parameter that this entry does not have."""
-        for name in given:
-            if name not in self.parameters:
-                known = ", ".join(self.parameters) or "none"
-                raise UsageError(f"{self.name} has no parameter {name!r}", f"It takes: {known}")
+    def completed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters: these, and the defaults of the others."""
+        return {name: p.default for name, p in self.parameters.items() if not p.required} | dict(given)
+
+    def spelled(self, given: Mapping[str, Any]) -> str:
+        """The shortest spec for these parameters: those that are at their default are left out."""
+        differing = {k: v for k, v in self.checked(given).items() if v != self.parameters[k].default}
+        ordered = {name: differing[name] for name in self.parameters if name in differing}
+        return self.name + ("?" + "&".join(f"{k}={spelled(v)}" for k, v in ordered.items()) if ordered else "")
 
 
-class Registry(Generic[T]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodEntry(Entry):
+    """A method. needs: see `clew.needs`. aggregate: how exchangeable samples give its answer, where it is of that sort:
+    a comparison then resamples them instead of trusting the order in which they came. scores_if: whether it uses its
+    scorers with these (all its) parameters; None where it always does. needs_if: what it needs besides with these."""
+
+    needs: frozenset[str] = frozenset()
+    aggregate: Aggregate | None = None
+    scores_if: Callable[[Mapping[str, Any]], bool] | None = None
+    needs_if: Callable[[Mapping[str, Any]], Collection[str]] | None = None
+
+    def all_needs(self, given: Mapping[str, Any]) -> frozenset[str]:
+        """What it needs with these parameters, its scorers' needs aside."""
+        return self.needs | frozenset(self.needs_if(self.completed(given)) if self.needs_if is not None else ())
+
+    def scorers(self, given: Mapping[str, Any]) -> list[str]:
+        """The specs of the registered scorers that it uses with these parameters."""
+        params = self.completed(given)
+        if self.scores_if is not None and not self.scores_if(params):
+            return []
+        named = (params.get(p.name) for p in self.parameters.values() if p.spec == "scorer")
+        return [spec for spec in named if isinstance(spec, str)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerEntry(Entry):
+    """A scorer. needs: see `clew.needs`. of_set: its scores compare the solutions that are scored together."""
+
+    needs: frozenset[str] = frozenset()
+    of_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEntry(Entry):
+    """A task. dial: what its difficulty means. grader: how answers are compared with the gold one. verifier: what can
+    be checked without it, '' where nothing can."""
+
+    dial: str = ""
+    grader: str = ""
+    verifier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry(Entry):
+    """A model that is made from parameters alone."""
+
+
+class Registry(Generic[E]):
     """Names of one kind. `modules` (a package with all that it holds) are imported at the first look-up, so that
     `import clew` stays light."""
 
     def __init__(self, kind: str, *modules: str) -> None:
         self.kind = kind
         self._modules = modules
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: dict[str, E] = {}
         self._loaded = False
 
-    def register(
-        self,
-        name: str,
-        *,
-        family: str = "",
-        paper: str = "",
-        needs: set[str] | None = None,
-        departs: str = "",
-        proof: str = "",
-        **traits: Any,
-    ) -> Callable[[T], T]:
-        """Decorator: register a function under `name`. Its docstring's first line is the summary."""
-
-        def add(make: T) -> T:
-            if name in self._entries and self._entries[name].make.__module__ != make.__module__:
-                raise UsageError(
-                    f"two {self.kind}s are called {name!r}", f"Rename the one in {make.__module__}, or uninstall it"
-                )
-            summary = (inspect.getdoc(make) or "").split("\n", 1)[0]
-            self._entries[name] = Entry(
-                name, make, summary, family, paper, frozenset(needs or ()), departs, proof, traits
+    def add(self, entry: E) -> None:
+        """Register an entry. Raises UsageError where its name is taken by another module's."""
+        old = self._entries.get(entry.name)
+        if old is not None and old.make.__module__ != entry.make.__module__:
+            raise UsageError(
+                f"two {self.kind}s are called {entry.name!r}",
+                f"Rename the one in {entry.make.__module__}, or uninstall it",
             )
-            return make
-
-        return add
+        self._entries[entry.name] = entry
 
     def _load(self) -> None:
         if self._loaded:
@@ -94,9 +137,15 @@ class Registry(Generic[T]):
         for name in self._modules:
             _walk(name)
         for point in entry_points(group=f"clew.{self.kind}s"):
-            point.load()
+            try:
+                point.load()
+            except Exception as error:
+                said = error.cause if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+                raise UsageError(
+                    f"the plug-in {point.value} cannot be loaded: {said}", "Mend it, or uninstall it"
+                ) from error
 
-    def __getitem__(self, name: str) -> Entry[T]:
+    def __getitem__(self, name: str) -> E:
         self._load()
         if name not in self._entries:
             near = difflib.get_close_matches(name, self._entries, n=1)
@@ -104,21 +153,35 @@ class Registry(Generic[T]):
             raise UsageError(f"no {self.kind} is called {name!r}", f"{hint}`clew list {self.kind}s` shows them all")
         return self._entries[name]
 
-    def build(self, spec: str) -> Any:
-        """Call what `spec` (`name?key=value`) names with its parameters.
+    def resolved(self, spec: str) -> tuple[E, dict[str, Any]]:
+        """What `spec` (`name?key=value`) names, and its parameters, checked, specs within them included.
 
-        Raises UsageError for an unknown name or parameter.
+        Raises UsageError for an unknown name or parameter, or a value that it does not take.
         """
-        name, params = parse_spec(spec)
+        name, given = parse_spec(spec)
         entry = self[name]
-        entry.check_parameters(params)
+        params = entry.checked(given)
+        for key, value in params.items():
+            kind = entry.parameters[key].spec
+            if kind is not None and isinstance(value, str):
+                REGISTRIES[kind].resolved(value)
+        return entry, params
+
+    def build(self, spec: str) -> Any:
+        """Call what `spec` names with its parameters. Raises UsageError as `resolved` does."""
+        entry, params = self.resolved(spec)
         return entry.make(**params)
+
+    def spelled(self, spec: str) -> str:
+        """The shortest spec that says the same. Raises UsageError as `resolved` does."""
+        entry, params = self.resolved(spec)
+        return entry.spelled(params)
 
     def __contains__(self, name: str) -> bool:
         self._load()
         return name in self._entries
 
-    def __iter__(self) -> Iterator[Entry[T]]:
+    def __iter__(self) -> Iterator[E]:
         self._load()
         return iter(sorted(self._entries.values(), key=lambda e: e.name))
 
@@ -128,6 +191,9 @@ def _walk(name: str) -> None:
     module = import_module(name)
     for found in walk_packages(getattr(module, "__path__", ()), f"{name}."):
         import_module(found.name)
+
+
+# --- specs ------------------------------------------------------------------------------------------------------------
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
@@ -154,12 +220,109 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     return name, params
 
 
-methods: Registry[Callable[..., Any]] = Registry("method", "clew.methods")
-scorers: Registry[Callable[..., Any]] = Registry("scorer", "clew.scorers")
-tasks: Registry[Callable[..., Any]] = Registry("task", "clew.tasks")
-models: Registry[Callable[..., Any]] = Registry("model", "clew.models.toy", "clew.players")
+def spelled(value: Any) -> str:
+    """A parameter's value such that `parse_spec` reads it back."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if "?" in value or "&" in value:
+        return f"({value})"
+    return value if parse_spec(f"x?v={value}")[1] == {"v": value} else json.dumps(value)
 
-method = methods.register
-scorer = scorers.register
-task = tasks.register
-model = models.register
+
+# --- the four kinds ---------------------------------------------------------------------------------------------------
+
+methods: Registry[MethodEntry] = Registry("method", "clew.methods")
+scorers: Registry[ScorerEntry] = Registry("scorer", "clew.scorers")
+tasks: Registry[TaskEntry] = Registry("task", "clew.tasks")
+models: Registry[ModelEntry] = Registry("model", "clew.models.toy", "clew.players")
+REGISTRIES: Mapping[str, Registry[Any]] = {r.kind: r for r in (methods, scorers, tasks, models)}
+
+
+def method(
+    name: str,
+    *,
+    family: str = "",
+    paper: str = "",
+    needs: Collection[str] = (),
+    departs: str = "",
+    proof: str = "",
+    aggregate: Aggregate | None = None,
+    scores_if: Callable[[Mapping[str, Any]], bool] | None = None,
+    needs_if: Callable[[Mapping[str, Any]], Collection[str]] | None = None,
+) -> Callable[[F], F]:
+    """Decorator: register an async function over a `Search` as a method. See `MethodEntry`.
+
+    Raises UsageError for a need that nothing offers, and for parameters whose annotations cannot be read.
+    """
+    known = checked_needs(name, needs)
+
+    def add(make: F) -> F:
+        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+        own: dict[str, Any] = {"needs": known, "aggregate": aggregate, "scores_if": scores_if, "needs_if": needs_if}
+        methods.add(MethodEntry(**_read("method", name, make), **said, **own))
+        return make
+
+    return add
+
+
+def scorer(
+    name: str,
+    *,
+    family: str = "",
+    paper: str = "",
+    needs: Collection[str] = (),
+    departs: str = "",
+    proof: str = "",
+    of_set: bool = False,
+) -> Callable[[F], F]:
+    """Decorator: register what makes a scorer. See `ScorerEntry`. Raises as `method` does."""
+    known = checked_needs(name, needs)
+
+    def add(make: F) -> F:
+        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+        scorers.add(ScorerEntry(**_read("scorer", name, make), **said, needs=known, of_set=of_set))
+        return make
+
+    return add
+
+
+def task(
+    name: str,
+    *,
+    family: str = "",
+    paper: str = "",
+    departs: str = "",
+    proof: str = "",
+    dial: str = "",
+    grader: str = "",
+    verifier: str = "",
+) -> Callable[[F], F]:
+    """Decorator: register what makes a task. See `TaskEntry`. Raises UsageError for unreadable annotations."""
+
+    def add(make: F) -> F:
+        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+        tasks.add(TaskEntry(**_read("task", name, make), **said, dial=dial, grader=grader, verifier=verifier))
+        return make
+
+    return add
+
+
+def model(name: str, *, family: str = "", paper: str = "", departs: str = "", proof: str = "") -> Callable[[F], F]:
+    """Decorator: register what makes a model. Raises UsageError for unreadable annotations."""
+
+    def add(make: F) -> F:
+        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+        models.add(ModelEntry(**_read("model", name, make), **said))
+        return make
+
+    return add
+
+
+def _read(kind: str, name: str, make: Callable[..., Any]) -> dict[str, Any]:
+    """What an entry takes from the function itself."""
+    try:
+        parameters = parameters_of(make)
+    except UsageError as error:
+        raise UsageError(f"the {kind} {name!r} cannot be registered: {error.cause}", error.cure) from error
+    summary = (inspect.getdoc(make) or "").split("\n", 1)[0]
+    return {"name": name, "make": make, "summary": summary, "parameters": parameters}

@@ -11,11 +11,12 @@ from typing import Protocol
 from clew import registry
 from clew.budget import Budget, Usage
 from clew.errors import BudgetExhausted, ModelError, UsageError
-from clew.models.base import Capability, Model
+from clew.models.base import Model
+from clew.needs import Capability, Check
 from clew.problem import Answer, Problem, Status
 from clew.result import Proposal, Result
 from clew.sampling import Sampling
-from clew.search import GENERATE, Search
+from clew.search import GENERATE, Scorers, Search
 from clew.tree import Tree
 
 FAILURES_IN_A_ROW = 5
@@ -73,17 +74,7 @@ def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) ->
     """
     model = models[GENERATE]
     for spec in dict.fromkeys(cell.method for cell in cells):
-        name, params = registry.parse_spec(spec)
-        entry = registry.methods[name]
-        entry.check_parameters(params)
-        if "scorer" in params:
-            registry.scorers.build(params["scorer"])
-        missing = {n for n in entry.needs if n in set(Capability) and n not in model.capabilities}
-        if missing:
-            raise UsageError(
-                f"{name} needs {', '.join(sorted(missing))}, which {model.name} does not offer",
-                "Take another method, or the embedded engine",
-            )
+        _check_needs(spec, model, [cell.problem for cell in cells if cell.method == spec])
     for problem in {cell.problem.id: cell.problem for cell in cells}.values():
         prompt = len(model.render(problem.messages))
         if model.context_length is not None and prompt + 1 > model.context_length:
@@ -98,6 +89,28 @@ def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) ->
             )
 
 
+def _check_needs(spec: str, model: Model, problems: Sequence[Problem]) -> None:
+    """Raise UsageError where the model or a problem lacks what a method, or a scorer that it uses, needs."""
+    entry, params = registry.methods.resolved(spec)
+    wanted = {entry.name: entry.all_needs(params)}
+    for scorer in entry.scorers(params):
+        wanted[f"{scorer}, which {entry.name} uses,"] = registry.scorers.resolved(scorer)[0].needs
+    for by, needs in wanted.items():
+        missing = [need for need in needs if need in list(Capability) and need not in model.capabilities]
+        if missing:
+            raise UsageError(
+                f"{by} needs {', '.join(sorted(missing))}, which {model.name} does not offer",
+                "Take another one, or the embedded engine",
+            )
+        for check in (check for check in Check if check in needs):
+            lacking = next((p for p in problems if not check.offered_by(p)), None)
+            if lacking is not None:
+                raise UsageError(
+                    f"{by} needs a {check}, and {lacking.id} has none",
+                    "Take a task that has one (`clew list tasks`; puzzles have both), or another one",
+                )
+
+
 async def solve(
     cell: Cell,
     models: Mapping[str, Model],
@@ -105,15 +118,18 @@ async def solve(
     *,
     sampling: Sampling | None = None,
     on_proposal: Callable[[Proposal], None] | None = None,
+    scorers: Scorers | None = None,
 ) -> Result:
     """Run one method on one problem and return what it found, whatever ended it.
 
+    scorers: those of the run, which closes them.
+
     Raises ModelError when the model failed for good, and UsageError for parameters that the method refuses.
     """
-    name, params = registry.parse_spec(cell.method)
-    entry = registry.methods[name]
-    entry.check_parameters(params)
-    search = Search(cell.problem, models, budget, seed=cell.seed, sampling=sampling, on_proposal=on_proposal)
+    entry, params = registry.methods.resolved(cell.method)
+    search = Search(
+        cell.problem, models, budget, seed=cell.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
+    )
     try:
         answer: Answer = await entry.make(search, **params)
         if answer.value is None and answer.status is Status.ANSWERED:
@@ -174,6 +190,7 @@ async def run(
     tell = watcher or _Nobody()
     todo = iter([cell for cell in cells if cell.key not in done])
     state = _Progress()
+    scorers = Scorers()
 
     async def worker() -> None:
         for cell in todo:
@@ -185,6 +202,7 @@ async def run(
                     budget,
                     sampling=sampling,
                     on_proposal=partial(tell.proposed, cell),
+                    scorers=scorers,
                 )
                 state.succeeded()
             except ModelError as error:
@@ -200,6 +218,8 @@ async def run(
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise next(_leaves(errors)) from None
+    finally:
+        await scorers.close()
     if state.failures and not state.successes and state.last is not None:
         raise state.last
     return state.failures

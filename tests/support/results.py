@@ -59,7 +59,7 @@ def sampled(
     """
     asked = of or problem()
     name, params = parse_spec(method)
-    aggregate = methods[name].traits["aggregate"]
+    aggregate = methods[name].aggregate
     tree, ledger = Tree(), Ledger(Budget(), clock=lambda: 0.0)
     root = tree.add(
         None,

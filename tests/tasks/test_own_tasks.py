@@ -25,7 +25,7 @@ def test_every_registered_task_conforms(name: str) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_every_level_conforms_and_says_what_it_is(name: str) -> None:
     entry = registry.tasks[name]
-    assert entry.summary and entry.traits["dial"] and entry.traits["grader"]
+    assert entry.summary and entry.dial and entry.grader
     task = load_task(name)
     check_task(name, count=4, difficulties=list(task.levels))  # type: ignore[attr-defined]
 

@@ -19,9 +19,9 @@ def list_(kind: str, as_json: bool) -> None:
             "name": entry.name,
             "summary": entry.summary,
             "parameters": list(entry.parameters),
-            "needs": sorted(entry.needs),
+            "needs": sorted(getattr(entry, "needs", ())),
             "paper": entry.paper,
-            **({key: entry.traits.get(key, "") for key in ("dial", "grader", "verifier")} if kind == "tasks" else {}),
+            **({key: getattr(entry, key) for key in ("dial", "grader", "verifier")} if kind == "tasks" else {}),
         }
         for entry in getattr(registry, kind)
     ]

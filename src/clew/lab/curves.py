@@ -16,7 +16,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,6 @@ from clew.tree import Node, Origin
 PERMUTATIONS = 32
 """Orders of the samples that are averaged; with four samples or fewer all orders are."""
 
-Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]
 _Combine = Callable[[Sequence[Node]], Answer]
 
 
@@ -157,10 +155,10 @@ def _combiner(result: Result) -> _Combine | None:
     if not result.samples or name not in registry.methods:
         return None
     entry = registry.methods[name]
-    aggregate: Aggregate | None = entry.traits.get("aggregate")
+    aggregate = entry.aggregate
     if aggregate is None:
         return None
-    params = {k: p.default for k, p in entry.parameters.items() if p.default is not p.empty} | given
+    params = entry.completed(entry.checked(given))
     return lambda nodes: aggregate(result.problem, nodes, params)
 
 

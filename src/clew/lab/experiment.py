@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clew import runner
+from clew import registry, runner
 from clew.background import get_model
 from clew.budget import AXES, Budget
 from clew.errors import UsageError
 from clew.plan import Plan, budget_along
 from clew.problem import Problem
-from clew.registry import methods as method_registry
-from clew.registry import parse_spec
+from clew.registry import parse_spec, spelled
 from clew.result import Result
 from clew.sampling import Sampling
 from clew.store import Reader, Store, plan_problems, stored_problems
@@ -37,17 +35,9 @@ def method_spec(method: str, params: Mapping[str, Any]) -> str:
     """
     name, given = parse_spec(method)
     given |= params
-    method_registry[name].check_parameters(given)
-    return name + ("?" + "&".join(f"{k}={_spelled(v)}" for k, v in given.items()) if given else "")
-
-
-def _spelled(value: Any) -> str:
-    """A parameter's value such that `parse_spec` reads it back."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if "?" in value or "&" in value:
-        return f"({value})"
-    return value if parse_spec(f"x?v={value}")[1] == {"v": value} else json.dumps(value)
+    spec = name + ("?" + "&".join(f"{k}={spelled(v)}" for k, v in given.items()) if given else "")
+    registry.methods.resolved(spec)
+    return spec
 
 
 def make_plan(

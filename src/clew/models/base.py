@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from clew.budget import Cost, Gauge
 from clew.errors import UsageError
+from clew.needs import Capability
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Ints, Segment
-
-
-class Capability(StrEnum):
-    """What a model can do."""
-
-    TEXT = "text"  # generates text
-    LOGPROBS = "logprobs"  # log-probabilities of the chosen tokens
-    EXACT_STATS = "exact_stats"  # all of `Segment`'s statistics, from the full distribution
-    PREFIX_SHARING = "prefix_sharing"  # computes a shared prefix once
-    CONTINUE = "continue"  # truly continues a partial solution
-    SCORE = "score"  # teacher forcing
-    GRAMMAR = "grammar"
-    HIDDEN = "hidden"
-    STEER = "steer"
-    VISION = "vision"
-    EMBED = "embed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

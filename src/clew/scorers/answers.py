@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from clew.errors import UsageError
+from clew.parameters import Seed
 from clew.registry import scorer
 from clew.sampling import Stream
 from clew.scorers.base import PerNode, Scale, per_token, sampled_text, spelled
@@ -82,17 +82,15 @@ def vote_share() -> Scorer:
 @scorer("length", family="baseline", proof=PROOF)
 def length(*, prefer: Literal["short", "long"] = "short") -> Scorer:
     """The number of tokens of the solution, negative where short ones are preferred."""
-    if prefer not in ("short", "long"):
-        raise UsageError(f"prefer={prefer!r} is not possible", "It is short or long")
     sign = 1.0 if prefer == "long" else -1.0
-    return PerNode(spelled("length", prefer=None if prefer == "short" else prefer), lambda _, node: sign * node.tokens)
+    return PerNode(spelled("length", prefer=prefer), lambda _, node: sign * node.tokens)
 
 
 @scorer("random", family="baseline", proof=PROOF)
-def random(*, seed: int = 0) -> Scorer:
+def random(*, seed: Seed = 0) -> Scorer:
     """A number from [0, 1) that depends on the node's place in the tree and on nothing else: a useless judge."""
 
     def worth(search: Search, node: Node) -> float:
         return float(Stream("random", seed, node.stream.key).generator().random())
 
-    return PerNode(spelled("random", seed=seed or None), worth, "probability")
+    return PerNode(spelled("random", seed=seed), worth, "probability")

@@ -63,9 +63,8 @@ def scale_of(scorer: Scorer | str) -> Scale:
 
 
 def spelled(name: str, **params: object) -> str:
-    """The spec that names a scorer with these parameters (None: the default, left out)."""
-    given = "&".join(f"{key}={value}" for key, value in params.items() if value is not None)
-    return f"{name}?{given}" if given else name
+    """What the scores of a registered scorer with these parameters are recorded as: the shortest spec that says so."""
+    return scorers[name].spelled(params)
 
 
 def per_token(scorer: str, node: Node, statistic: str) -> Reals:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
 from clew.errors import UsageError
 from clew.models.draw import FLOOR
+from clew.parameters import Count, Range
 from clew.registry import scorer
 from clew.scorers.base import PerNode, Reals, per_token, spelled
 from clew.tree import Node, Origin
@@ -30,7 +31,7 @@ BOTTOM = 0.1
     departs="Without `top`, a token's confidence is taken over the whole vocabulary, not over the most probable "
     "tokens. Windows of 64 tokens, for solutions shorter than the paper's.",
 )
-def group_confidence(*, window: int = 64, kind: Kind = "lowest", top: int = 0) -> Scorer:
+def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotated[int, Range(low=0)] = 0) -> Scorer:
     """The confidence of the least sure window of tokens, of the least sure tenth of the windows, or of the last one.
 
     A token's confidence is minus the mean log-probability of the `top` most probable tokens there (the paper's; they
@@ -41,18 +42,7 @@ def group_confidence(*, window: int = 64, kind: Kind = "lowest", top: int = 0) -
     kind: lowest, the minimum over the groups; bottom, the mean of the lowest 10 % of them (at least one); tail, the
     last group.
     """
-    if kind not in ("lowest", "bottom", "tail"):
-        raise UsageError(f"kind={kind!r} is not possible", "It is lowest, bottom or tail")
-    if not isinstance(window, int) or window < 1:
-        raise UsageError(f"window={window!r} is not possible", "It is a number of tokens, at least 1")
-    if not isinstance(top, int) or top < 0:
-        raise UsageError(f"top={top!r} is not possible", "It is a number of tokens, or 0 for all of them")
-    name = spelled(
-        "group_confidence",
-        window=None if window == 64 else window,
-        kind=None if kind == "lowest" else kind,
-        top=top or None,
-    )
+    name = spelled("group_confidence", window=window, kind=kind, top=top)
 
     def worth(search: Search, node: Node) -> float:
         tokens = _top_confidence(node, top) if top else per_token(name, node, "certainty")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clew.errors import UsageError
+from clew.parameters import Seed, Share
 from clew.registry import scorer
 from clew.sampling import Stream
 from clew.scorers.base import PerNode, Scale, spelled
@@ -16,18 +17,13 @@ if TYPE_CHECKING:
 
 
 @scorer("step_verifier", family="verifier", needs={"step_verifier"}, proof="tests/scorers/test_verifier.py")
-def step_verifier(*, false_positive: float = 0.0, false_negative: float = 0.0, seed: int = 0) -> Scorer:
+def step_verifier(*, false_positive: Share = 0.0, false_negative: Share = 0.0, seed: Seed = 0) -> Scorer:
     """Whether the solution so far is sound, in [0, 1], as the problem can check it (puzzles); with chosen errors.
 
     false_negative: how often a sound solution scores 0. false_positive: how often an unsound one scores what the
     longest sound part of its path does (which nodes make it up). Which ones err is decided by `seed`, the problem and
     the text, so the same solution is always misjudged in the same way.
-
-    Raises UsageError for a rate outside [0, 1].
     """
-    for name, rate in (("false_positive", false_positive), ("false_negative", false_negative)):
-        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise UsageError(f"{name}={rate!r} is not possible", "It is a rate from 0 to 1")
 
     def worth(search: Search, node: Node) -> float:
         check = search.problem.step_verifier
@@ -46,12 +42,7 @@ def step_verifier(*, false_positive: float = 0.0, false_negative: float = 0.0, s
             return 0.0
         return next((value for n in node.ancestors() if (value := float(check(n.solution))) > 0), 1.0)
 
-    name = spelled(
-        "step_verifier",
-        false_positive=false_positive or None,
-        false_negative=false_negative or None,
-        seed=seed or None,
-    )
+    name = spelled("step_verifier", false_positive=false_positive, false_negative=false_negative, seed=seed)
     return PerNode(name, worth, "probability")
 
 

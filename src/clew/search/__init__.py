@@ -1,5 +1,6 @@
 """What a method is handed: `Search`, which holds the tree and the budget, and what carries its calls out."""
 
+from clew.search.scoring import Scorers
 from clew.search.search import GENERATE, Scorer, Search
 
-__all__ = ["GENERATE", "Scorer", "Search"]
+__all__ = ["GENERATE", "Scorer", "Scorers", "Search"]

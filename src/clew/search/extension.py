@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clew.budget import Gauge
-from clew.models.base import Capability, Context, Model, require
+from clew.errors import BudgetExhausted
+from clew.models.base import Context, Model, require
+from clew.needs import Capability
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Node, Segment
 
@@ -69,6 +72,17 @@ class Extension:
             del running[work]
             for gauge in self.gauges:
                 gauge.release()
+
+
+async def together(*work: Any) -> list[Any]:
+    """Run coroutines at once and return their results in order. Unlike `asyncio.gather` it waits for all of them before
+    it raises, so that what the budget has paid for is kept; if the caller is cancelled, all are."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    failures = [r for r in done if isinstance(r, BaseException)]
+    # A real failure outweighs the end of the budget.
+    for failure in sorted(failures, key=lambda f: isinstance(f, BudgetExhausted)):
+        raise failure
+    return done
 
 
 def resolved(until: Until, *, steps: Sequence[str], stop: Sequence[str], spare: int) -> Until:

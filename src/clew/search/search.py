@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from clew import registry
 from clew.budget import Budget, Gauge, Ledger
 from clew.errors import BudgetExhausted, UsageError
 from clew.models.base import Context, Model
 from clew.problem import Answer, Message, Problem
 from clew.result import Proposal
 from clew.sampling import END, Sampling, Stream, Until
-from clew.search.extension import Extension, Running, point_before, reopened, resolved
+from clew.search.extension import Extension, Running, point_before, reopened, resolved, together
 from clew.search.prefixes import Prefixes
+from clew.search.scoring import Scorers
 from clew.tree import Finish, Node, Origin, Segment, Tree
 from clew.vote import answer_of, vote
 
@@ -43,7 +43,8 @@ class Search:
 
     Every primitive charges the budget and raises BudgetExhausted once it is spent; nodes made until then stay.
     `models` maps roles to models: `generate`, and optionally `judge`, `draft`. A role without a model of its own is
-    played by the generating one and charged under its own name.
+    played by the generating one and charged under its own name. scorers: those of the run, which closes them; the
+    search makes its own otherwise.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Search:
         seed: int = 0,
         sampling: Sampling | None = None,
         on_proposal: Callable[[Proposal], None] | None = None,
+        scorers: Scorers | None = None,
     ) -> None:
-        self.problem = problem.remembering()
+        self.problem = problem.posed().remembering()
         self.models = models
         self.model = models[GENERATE]
         self.sampling = sampling or Sampling()
         self.ledger = Ledger(budget or Budget())
+        self.scorers, self._owns_scorers = scorers or Scorers(), scorers is None
         self.seed = seed
         self.tree = Tree()
         self.proposals: list[Proposal] = []
@@ -158,7 +161,7 @@ class Search:
 
         The scores are recorded on the nodes under the scorer's name.
         """
-        judge: Scorer = registry.scorers.build(scorer) if isinstance(scorer, str) else scorer
+        judge: Scorer = self.scorers.of(scorer) if isinstance(scorer, str) else scorer
         if not nodes:
             return []
         scores = [float(s) for s in await judge(self, nodes)]
@@ -293,14 +296,8 @@ class Search:
         return vote(self.problem, nodes, weights)
 
     async def together(self, *work: Any) -> list[Any]:
-        """Run coroutines at once and return their results in order. Unlike `asyncio.gather` it waits for all of them
-        before it raises, so that what the budget has paid for is kept; if the caller is cancelled, all are."""
-        done = await asyncio.gather(*work, return_exceptions=True)
-        failures = [r for r in done if isinstance(r, BaseException)]
-        # A real failure outweighs the end of the budget.
-        for failure in sorted(failures, key=lambda f: isinstance(f, BudgetExhausted)):
-            raise failure
-        return done
+        """Run coroutines at once and return their results in order. All have come back before it raises."""
+        return await together(*work)
 
     async def close(self) -> None:
         """The search is over: give up whatever is still in flight, and wait until the models have let go of it.
@@ -314,6 +311,8 @@ class Search:
         while self._running:
             await asyncio.wait(list(self._running))
             await asyncio.sleep(0)  # the extensions that waited for these record what came back
+        if self._owns_scorers:
+            await self.scorers.close()
 
     # --- underneath -----------------------------------------------------------------------------------------------
 

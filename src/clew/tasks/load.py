@@ -36,8 +36,7 @@ def load_task(spec: str, **options: Any) -> Task:
         task = read_file(Path(name).expanduser(), fields=fields, **given)
     else:
         entry = registry.tasks[name]
-        entry.check_parameters(given)
-        task = entry.make(**given)
+        task = entry.make(**entry.checked(given))
     return transformed(task, names)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from clew import registry
 from clew.budget import Budget
@@ -16,10 +15,13 @@ from clew.registry import Entry, scorer
 from clew.result import Result
 from clew.runner import Cell, solve
 from clew.search import Scorer, Search
+from clew.testing.limited import Limited
 from clew.tree import Node
 
 BUDGETS = (1, 2, 5, 17, 60, 250, 1000)
 """Tokens beyond the prompt that `check_method` tries."""
+PLENTY = 4000
+"""Tokens beyond the prompt within which a method has to answer."""
 
 
 class _Constant:
@@ -65,6 +67,7 @@ def check_method(
     *,
     problem: Problem | None = None,
     model: Callable[[], Model] | None = None,
+    knows: Callable[[], Model] | None = None,
     models: Mapping[str, Model] | None = None,
 ) -> None:
     """Check that the registered method `spec` (`name?key=value`)
@@ -72,23 +75,29 @@ def check_method(
     - stays inside any token budget, by no more than one decode step, and inside a budget of calls;
     - is anytime: cut short, it returns its last proposal;
     - gives the same tree and answer from the same seed, alone and beside other searches;
+    - works on a model that offers exactly what it and its scorers declare as needs;
+    - answers right, with budget enough, on a model that knows the answer (`knows`);
+    - says of each parameter what it means;
     - survives a scorer that says nothing or NaN, and lets a failing scorer's error out (where it takes a `scorer`).
 
-    By default it is tried on the toy solver and one sum. `model` makes a model, `models` adds roles.
+    By default it is tried on the toy solver and one sum. `model` makes a model, `knows` one that cannot be wrong (the
+    toy solver with full skill, or what `model` makes), `models` adds roles.
     Raises AssertionError naming what was not kept.
     """
-    name, params = registry.parse_spec(spec)
-    entry = registry.methods[name]
-    entry.check_parameters(params)
+    entry, params = registry.methods.resolved(spec)
     from clew.models import load
     from clew.tasks import load_problems
+
+    for parameter in entry.parameters.values():
+        assert parameter.meaning, f"{entry.name} does not say what {parameter.name} means: `{parameter.name}: …`"
 
     make = model or (lambda: load("toy:arithmetic?skill=0.6"))
     given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
     if "verifier" in entry.needs and given.verifier is None:
         reference = given.reference
         given = replace(given, verifier=lambda value: float(value == reference))
-    roles = {"generate": make(), **(models or {})}
+    declared = entry.all_needs(params).union(*(registry.scorers.resolved(s)[0].needs for s in entry.scorers(params)))
+    roles = {"generate": Limited(make(), declared), **(models or {})}
 
     def go(spec: str, budget: Budget, seed: int = 0, beside: int = 0) -> Result:
         return asyncio.run(_beside(spec, given, roles, budget, seed, beside))
@@ -106,13 +115,20 @@ def check_method(
         assert result.usage.total.calls <= calls, f"{spec} made {result.usage.total.calls} calls of {calls}"
         _check_anytime(spec, result)
 
+    sure = knows or model or (lambda: load("toy:arithmetic?skill=1.0"))
+    solved = asyncio.run(
+        _beside(spec, given, {**roles, "generate": Limited(sure(), declared)}, Budget(tokens=prompt + PLENTY), 0, 0)
+    )
+    assert solved.grade in (1.0, None), f"{spec} answered {solved.answer.value!r} where the model knows better"
+    assert solved.answer.value is not None, f"{spec} does not answer"
+
     budget = Budget(tokens=prompt + 400)
     alone, again, beside = go(spec, budget), go(spec, budget), go(spec, budget, beside=7)
     for other, how in ((again, "a second time"), (beside, "beside other searches")):
         assert _shape(alone) == _shape(other), f"{spec} grew another tree from the same seed {how}"
         assert alone.answer.value == other.answer.value, f"{spec} gave another answer from the same seed {how}"
 
-    if "scorer" in entry.parameters and "scorer" not in params:
+    if "scorer" in entry.parameters and "scorer" not in params and entry.scorers(params):
         _check_scorers(entry, spec, lambda s: go(s, budget))
 
 
@@ -142,7 +158,7 @@ def _shape(result: Result) -> list[tuple[int | None, str, str, str]]:
     )
 
 
-def _check_scorers(entry: Entry[Callable[..., Any]], spec: str, go: Callable[[str], Result]) -> None:
+def _check_scorers(entry: Entry, spec: str, go: Callable[[str], Result]) -> None:
     join = "&" if "?" in spec else "?"
     for name in ("testing_constant", "testing_nan"):
         result = go(f"{spec}{join}scorer={name}")

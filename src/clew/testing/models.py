@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from clew.budget import Budget, Ledger
-from clew.models.base import Capability, Context, Model
+from clew.models.base import Context, Model
+from clew.needs import Capability
 from clew.problem import Message
 from clew.sampling import GREEDY, Sampling, Stream, Until, tokens
 from clew.tree import Finish, Segment

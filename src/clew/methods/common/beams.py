@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from clew.methods.common.solutions import Solutions, at_least, distinct
+from clew.methods.common.solutions import Solutions, distinct
+from clew.parameters import Count
 from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tree import Node, leave
 
-Widths = int | Sequence[int]
+Widths = Count | Sequence[Count]
 """One number for all depths, or one for each depth; the last one holds from there on."""
 
 Evaluate = Callable[[Sequence[Node]], Awaitable[list[float]]]
@@ -71,7 +72,5 @@ async def climb(
 def _at(widths: Widths, depth: int) -> int:
     """The width of a depth."""
     if isinstance(widths, int):
-        at_least(width=widths)
         return widths
-    at_least(width=min(widths, default=0))
     return widths[min(depth, len(widths) - 1)]

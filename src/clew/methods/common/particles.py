@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from clew.methods.common.resampling import Indices, Weights
-from clew.methods.common.solutions import at_least
 from clew.problem import Answer
 from clew.search import Search
 from clew.tree import Node, Segment, leave
@@ -22,7 +21,6 @@ class Particles:
     """
 
     def __init__(self, root: Node, n: int) -> None:
-        at_least(n=n)
         self.nodes: list[Node] = [root] * n
         self.extinct = False
         # Two summands of the logarithm of each weight: what proposals and resampling leave to correct, and the target's

@@ -6,12 +6,10 @@ differ in variance (Douc, Cappé & Moulines 2005, arXiv:cs/0507025).
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from clew.errors import UsageError
 
 Weights = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -24,11 +22,7 @@ def resample(weights: Weights, n: int, rng: np.random.Generator, scheme: Scheme 
     weights: [N], not negative, with a positive sum. multinomial: n independent draws. stratified: one draw from each of
     n equal shares of the cumulative weight. systematic: the same draw in each share. residual: ⌊n·w⌋ copies for
     certain, the rest multinomially.
-
-    Raises UsageError for an unknown scheme.
     """
-    if scheme not in get_args(Scheme):
-        raise UsageError(f"resampling scheme {scheme!r} is not known", f"Choose {', '.join(get_args(Scheme))}")
     w = weights / weights.sum()
     if scheme == "residual":
         certain = np.repeat(np.arange(len(w)), np.floor(n * w + 1e-9).astype(int))[:n]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Annotated, Literal
 
-from clew.errors import BudgetExhausted, UsageError
+from clew.errors import BudgetExhausted
+from clew.parameters import Meaning, Spec
 from clew.problem import Answer
 from clew.scorers.base import Scale, scale_of
 from clew.search import Scorer, Search
 from clew.tree import Finish, Node, Origin, leave
 
-Scoring = str | Scorer
+Scoring = Annotated[str | Scorer, Spec("scorer"), Meaning("The scorer that says what a node is worth.")]
 """A scorer, or the spec of a registered one (`name?key=value`)."""
 
-Final = Literal["best", "vote"]
+ScorerSpec = Annotated[str, Spec("scorer"), Meaning("The scorer that says what a solution is worth.")]
+"""The spec of a registered scorer."""
+
+Final = Annotated[
+    Literal["best", "vote"],
+    Meaning("How the solutions found give one answer: the best one's, or the vote weighted by their scores."),
+]
 """How the solutions that a search has found give one answer.
 
 best: the answer of the solution with the greatest worth. vote: each answer has the sum of its solutions' worths, times
@@ -122,13 +129,6 @@ def vote_weights(scores: Sequence[float], scale: Scale) -> list[float]:
     return weights if any(weights) else [1.0] * len(scores)
 
 
-def at_least(**values: int | float) -> None:
-    """Raises UsageError for a parameter that is not at least 1."""
-    for name, value in values.items():
-        if value < 1:
-            raise UsageError(f"{name}={value} leaves nothing to search", f"{name} must be at least 1")
-
-
 def revised(search: Search, newer: Answer, before: Answer) -> Answer:
     """The newer answer, which is proposed; where there is none, the answer before it."""
     if newer.value is None:
@@ -150,8 +150,6 @@ class Solutions:
         `multiplicity`: each finished draw has one vote, for methods that merge only what has ended, or that extend a
         step as often as it was drawn. `path_share`: for methods that merge equal steps and go on from each of them
         equally often.
-
-    Raises UsageError for a `final` that is not known.
     """
 
     def __init__(
@@ -162,8 +160,6 @@ class Solutions:
         *,
         stands_for: Callable[[Node], float] = multiplicity,
     ) -> None:
-        if final not in ("best", "vote"):
-            raise UsageError(f"final={final!r} is not known", "Choose best or vote")
         self._search = search
         self._final = final
         self._scorer = scorer

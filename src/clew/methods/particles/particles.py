@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 
-from clew.errors import UsageError
 from clew.methods.common.particles import EVIDENCE, Particles, log_ratio, softmax
 from clew.methods.common.resampling import Scheme, Weights, effective_sample_size, resample
 from clew.methods.common.solutions import SCORER, Scoring
+from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
@@ -57,9 +57,6 @@ class Cloud(Particles):
 
     def __init__(self, root: Node, n: int, scorer: Scoring, potential: Potential | None, target: Target) -> None:
         super().__init__(root, n)
-        for name, value, known in (("potential", potential, Potential), ("target", target, Target)):
-            if value is not None and value not in get_args(known):
-                raise UsageError(f"{name}={value!r} is not known", f"Choose {', '.join(get_args(known))}")
         self.scorer = scorer
         self.potential: Potential = potential or POTENTIALS[scale_of(scorer)]
         self.target: Target = target
@@ -126,13 +123,13 @@ def log_potential(score: float, potential: Potential) -> float:
 async def particle_filter(
     search: Search,
     *,
-    n: int = 8,
+    n: Count = 8,
     scorer: Scoring = SCORER,
     potential: Potential | None = None,
     target: Target = "value",
     scheme: Scheme = "systematic",
-    ess: float = 0.5,
-    temperature: float = 1.0,
+    ess: Share = 0.5,
+    temperature: Temperature = 1.0,
 ) -> Answer:
     """Keep n weighted partial solutions, and resample them in proportion to their weights instead of keeping the top.
 
@@ -173,16 +170,16 @@ async def particle_filter(
 async def entropic(
     search: Search,
     *,
-    n: int = 8,
+    n: Count = 8,
     scorer: Scoring = SCORER,
     potential: Potential | None = None,
     target: Target = "value",
     scheme: Scheme = "systematic",
-    ess: float = 0.5,
-    horizon: int = 16,
-    early: float = 0.5,
+    ess: Share = 0.5,
+    horizon: Count = 16,
+    early: Share = 0.5,
     look_ahead: bool = False,
-    temperature: float = 1.0,
+    temperature: Temperature = 1.0,
 ) -> Answer:
     """A particle filter that flattens resampling while few particles carry the weight early on.
 
@@ -235,13 +232,13 @@ async def entropic(
 async def particle_gibbs(
     search: Search,
     *,
-    n: int = 8,
-    sweeps: int = 3,
+    n: Annotated[int, Range(low=2)] = 8,
+    sweeps: Count = 3,
     scorer: Scoring = SCORER,
     potential: Potential | None = None,
     target: Target = "value",
-    ess: float = 0.5,
-    temperature: float = 1.0,
+    ess: Share = 0.5,
+    temperature: Temperature = 1.0,
 ) -> Answer:
     """Several particle filters in a row; each after the first keeps a path drawn from the one before.
 
@@ -256,8 +253,6 @@ async def particle_gibbs(
     ess: resample when the effective sample size is below this share of n, in [0, 1].
     temperature: of the draws; the weights make up for what differs from 1.
     """
-    if n < 2 or sweeps < 1:
-        raise UsageError(f"n={n} and sweeps={sweeps} make no Gibbs sampler", "n must be at least 2, sweeps at least 1")
     sampling = search.at(temperature)
     reference: tuple[Node, ...] = ()
     leaves: list[Node] = []

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from clew.errors import UsageError
-from clew.methods.common.solutions import at_least, revised
+from clew.methods.common.solutions import revised
+from clew.parameters import Count, Share, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -58,11 +58,11 @@ def combined(forward: Mapping[str, int], backward: Mapping[str, int], alpha: flo
 async def backward_check(
     search: Search,
     *,
-    n: int = 8,
-    masks: int = 4,
-    checks: int = 2,
-    alpha: float = 0.5,
-    temperature: float | None = None,
+    n: Count = 8,
+    masks: Count = 4,
+    checks: Count = 2,
+    alpha: Share = 0.5,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Sample n solutions; mask numbers of the question and ask for them given each answer; forward and backward decide.
 
@@ -70,9 +70,6 @@ async def backward_check(
     masked, one at a time. checks: backward chains for each candidate and mask, by the judge. alpha: 1 is
     self-consistency, 0 backward chains alone. Without numbers in the question the vote decides.
     """
-    at_least(n=n, masks=masks, checks=checks)
-    if not 0 <= alpha <= 1:
-        raise UsageError(f"alpha={alpha} is not possible", "It must be in [0, 1] (1 is the forward vote alone)")
     sampling = search.at(temperature)
     answer, leaves = Answer(None), list[Node]()
     async for leaf in search.rollouts(n=n, sampling=sampling):

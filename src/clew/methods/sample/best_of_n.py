@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from clew.errors import UsageError
+from clew.methods.common.solutions import ScorerSpec
+from clew.parameters import Samples, Temperature
 from clew.problem import Answer, Problem
-from clew.registry import method, parse_spec, scorers
+from clew.registry import method, scorers
 from clew.search import Search
 from clew.tree import Node
 from clew.vote import answer_of
@@ -18,7 +20,7 @@ SCORER = "self_certainty"
 
 def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
     """The answer of the leaf with the highest recorded score, among those that state one."""
-    name = scorers.build(params.get("scorer", SCORER)).name
+    name = scorers.spelled(params["scorer"])
     stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
     if not stated:
         return Answer(None)
@@ -35,13 +37,13 @@ def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) ->
     aggregate=best,
 )
 async def best_of_n(
-    search: Search, *, n: int | None = None, scorer: str = SCORER, temperature: float | None = None
+    search: Search, *, n: Samples | None = None, scorer: ScorerSpec = SCORER, temperature: Temperature | None = None
 ) -> Answer:
     """Sample n solutions and answer what the one with the highest score says (default: self-certainty).
 
     Raises UsageError for a scorer that compares solutions with each other, since each is scored on its own.
     """
-    if scorers[parse_spec(scorer)[0]].traits.get("of_set"):
+    if scorers.resolved(scorer)[0].of_set:
         raise UsageError(
             f"best_of_n scores each solution on its own, and {scorer} compares them",
             "Use self_consistency, or another scorer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -17,7 +18,7 @@ from clew.search import Search
     proof="tests/methods/sample/test_sampled.py::test_first_finish_charges_what_it_cancels",
     departs="A solution that is truncated has not finished.",
 )
-async def first_finish(search: Search, *, n: int = 4, temperature: float | None = None) -> Answer:
+async def first_finish(search: Search, *, n: Count = 4, temperature: Temperature | None = None) -> Answer:
     """Run n solutions at once, answer with the first to end, and give up the others (which is charged)."""
     tasks = [asyncio.ensure_future(search.extend(search.root, sampling=search.at(temperature))) for _ in range(n)]
     try:

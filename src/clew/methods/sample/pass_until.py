@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
-from clew.errors import UsageError
+from clew.parameters import Range, Samples, Temperature
 from clew.problem import Answer, Status
 from clew.registry import method
 from clew.search import Search
@@ -22,7 +23,11 @@ WIDTH = 8
     departs="The estimate is (r-1)/(K-1) (Haldane 1945), which is unbiased; the paper's r/K is not.",
 )
 async def pass_until(
-    search: Search, *, passes: int = 2, n: int | None = None, temperature: float | None = None
+    search: Search,
+    *,
+    passes: Annotated[int, Range(low=2)] = 2,
+    n: Samples | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Sample until the verifier passed `passes` solutions; the confidence is the unbiased estimate of the pass rate.
 
@@ -30,13 +35,7 @@ async def pass_until(
     the confidence is the plain share of passes.
     """
     verifier = search.problem.verifier
-    if verifier is None:
-        raise UsageError(
-            f"pass_until needs a verifier and {search.problem.family} has none",
-            "Use a task with one (`clew list tasks`), or another method",
-        )
-    if passes < 2:
-        raise UsageError(f"passes={passes} gives no unbiased estimate", "passes must be at least 2")
+    assert verifier is not None  # a declared need
     passed, drawn = 0, 0
     found = Answer(None, status=Status.ABSTAINED)
     async for leaf in search.rollouts(n=n, sampling=search.at(temperature), width=WIDTH):

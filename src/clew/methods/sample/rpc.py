@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clew.parameters import Samples, Temperature
 from clew.problem import Answer, Problem
 from clew.registry import method
 from clew.search import Search
@@ -106,7 +107,7 @@ def _blas() -> ThreadpoolController:
     aggregate=rpc_vote,
 )
 async def rpc(
-    search: Search, *, n: int | None = None, per_token: bool = False, temperature: float | None = None
+    search: Search, *, n: Samples | None = None, per_token: bool = False, temperature: Temperature | None = None
 ) -> Answer:
     """Sample n solutions; each distinct path votes with its probability after improbable paths are pruned.
 

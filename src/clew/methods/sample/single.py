@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clew.parameters import Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -24,7 +25,7 @@ async def greedy(search: Search) -> Answer:
     needs={"text"},
     proof="tests/methods/sample/test_sampled.py::test_sample_is_one_draw",
 )
-async def sample(search: Search, *, temperature: float | None = None) -> Answer:
+async def sample(search: Search, *, temperature: Temperature | None = None) -> Answer:
     """One solution, sampled."""
     return await _one(search, temperature)
 

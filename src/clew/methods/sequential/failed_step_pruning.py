@@ -6,7 +6,8 @@ from clew.analysis.behaviours import tag_step
 from clew.analysis.graph import REJECTS, reasoning_graph
 from clew.analysis.rules import Behaviour
 from clew.analysis.segment import sentences, steps
-from clew.methods.common.solutions import at_least, revised
+from clew.methods.common.solutions import revised
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import Sampling
@@ -52,7 +53,7 @@ def _worked_out(step: str) -> str:
     "large model.",
 )
 async def failed_step_pruning(
-    search: Search, *, n: int = 1, rounds: int = 2, temperature: float | None = None
+    search: Search, *, n: Count = 1, rounds: Count = 2, temperature: Temperature | None = None
 ) -> Answer:
     """Write n solutions; cut what each of them abandoned and all after the last of it, and write on from there; vote.
 
@@ -60,7 +61,6 @@ async def failed_step_pruning(
     left alone as soon as it gives nothing up, or the task's verifier passes it. One that then states no answer stays as
     it was before.
     """
-    at_least(n=n)
     sampling = search.at(temperature)
     leaves = await search.extend(search.root, n, sampling=sampling)
     answer = revised(search, search.pick(leaves), Answer(None))

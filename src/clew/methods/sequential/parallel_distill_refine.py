@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clew.errors import UsageError
 from clew.methods.common.rewriting import advised, review
-from clew.methods.common.solutions import at_least, revised
+from clew.methods.common.solutions import revised
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import GENERATE, Search
@@ -33,12 +33,12 @@ START = "Work that was done on the question below before. It may be wrong: check
 async def parallel_distill_refine(
     search: Search,
     *,
-    drafts: int = 4,
-    rounds: int = 2,
+    drafts: Count = 4,
+    rounds: Count = 2,
     workspace: Literal["summary", "random"] = "summary",
-    bound: int = 256,
-    k: int = 2,
-    temperature: float | None = None,
+    bound: Count = 256,
+    k: Count = 2,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Write drafts at once, distil them into a bounded workspace, write new drafts from that; one draft in the end.
 
@@ -47,9 +47,6 @@ async def parallel_distill_refine(
     workspace: `summary`: what all drafts say, in at most `bound` tokens, the same for all new drafts; `random`: for
     each of them `k` drafts chosen by chance, without their thinking.
     """
-    at_least(drafts=drafts, rounds=rounds, bound=bound, k=k)
-    if workspace not in ("summary", "random"):
-        raise UsageError(f"workspace={workspace!r} is not known", "Choose summary or random")
     sampling = search.at(temperature)
 
     async def spaces(made: list[Node], n: int) -> list[list[str]]:

@@ -7,7 +7,8 @@ import re
 from collections import deque
 
 from clew.methods.common.rewriting import advised, review
-from clew.methods.common.solutions import Scoring, at_least, revised, worths
+from clew.methods.common.solutions import Scoring, revised, worths
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import GENERATE, Search
@@ -39,11 +40,11 @@ def verdict(reply: str) -> float:
 async def reflexion(
     search: Search,
     *,
-    trials: int = 4,
-    memory: int = 3,
+    trials: Count = 4,
+    memory: Count = 3,
     good: float = 1.0,
     scorer: Scoring | None = None,
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Attempt, evaluate, reflect, and attempt again with the reflections in the prompt, until an attempt is good.
 
@@ -51,7 +52,6 @@ async def reflexion(
     scorer: the evaluator M_e; by default the problem's verifier or, where it has none, the judge's verdict (1 or 0).
     good: the score with which an attempt passes. The judge also writes the reflections (M_sr).
     """
-    at_least(trials=trials, memory=memory)
     kept: deque[str] = deque(maxlen=memory)
     sampling = search.at(temperature)
     answer, best = Answer(None), -math.inf

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from clew.analysis.segment import SWITCH, bare, sentences, steps, thoughts
-from clew.errors import UsageError
 from clew.methods.common.rewinding import Draft, stuck
-from clew.methods.common.solutions import Bounds, Scoring, at_least, revised
+from clew.methods.common.solutions import Bounds, Scoring, revised
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import Sampling
@@ -74,10 +76,10 @@ class Worth:
 async def retro_search(
     search: Search,
     *,
-    gamma: float = 0.9,
-    retries: int = 16,
+    gamma: Annotated[float, Range(above=0, high=1)] = 0.9,
+    retries: Count = 16,
     scorer: Scoring | None = None,
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Write a solution; wherever it switches thoughts, write on without the switch, and keep that if it is worth more.
 
@@ -86,9 +88,6 @@ async def retro_search(
     from one point the paper's γ^(steps from there) · R decides alike (see `Worth`).
     retries: alternatives to a switch that are tried at one place; after that the trace stays as it is there.
     """
-    at_least(retries=retries)
-    if not 0 < gamma <= 1:
-        raise UsageError(f"gamma={gamma} is not possible", "It must be in (0, 1] (1 does not look at the length)")
     sampling = search.at(temperature)
     worth = Worth(search, gamma, scorer)
     (trace,) = await search.extend(search.root, sampling=sampling)

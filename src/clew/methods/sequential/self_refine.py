@@ -7,6 +7,7 @@ from contextlib import suppress
 from clew.errors import ContextOverflow
 from clew.methods.common.rewriting import review, rewrite
 from clew.methods.common.solutions import revised
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -31,7 +32,7 @@ STOP = "it is correct"
     "history that outgrows the model's context ends the refinement.",
 )
 async def self_refine(
-    search: Search, *, rounds: int = 4, history: bool = True, temperature: float | None = None
+    search: Search, *, rounds: Count = 4, history: bool = True, temperature: Temperature | None = None
 ) -> Answer:
     """Write a solution, criticise it, rewrite it from the critique, until the critique finds nothing or `rounds` end.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
-from clew.errors import UsageError
 from clew.methods.common.patterns import Match, Patterns, read
 from clew.methods.common.rewinding import Draft, grow, starts, stuck, token_at
-from clew.methods.common.solutions import at_least
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import tokens
@@ -39,11 +39,11 @@ async def antislop(
     *,
     patterns: Sequence[str] | str = (),
     regexes: Sequence[str] | str = (),
-    n: int = 1,
-    strength: float = 1.0,
-    retries: int = 16,
-    limit: int = 256,
-    temperature: float | None = None,
+    n: Count = 1,
+    strength: Annotated[float, Range(above=0, high=1)] = 1.0,
+    retries: Count = 16,
+    limit: Count = 256,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Write n solutions without banned phrases: rewind to the first token of one, down-weight it there, draw again.
 
@@ -56,9 +56,6 @@ async def antislop(
     How often it was rewound and how many tokens were undone are scores of each final leaf (`antislop_rewinds`,
     `antislop_tokens`); `undone(tree)` counts by pattern.
     """
-    at_least(n=n, retries=retries, limit=limit)
-    if not 0 < strength <= 1:
-        raise UsageError(f"strength={strength} is not possible", "It must be in (0, 1] (1 bans outright)")
     banned = Patterns(read(patterns), read(regexes))
     drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
     leaves = await search.together(*(_Writer(draft, banned, strength).write() for draft in drafts))

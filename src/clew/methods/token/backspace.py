@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from clew.errors import UsageError
-from clew.methods.common.solutions import at_least
+from clew.parameters import Count, Temperature, Text
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import Until
@@ -22,16 +21,13 @@ DELETIONS = "backspace_deletions"
     departs="The marker is a text, of one token or several, so that any model can be told to use it.",
 )
 async def backspace(
-    search: Search, *, marker: str = "<backspace>", limit: int = 256, temperature: float | None = None
+    search: Search, *, marker: Text = "<backspace>", limit: Count = 256, temperature: Temperature | None = None
 ) -> Answer:
     """Write one solution; each `marker` in it deletes itself and the token before, and writing goes on from there.
 
     The model never sees what it deleted, as in the paper's state. limit: deletions; a marker after that ends the
     solution before itself.
     """
-    at_least(limit=limit)
-    if not isinstance(marker, str) or not marker:
-        raise UsageError(f"marker={marker!r} is no text", 'Write marker="…"')
     node, deletions = search.root, 0
     while not node.finished:
         before = len(node.solution)

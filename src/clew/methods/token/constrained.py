@@ -11,6 +11,7 @@ import numpy as np
 from clew.errors import UsageError
 from clew.methods.common.particles import EVIDENCE, Particles, log_ratio
 from clew.methods.common.resampling import effective_sample_size, resample
+from clew.parameters import Count, Share, Temperature
 from clew.problem import Answer, Status
 from clew.registry import method
 from clew.sampling import Grammar, tokens
@@ -35,9 +36,9 @@ async def constrained(
     json: str | Mapping[str, Any] | None = None,
     regex: str | None = None,
     lark: str | None = None,
-    n: int = 1,
-    ess: float = 0.5,
-    temperature: float = 1.0,
+    n: Count = 1,
+    ess: Share = 0.5,
+    temperature: Temperature = 1.0,
 ) -> Answer:
     """Write n solutions of a grammar by masking tokens, weighted so that they sample the model given the grammar.
 

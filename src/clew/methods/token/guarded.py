@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from clew.errors import UsageError
 from clew.methods.common.particles import EVIDENCE, Particles, log_ratio
 from clew.methods.common.resampling import effective_sample_size, resample
 from clew.methods.common.rewinding import Draft, starts, stuck, token_at, token_ends
-from clew.methods.common.solutions import at_least
+from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer, Problem, Status
 from clew.registry import method
 from clew.sampling import STEP, Sampling, tokens
@@ -25,6 +24,7 @@ Guard = Callable[[str, bool], bool]
 
 A guard must be closed under beginnings: what it refuses it refuses however the text goes on.
 """
+GuardSpec = Literal["problem", "json"] | Guard
 Unit = Literal["token", "step"]
 ALL = 1e-6
 """A token with a log-probability so near to 0 is all that is left."""
@@ -42,32 +42,29 @@ def json_guard(text: str, whole: bool) -> bool:
     return True
 
 
-def guard_of(guard: str | Guard, problem: Problem) -> Guard:
+def guard_of(guard: GuardSpec, problem: Problem) -> Guard:
     """The guard of that name, or the guard itself.
 
     `json`: see `json_guard`. `problem`: what the problem's step verifier says of the partial solution, above 0.
-
-    Raises UsageError for an unknown name, and for a problem without a step verifier.
     """
     if callable(guard):
         return guard
     if guard == "json":
         return json_guard
-    if guard != "problem":
-        raise UsageError(f"no guard is called {guard!r}", "Choose problem or json, or give a function")
     check = problem.step_verifier
-    if check is None:
-        raise UsageError(
-            f"guard=problem needs a task whose steps can be checked, and {problem.family} is none",
-            "Use a puzzle (`clew list tasks`), guard=json, or give a function",
-        )
+    assert check is not None  # the need `step_verifier` was checked
     return lambda text, whole: check(text) > 0
+
+
+def _needs(params: Mapping[str, Any]) -> set[str]:
+    return {"step_verifier"} if params["guard"] == "problem" else set()
 
 
 @method(
     "guarded",
     family="token",
     needs={"text", "continue"},
+    needs_if=_needs,
     proof="tests/methods/token/test_guarded.py",
     departs="Biased: each token is drawn from what the guard leaves there, renormalised, as grammar-constrained "
     "decoding does: a beginning that can hardly be completed is as likely as one that surely can. `guarded_exact` is "
@@ -76,12 +73,12 @@ def guard_of(guard: str | Guard, problem: Problem) -> Guard:
 async def guarded(
     search: Search,
     *,
-    guard: str | Guard = "problem",
+    guard: GuardSpec = "problem",
     unit: Unit | None = None,
-    n: int = 1,
-    retries: int = 16,
-    limit: int = 256,
-    temperature: float | None = None,
+    n: Count = 1,
+    retries: Count = 16,
+    limit: Count = 256,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Write n solutions whose every beginning a guard accepts: go back to the last accepted point and on (biased).
 
@@ -92,16 +89,13 @@ async def guarded(
     after that it stays as far as it was accepted. Rewinds and undone tokens are scores of each final leaf
     (`guarded_rewinds`, `guarded_tokens`).
     """
-    at_least(n=n, retries=retries, limit=limit)
     accepts = guard_of(guard, search.problem)
     write = _write_steps if _unit(unit, guard) == "step" else _write
     drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
     return search.pick(await search.together(*(write(draft, accepts) for draft in drafts)))
 
 
-def _unit(unit: Unit | None, guard: str | Guard) -> Unit:
-    if unit not in (None, *get_args(Unit)):
-        raise UsageError(f"unit={unit!r} is not known", "Choose token or step")
+def _unit(unit: Unit | None, guard: GuardSpec) -> Unit:
     return unit or ("step" if guard == "problem" else "token")
 
 
@@ -164,18 +158,19 @@ def _first_refused(accepts: Guard, grown: Node, old: int, ended: bool) -> int:
     family="token",
     paper="arXiv:2504.05410",
     needs={"text", "continue", "logprobs"},
+    needs_if=_needs,
     proof="tests/methods/token/test_guarded.py",
     departs="By steps (unit=step) a rejected step is drawn again with replacement.",
 )
 async def guarded_exact(
     search: Search,
     *,
-    guard: str | Guard = "problem",
-    n: int = 8,
+    guard: GuardSpec = "problem",
+    n: Count = 8,
     unit: Unit | None = None,
-    retries: int = 16,
-    ess: float = 0.5,
-    temperature: float = 1.0,
+    retries: Count = 16,
+    ess: Share = 0.5,
+    temperature: Annotated[Temperature, Range(above=0)] = 1.0,
 ) -> Answer:
     """Sample from the model's own distribution given that the guard accepts: rejection by rewinding, unbiased weights.
 
@@ -188,11 +183,8 @@ async def guarded_exact(
     which keeps the weights unbiased. The estimate of log P(the guard accepts) is the score `log_evidence` of the root.
     Truncation (top-k, top-p, min-p) is left off.
     """
-    at_least(retries=retries)
     accepts = guard_of(guard, search.problem)
     sampling = search.at(temperature).but(top_k=0, top_p=1.0, min_p=0.0)
-    if sampling.temperature == 0:
-        raise UsageError("guarded_exact samples, and temperature=0 does not", "Give a temperature above 0")
     particles = Particles(search.root, n)
     trial: type[_TokenTrial] | type[_StepTrial] = _TokenTrial if _unit(unit, guard) == "token" else _StepTrial
     while growing := particles.growing:

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from clew.errors import UsageError
 from clew.methods.common.rewriting import criticise, rewrite
-from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, worths
+from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, worths
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -132,21 +132,18 @@ class Attempt:
 async def ab_mcts(
     search: Search,
     *,
-    n: int = 16,
-    parallel: int = 4,
+    n: Count = 16,
+    parallel: Count = 4,
     belief: Belief = "gaussian",
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Adaptive branching: each of n answers is new or refines an earlier one, whichever Thompson sampling favours.
 
     parallel: how many are in flight at once. belief: about rewards, `gaussian` or `beta`. NaN counts as
     the least reward so far.
     """
-    at_least(n=n, parallel=parallel)
-    if belief not in BELIEFS:
-        raise UsageError(f"belief={belief!r} is not known", "Choose gaussian or beta")
     async with Solutions(search, final, scorer) as found:
         root = Attempt(BELIEFS[belief], search.root)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 from clew.methods.common.beams import Widths, climb
-from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, at_least, path_share, worths
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share, worths
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import GREEDY, STEP
@@ -30,7 +32,7 @@ async def beam(
     expand: Widths = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Extend each of the `width` best partial solutions by `expand` steps, score them, keep the best.
 
@@ -60,10 +62,10 @@ async def lookahead(
     *,
     width: Widths = 4,
     expand: Widths = 4,
-    steps: int = 3,
+    steps: Annotated[int, Range(low=0)] = 3,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Beam search in which a step is worth what the scorer says after up to `steps` further greedy steps.
 
@@ -100,11 +102,11 @@ async def lookahead(
 async def dvts(
     search: Search,
     *,
-    n: int = 4,
-    expand: int = 4,
+    n: Count = 4,
+    expand: Count = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Diverse verifier tree search: n independent trees, each of which keeps only the best of its `expand` next steps.
 
@@ -116,7 +118,6 @@ async def dvts(
     final: how the solutions found give one answer.
     temperature: of the draws; None: the search's.
     """
-    at_least(n=n, expand=expand)
     evaluate = partial(worths, search, scorer=scorer)
     async with Solutions(search, final, scorer) as found:
         await search.together(*(climb(search, 1, expand, evaluate, found, search.at(temperature)) for _ in range(n)))
@@ -135,11 +136,11 @@ async def dvts(
 async def alphamath(
     search: Search,
     *,
-    width: int = 3,
-    expand: int = 5,
+    width: Count = 3,
+    expand: Count = 5,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Step-level beam search with a value: of width·expand candidates the `width` best go on; finished ones shrink it.
 

@@ -12,11 +12,11 @@ from clew.methods.common.solutions import (
     Final,
     Scoring,
     Solutions,
-    at_least,
     distinct,
     path_share,
     worths,
 )
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -70,14 +70,14 @@ Cost = Callable[[Node, float], float]
 async def best_first(
     search: Search,
     *,
-    expand: int = 4,
-    parallel: int = 1,
-    expansions: int = EXPANSIONS,
+    expand: Count = 4,
+    parallel: Count = 1,
+    expansions: Count = EXPANSIONS,
     threshold: float | None = None,
     good: float | None = None,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Always extend the partial solution with the highest score, until the highest is a finished one.
 
@@ -115,14 +115,14 @@ async def best_first(
 async def a_star(
     search: Search,
     *,
-    expand: int = 4,
-    parallel: int = 1,
-    expansions: int = EXPANSIONS,
+    expand: Count = 4,
+    parallel: Count = 1,
+    expansions: Count = EXPANSIONS,
     threshold: float | None = None,
     good: float | None = None,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """A*: always extend the partial solution with the least path cost g plus heuristic h = 1 - score.
 
@@ -167,7 +167,6 @@ async def _explore(
 
     frontier: what can be extended and was not yet. extended: what was, from which further steps may be drawn.
     """
-    at_least(expand=expand, parallel=parallel, expansions=expansions)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         frontier, extended = Frontier(), Frontier()
         costs, draws = {search.root: -math.inf}, {search.root: 0}

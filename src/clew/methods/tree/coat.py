@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clew.methods.common.solutions import SCORER, Final, Scoring
 from clew.methods.tree.mcts import mcts
+from clew.parameters import Count, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.search import GENERATE, Search
@@ -35,12 +36,12 @@ async def recall(search: Search, node: Node) -> str:
 async def coat(
     search: Search,
     *,
-    simulations: int | None = None,
-    expand: int = 4,
-    parallel: int = 4,
+    simulations: Count | None = None,
+    expand: Count = 4,
+    parallel: Count = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path."""
     answer: Answer = await mcts(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
-from clew.errors import UsageError
-from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, at_least, distinct, path_share, worths
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, distinct, path_share, worths
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -25,13 +26,13 @@ from clew.tree import leave
 async def dfs(
     search: Search,
     *,
-    expand: int = 4,
+    expand: Count = 4,
     threshold: float = -math.inf,
-    backtracks: int | None = None,
+    backtracks: Annotated[int, Range(low=0)] | None = None,
     good: float | None = None,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Follow the best next step to the end, then go back to the best step not taken.
 
@@ -45,9 +46,6 @@ async def dfs(
     final: how the solutions found give one answer.
     temperature: of the draws; None: the search's.
     """
-    at_least(expand=expand)
-    if backtracks is not None and backtracks < 0:
-        raise UsageError(f"backtracks={backtracks} is not possible", "It must be at least 0, or left out")
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         stack = [search.root]
         gone_back = 0

@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from clew.errors import UsageError
 from clew.methods.common.rewriting import criticise, rewrite
-from clew.methods.common.solutions import SCORER, Scoring, Solutions, at_least, worths
+from clew.methods.common.solutions import SCORER, Scoring, Solutions, worths
+from clew.parameters import Count, Range
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.search import GENERATE, Search
@@ -126,11 +126,11 @@ class Graph:
 async def graph_of_thought(
     search: Search,
     *,
-    parts: int = 2,
-    tries: int = 3,
-    refinements: int = 1,
+    parts: Count = 2,
+    tries: Count = 3,
+    refinements: Annotated[int, Range(low=0)] = 1,
     policy: Literal["fixed", "judge"] = "fixed",
-    actions: int = 8,
+    actions: Count = 8,
     scorer: Scoring = SCORER,
 ) -> Answer:
     """Split the problem, solve its parts, merge the solutions, refine the whole; each by the best of several tries.
@@ -139,7 +139,6 @@ async def graph_of_thought(
     so many `refinements`; `judge` lets the model of that role choose among the operations from the state of the graph,
     at most `actions` times.
     """
-    at_least(parts=parts, tries=tries)
     graph = Graph(search, parts, tries, scorer)
     if policy == "fixed":
         await graph.split()
@@ -148,7 +147,7 @@ async def graph_of_thought(
             await graph.merge()
         for _ in range(refinements):
             await graph.refine()
-    elif policy == "judge":
+    else:
         for _ in range(actions):
             operation = await _chosen(search, graph)
             if operation == "stop":
@@ -156,8 +155,6 @@ async def graph_of_thought(
             await {"split": graph.split, "solve": graph.solve, "merge": graph.merge, "refine": graph.refine}[
                 operation
             ]()
-    else:
-        raise UsageError(f"policy={policy!r} is not known", "Choose fixed or judge")
     return graph.found.answer
 
 

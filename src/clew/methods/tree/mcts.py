@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from clew.errors import UsageError
 from clew.methods.common.arms import RULES, Arm, Backup, quality_value, select
 from clew.methods.common.solutions import (
     BARREN,
@@ -17,10 +16,10 @@ from clew.methods.common.solutions import (
     Final,
     Scoring,
     Solutions,
-    at_least,
     distinct,
     path_share,
 )
+from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP, Sampling
@@ -49,19 +48,19 @@ CONVERGED = 1000
 async def mcts(
     search: Search,
     *,
-    simulations: int | None = None,
-    expand: int = 4,
-    parallel: int = 4,
+    simulations: Count | None = None,
+    expand: Count = 4,
+    parallel: Count = 4,
     policy: Literal["puct", "uct"] = "puct",
-    explore: float | None = None,
-    widen: float = 0.25,
+    explore: Annotated[float, Range(low=0)] | None = None,
+    widen: Annotated[float, Range(low=0, below=1)] = 0.25,
     evaluate: Evaluation = "scorer",
-    rollouts: int = 1,
-    mix: float = 0.5,
+    rollouts: Count = 1,
+    mix: Share = 0.5,
     backup: Backup = "mean",
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
     associate: Associate | None = None,
 ) -> Answer:
     """Monte Carlo tree search: select by UCT or PUCT down the whole tree, expand by `expand` steps, evaluate, back up.
@@ -76,13 +75,6 @@ async def mcts(
     completion in the rollouts. associate: from Python only; text that is inserted below a step before it is expanded
     (`coat` recalls facts this way).
     """
-    at_least(expand=expand, parallel=parallel, rollouts=rollouts)
-    if policy not in RULES:
-        raise UsageError(f"policy={policy!r} is not known", f"Choose {' or '.join(RULES)}")
-    if backup not in ("mean", "max"):
-        raise UsageError(f"backup={backup!r} is not known", "Choose mean or max")
-    if not 0 <= widen < 1:
-        raise UsageError(f"widen={widen} is not possible", "It must be from 0 (each step is expanded once) to below 1")
     rule, usual = RULES[policy]
     constant = usual if explore is None else explore
     sampling = search.at(temperature)
@@ -186,10 +178,6 @@ class _Evaluator:
         scorer: Scoring,
         sampling: Sampling,
     ) -> None:
-        if how not in ("scorer", "rollouts", "mixed", "quality"):
-            raise UsageError(f"evaluate={how!r} is not known", "Choose scorer, rollouts, mixed or quality")
-        if not 0 <= mix <= 1:
-            raise UsageError(f"mix={mix} is not possible", "It must be between 0 (scorer) and 1 (rollouts)")
         self.bounds = Bounds()
         self._scores = Bounds()
         self._search = search

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from clew.errors import UsageError
 from clew.methods.common.rewriting import criticise, rate, rewrite
-from clew.methods.common.solutions import Final, Scoring, Solutions, at_least
+from clew.methods.common.solutions import Final, Scoring, Solutions
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -98,13 +98,13 @@ def choose(scores: Sequence[float], policy: Policy, rng: np.random.Generator) ->
 async def mcts_refine(
     search: Search,
     *,
-    rollouts: int = 8,
-    width: int = 2,
+    rollouts: Count = 8,
+    width: Count = 2,
     policy: Policy = "importance",
-    explore: float = 1.0,
+    explore: Annotated[float, Range(low=0)] = 1.0,
     scorer: Scoring | None = None,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Refine answers in a tree: choose one by UCT and the Nash-mixed policy, criticise it, rewrite it, rate the result.
 
@@ -112,9 +112,6 @@ async def mcts_refine(
     uniform equilibrium is MCTSr), `importance` or `pairwise`. explore: c of UCT. scorer: rates the answers; by default
     the judge does, from -100 to 100.
     """
-    at_least(width=width)
-    if policy not in ("greedy", "importance", "pairwise"):
-        raise UsageError(f"policy={policy!r} is not known", "Choose greedy, importance or pairwise")
     found = Solutions(search, final)
 
     async def evaluate(draft: Draft) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.methods.common.solutions import at_least
+from clew.parameters import Count, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import Until
@@ -33,13 +33,12 @@ def tasks(text: str) -> list[str]:
     departs="The model is asked to spawn, not trained to; children do not see the parent's text and do not spawn.",
 )
 async def parallel_threads(
-    search: Search, *, threads: int = 4, rounds: int = 4, temperature: float | None = None
+    search: Search, *, threads: int = 4, rounds: Count = 4, temperature: Temperature | None = None
 ) -> Answer:
     """A parent thread that spawns up to `threads` children at a time, up to `rounds` times, and joins their results.
 
     A model that spawns nothing just answers.
     """
-    at_least(threads=threads)
     sampling = search.at(temperature)
     turns = (Message("system", PARENT), *search.problem.messages)
     stopped = Until(stop=(CLOSE,))

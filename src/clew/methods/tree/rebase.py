@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
@@ -13,11 +14,11 @@ from clew.methods.common.solutions import (
     Final,
     Scoring,
     Solutions,
-    at_least,
     distinct,
     multiplicity,
     worths,
 )
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.sampling import STEP
@@ -60,11 +61,11 @@ def shares(rewards: Sequence[float], budget: int, balance: float, counts: Sequen
 async def rebase(
     search: Search,
     *,
-    n: int = 16,
-    balance: float = 0.1,
+    n: Count = 16,
+    balance: Annotated[float, Range(above=0)] = 0.1,
     scorer: Scoring = SCORER,
     final: Final = "vote",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Reward-balanced search: n first steps; then each depth shares n, less what has ended, among its nodes by reward.
 
@@ -74,7 +75,6 @@ async def rebase(
     final: how the solutions found give one answer.
     temperature: of the draws; None: the search's.
     """
-    at_least(n=n)
     bounds = Bounds()
     async with Solutions(search, final, scorer) as found:
         left = n

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 from clew.methods.common.arms import RULES, Arm, puct, select
-from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, at_least, distinct, path_share
+from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, distinct, path_share
 from clew.methods.tree.mcts import prior
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import STEP
@@ -35,13 +37,13 @@ REPAIR = (
 async def rethink_mcts(
     search: Search,
     *,
-    simulations: int = 16,
-    expand: int = 3,
-    rethinks: int = 1,
+    simulations: Count = 16,
+    expand: Count = 3,
+    rethinks: Annotated[int, Range(low=0)] = 1,
     good: float = 1.0,
     scorer: Scoring = SCORER,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Select a thought, write the solution from it; if that is not good, rewrite the thought from feedback and go on.
 
@@ -49,7 +51,6 @@ async def rethink_mcts(
     expand: further thoughts proposed below each. rethinks: how often one thought may be rewritten. The repaired thought
     takes the old one's place in the tree.
     """
-    at_least(expand=expand)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         bounds = Bounds()
         root = Arm(search.root)

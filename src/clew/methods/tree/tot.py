@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from clew.errors import UsageError
 from clew.methods.common.beams import climb
-from clew.methods.common.solutions import Final, Solutions, at_least, path_share
+from clew.methods.common.solutions import Final, Solutions, path_share
+from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -47,12 +47,12 @@ where s is the number of the choice."""
 async def tot_bfs(
     search: Search,
     *,
-    breadth: int = 5,
-    expand: int = 5,
+    breadth: Count = 5,
+    expand: Count = 5,
     evaluate: Literal["value", "vote"] = "value",
-    asks: int = 3,
+    asks: Count = 3,
     final: Final = "best",
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Keep the `breadth` best partial solutions of each depth, as the judge values them or votes.
 
@@ -65,9 +65,6 @@ async def tot_bfs(
     final: how the solutions found give one answer.
     temperature: of the draws; None: the search's.
     """
-    at_least(breadth=breadth, expand=expand, asks=asks)
-    if evaluate not in ("value", "vote"):
-        raise UsageError(f"evaluate={evaluate!r} is not known", "Choose value or vote")
     async with Solutions(search, final, stands_for=path_share) as found:
 
         async def values(nodes: Sequence[Node]) -> list[float]:

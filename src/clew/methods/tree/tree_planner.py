@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clew.methods.common.solutions import SCORER, Scoring, Solutions, worths
+from clew.parameters import Samples, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
@@ -54,10 +55,10 @@ def boundaries(text: str, steps: tuple[str, ...]) -> list[int]:
 async def tree_planner(
     search: Search,
     *,
-    n: int | None = None,
+    n: Samples | None = None,
     threshold: float = 0.0,
     scorer: Scoring = SCORER,
-    temperature: float | None = None,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """Sample n plans at once, merge their common beginnings, walk down by score, and go back where every action fails.
 

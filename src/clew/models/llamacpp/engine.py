@@ -12,7 +12,7 @@ import numpy as np
 
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
-from clew.models.base import Capability, Context
+from clew.models.base import Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
 from clew.models.llamacpp import ops
@@ -24,6 +24,7 @@ from clew.models.llamacpp.sampler import Draw, kernel
 from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
 from clew.models.llamacpp.text import Vocabulary
+from clew.needs import Capability
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Segment

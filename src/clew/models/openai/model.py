@@ -15,12 +15,13 @@ import numpy as np
 
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, ModelError, UsageError
-from clew.models.base import Capability, Context, require
+from clew.models.base import Context, require
 from clew.models.openai.forcing import echoed
 from clew.models.openai.growth import Growth
 from clew.models.openai.probe import Probe, tokenise
 from clew.models.openai.reply import pieces, spread, text_of
 from clew.models.openai.wire import Event, Transient, Wire, blocking
+from clew.needs import Capability
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Segment

@@ -16,10 +16,11 @@ from numpy.typing import ArrayLike
 from clew import registry
 from clew.budget import Cost, Gauge
 from clew.errors import ContextOverflow, UsageError
-from clew.models.base import Capability, Context
+from clew.models.base import Context
 from clew.models.draw import NO_BANS, Reals, log_softmax, proposal, statistics, top
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
+from clew.needs import Capability
 from clew.problem import Message
 from clew.registry import parse_spec
 from clew.sampling import Grammar, Sampling, Stream, Until
@@ -265,8 +266,7 @@ def parse(spec: str, **options: object) -> ToyModel:
     if name.endswith(".json"):
         name, params["path"] = "toy:table", name.removeprefix("toy:")
     entry = registry.models[name]
-    entry.check_parameters(params)
-    made: ToyModel = entry.make(**params)
+    made: ToyModel = entry.make(**entry.checked(params))
     return made
 
 

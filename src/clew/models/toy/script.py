@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clew.errors import UsageError
 from clew.models.toy import Ids, ToyModel
+from clew.parameters import Seed, Share
 from clew.problem import Message
 from clew.registry import model
 from clew.sampling import Stream
@@ -71,15 +71,15 @@ _LINE = re.compile(r"(-?\d+) ([-+*]) (-?\d+) = (-?\d+)")
 
 
 @model("toy:arithmetic", family="toy")
-def arithmetic(*, skill: float = 0.6, seed: int = 0) -> ToyModel:
+def arithmetic(*, skill: Share = 0.6, seed: Seed = 0) -> ToyModel:
     """Works sums such as `7 * 8 + 5` out in steps, and gets a share `skill` of them right.
 
     How well it does on one question is drawn by `seed` from a Beta distribution with mean `skill`. Half of what is
     wrong in a step is one favourite mistake, the rest is spread (two mistakes may cancel). A question without a sum
     gets a guess. Lower temperatures sharpen all that.
+
+    skill: the expected share of sums that it gets right.
     """
-    if not isinstance(skill, int | float) or not 0 <= skill <= 1:
-        raise UsageError(f"skill={skill!r} is not possible", "It is a number from 0 to 1")
 
     def script(question: str) -> Lines:
         sums = _SUM.findall(question)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from clew.errors import UsageError
 from clew.models.toy import Ids, ToyModel
+from clew.parameters import Count, Range, Seed, Text
 from clew.problem import Message
 from clew.registry import model
 from clew.sampling import Stream
 
 
 @model("toy:uniform", family="toy")
-def uniform(*, vocab: str = "ab", length: int = 3) -> ToyModel:
-    """Every text of `length` characters of `vocab` is as likely as any other."""
-    if not isinstance(length, int) or length < 1:
-        raise UsageError(f"length={length!r} is not possible", "It is a whole number above 0")
+def uniform(*, vocab: Text = "ab", length: Count = 3) -> ToyModel:
+    """Every text of `length` characters of `vocab` is as likely as any other.
+
+    vocab: the characters. length: of every text, in characters.
+    """
     letters = _letters(vocab)
     going, ending = np.array([1.0] * len(letters) + [0.0]), np.array([0.0] * len(letters) + [1.0])
 
@@ -30,13 +33,13 @@ def uniform(*, vocab: str = "ab", length: int = 3) -> ToyModel:
 
 
 @model("toy:markov", family="toy")
-def markov(*, vocab: str = "abc", seed: int = 0, order: int = 1) -> ToyModel:
+def markov(*, vocab: Text = "abc", seed: Seed = 0, order: Annotated[int, Range(low=0)] = 1) -> ToyModel:
     """A random Markov chain over the characters of `vocab` that remembers the last `order` tokens.
 
     Each distribution, the end of the text included, is drawn from a flat Dirichlet distribution by `seed`.
+
+    vocab: the characters. order: how many tokens it remembers.
     """
-    if not isinstance(order, int) or order < 0:
-        raise UsageError(f"order={order!r} is not possible", "It is a whole number, at least 0")
     letters = _letters(vocab)
 
     def source(messages: tuple[Message, ...], ids: Ids, text: str) -> ArrayLike:
@@ -47,10 +50,11 @@ def markov(*, vocab: str = "abc", seed: int = 0, order: int = 1) -> ToyModel:
 
 
 @model("toy:table", family="toy")
-def table(*, path: str) -> ToyModel:
+def table(*, path: Text) -> ToyModel:
     """The distributions in a JSON file: `{"vocab": ["a", "b"], "table": {"": [1, 2, 1], …}, "default": [1, 1, 2]}`.
 
-    `table` has the weight of each token and of the end after a text; `default` (the end, unless given) all others.
+    path: the file. Its `table` has the weight of each token and of the end after a text; `default` (the end, unless
+    given) all others.
     """
     shape = 'It needs {"vocab": ["a", …], "table": {"text so far": [weight, …, weight of the end], …}}'
     try:
