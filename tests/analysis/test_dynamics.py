@@ -33,8 +33,8 @@ def twelve(**changes: object) -> object:
 
 
 def traced(pieces: list[str], entropy: list[float] | None = None, **changes: object) -> Trace:
-    s = search(extract=extractor("number"), grader=grader("12", "number"), **changes)
-    return Trace(s.problem, add(s, pieces, entropy=entropy, finish=Finish.END))
+    of = problem(extract=extractor("number"), grader=grader("12", "number"), **changes)
+    return Trace(of, add(search(extract=of.extract), pieces, entropy=entropy, finish=Finish.END))
 
 
 def test_the_profile_averages_equal_parts() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from clew.budget import Budget, Cost, Ledger
 from clew.problem import Answer, Message, Problem, Status
-from clew.registry import methods, parse_spec
+from clew.registry import methods
 from clew.result import Proposal, Result
 from clew.sampling import Stream
 from clew.tree import Finish, Node, Origin, Segment, Tree
@@ -58,8 +58,8 @@ def sampled(
     lost: tokens of a last sample that the budget cut.
     """
     asked = of or problem()
-    name, params = parse_spec(method)
-    aggregate = methods[name].aggregate
+    entry, given = methods.resolved(method)
+    aggregate, params = entry.aggregate, entry.completed(given)
     tree, ledger = Tree(), Ledger(Budget(), clock=lambda: 0.0)
     root = tree.add(
         None,

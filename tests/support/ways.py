@@ -45,4 +45,4 @@ def written(model: ToyModel, text: str, seed: int = 0) -> tuple[Search, Trace]:
     s = Search(which(), {"generate": model}, seed=seed, sampling=Sampling(temperature=1.0))
     leaf = next(n for n in run(s.extend(s.root, 60)) if text in n.solution)
     fresh = Search(which(), {"generate": model}, seed=seed + 1, sampling=Sampling(temperature=1.0))
-    return fresh, Trace(s.problem, leaf, model.name)
+    return fresh, Trace(which(), leaf, model.name)

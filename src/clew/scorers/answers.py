@@ -81,7 +81,10 @@ def vote_share() -> Scorer:
 
 @scorer("length", family="baseline", proof=PROOF)
 def length(*, prefer: Literal["short", "long"] = "short") -> Scorer:
-    """The number of tokens of the solution, negative where short ones are preferred."""
+    """The number of tokens of the solution, negative where short ones are preferred.
+
+    prefer: whether short or long solutions score higher.
+    """
     sign = 1.0 if prefer == "long" else -1.0
     return PerNode(spelled("length", prefer=prefer), lambda _, node: sign * node.tokens)
 

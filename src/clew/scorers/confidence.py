@@ -41,6 +41,9 @@ def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotate
 
     kind: lowest, the minimum over the groups; bottom, the mean of the lowest 10 % of them (at least one); tail, the
     last group.
+
+    window: tokens in a group.
+    top: most probable tokens that a confidence is taken over; 0 is the whole vocabulary.
     """
     name = spelled("group_confidence", window=window, kind=kind, top=top)
 

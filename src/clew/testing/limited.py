@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from clew.budget import Cost, Gauge
 from clew.models.base import Context, Model
@@ -25,6 +24,7 @@ class Limited:
         self.name = model.name
         self.cost: Cost = model.cost
         self.context_length = model.context_length
+        self.vocabulary = model.vocabulary
         # Who may read log-probabilities may read all that comes with them.
         also = {Capability.EXACT_STATS} if Capability.LOGPROBS in capabilities else set()
         self.capabilities = frozenset(c for c in model.capabilities if c in capabilities or c in also)
@@ -38,13 +38,14 @@ class Limited:
         segments = await self._model.extend(context, until=until, sampling=sampling, streams=streams, gauges=gauges)
         if Capability.LOGPROBS in self.capabilities:
             return segments
-        nothing = {"logprob": None, "entropy": None, "certainty": None, "proposal_logprob": None}
-        return [replace(s, **nothing, top_ids=None, top_logprob=None) for s in segments]
+        return [Segment(s.token_ids, s.text, s.offsets, s.finish, exact=s.exact, cut=s.cut) for s in segments]
 
-    async def score(self, context: Context, continuation: str, *, gauge: Gauge) -> Segment:
+    async def score(
+        self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
+    ) -> list[Segment]:
         """What the model says, if it may."""
         self._demand(Capability.SCORE)
-        return await self._model.score(context, continuation, gauge=gauge)
+        return await self._model.score(contexts, continuations, gauges=gauges)
 
     def render(self, messages: Sequence[Message]) -> Context:
         """As the model does."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from clew import registry
 from clew.budget import Budget
 from clew.models.base import Model
+from clew.needs import Check
 from clew.problem import Problem, Status
 from clew.registry import Entry, scorer
 from clew.result import Result
@@ -46,7 +47,10 @@ class _Failing:
 
 @scorer("testing_constant", family="testing")
 def testing_constant(*, value: float = 0.0) -> Scorer:
-    """The same score for every node: a scorer that knows nothing."""
+    """The same score for every node: a scorer that knows nothing.
+
+    value: the score.
+    """
     return _Constant("testing_constant", value)
 
 
@@ -93,14 +97,17 @@ def check_method(
 
     make = model or (lambda: load("toy:arithmetic?skill=0.6"))
     given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
-    if "verifier" in entry.needs and given.verifier is None:
-        reference = given.reference
+    reference, declared = given.reference, _declared(spec)
+    if Check.VERIFIER in declared and given.verifier is None:
         given = replace(given, verifier=lambda value: float(value == reference))
-    declared = entry.all_needs(params).union(*(registry.scorers.resolved(s)[0].needs for s in entry.scorers(params)))
-    roles = {"generate": Limited(make(), declared), **(models or {})}
+    if Check.STEP_VERIFIER in declared and given.step_verifier is None:
+        given = replace(given, step_verifier=lambda text: 1.0)
+    unlimited = make()
+    roles = {"generate": unlimited, **(models or {})}
 
-    def go(spec: str, budget: Budget, seed: int = 0, beside: int = 0) -> Result:
-        return asyncio.run(_beside(spec, given, roles, budget, seed, beside))
+    def go(spec: str, budget: Budget, seed: int = 0, beside: int = 0, model: Model = unlimited) -> Result:
+        limited = {**roles, "generate": Limited(model, _declared(spec))}
+        return asyncio.run(_beside(spec, given, limited, budget, seed, beside))
 
     prompt = len(roles["generate"].render(given.messages))
     for extra in BUDGETS:
@@ -116,9 +123,7 @@ def check_method(
         _check_anytime(spec, result)
 
     sure = knows or model or (lambda: load("toy:arithmetic?skill=1.0"))
-    solved = asyncio.run(
-        _beside(spec, given, {**roles, "generate": Limited(sure(), declared)}, Budget(tokens=prompt + PLENTY), 0, 0)
-    )
+    solved = go(spec, Budget(tokens=prompt + PLENTY), model=sure())
     assert solved.grade in (1.0, None), f"{spec} answered {solved.answer.value!r} where the model knows better"
     assert solved.answer.value is not None, f"{spec} does not answer"
 
@@ -130,6 +135,13 @@ def check_method(
 
     if "scorer" in entry.parameters and "scorer" not in params and entry.scorers(params):
         _check_scorers(entry, spec, lambda s: go(s, budget))
+
+
+def _declared(spec: str) -> frozenset[str]:
+    """What a method and the scorers that it uses say that they need."""
+    entry, params = registry.methods.resolved(spec)
+    scorers = [registry.scorers.resolved(scorer)[0] for scorer in entry.scorers(params)]
+    return entry.all_needs(params).union(*(scorer.needs for scorer in scorers))
 
 
 async def _beside(

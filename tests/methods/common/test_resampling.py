@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.common.resampling import Scheme, effective_sample_size, resample
 
 SCHEMES: tuple[Scheme, ...] = ("systematic", "stratified", "multinomial", "residual")
@@ -56,8 +55,3 @@ def test_effective_sample_size() -> None:
     assert effective_sample_size(np.array([2.0, 2.0, 2.0])) == pytest.approx(3)
     assert effective_sample_size(np.array([1.0, 0.0])) == pytest.approx(1)
     assert effective_sample_size(np.array([0.5, 0.25, 0.25])) == pytest.approx(1 / 0.375)
-
-
-def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(UsageError, match="systematic"):
-        resample(WEIGHTS, 2, np.random.default_rng(0), "roulette")  # type: ignore[arg-type]

@@ -295,12 +295,6 @@ def test_when_all_particles_die_they_go_on_and_the_evidence_is_nothing() -> None
     assert answer.value is not None and search.root.scores[EVIDENCE] == -np.inf
 
 
-@pytest.mark.parametrize("params", [{"potential": "loud"}, {"target": "moon"}, {"n": 0}, {"scheme": "none", "ess": 9}])
-def test_nonsense_is_refused(params: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
-        run(particle_filter(searching(letters(), 0), scorer=Judge(worth), **params))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("spec", ["particle_filter?n=4", "entropic?n=4&look_ahead=true", "particle_gibbs?n=3&sweeps=2"])
 def test_conformance(spec: str) -> None:
     check_method(spec)

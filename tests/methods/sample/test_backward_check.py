@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.sample.backward_check import EPSILON, backward_check, combined, masked
 from clew.methods.sample.self_consistency import self_consistency
 from clew.models.toy import ToyModel
@@ -119,8 +118,3 @@ def test_nothing_is_asked_where_there_is_nothing_to_tell_apart() -> None:
     assert run(backward_check(agreed)).value == "7" and len(agreed.tree.roots) == 1
     wordy = pens(counter(0.2), messages=(Message("user", "How many days has a week?"),))
     assert run(backward_check(wordy)).value == "8" and len(wordy.tree.roots) == 1
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="alpha"):
-        run(backward_check(search(), alpha=1.5))

@@ -122,11 +122,6 @@ def test_pass_until_is_unbiased() -> None:
     assert solved("pass_until", model, given=given).answer.value == "c"
 
 
-def test_pass_until_without_a_verifier_says_so() -> None:
-    with pytest.raises(UsageError, match="needs a verifier"):
-        solved("pass_until")
-
-
 def test_a_search_cut_short_returns_its_last_proposal() -> None:
     result = solved("self_consistency?n=500", tokens=60)
     assert result.answer.status is Status.EXHAUSTED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.sequential.failed_step_pruning import cleaned, failed_step_pruning
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -136,8 +135,3 @@ def test_a_solution_that_loses_its_answer_stays_as_it_was() -> None:
         lost += any("I give up" in end for end in ends)
         assert (answer.value == "12") is ("#### 12" in begun.solution)
     assert lost
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="n must be"):
-        run(failed_step_pruning(search(), n=0))

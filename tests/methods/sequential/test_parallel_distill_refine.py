@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.sequential.parallel_distill_refine import parallel_distill_refine
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -125,8 +124,3 @@ def test_a_last_draft_without_an_answer_leaves_the_vote_before_it() -> None:
     given = search(talker(replies, PRINTABLE), extract=lambda text: text if text.isdigit() else None)
     answer = run(parallel_distill_refine(given, drafts=5))
     assert answer.value == "7" and answer.votes
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="workspace"):
-        run(parallel_distill_refine(search(), workspace="none"))  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.sequential.reflexion import REMEMBER, reflexion, verdict
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -110,8 +109,3 @@ def test_an_attempt_that_states_nothing_is_never_the_answer() -> None:
         answer = run(reflexion(given, trials=5, memory=4, scorer=likes_others, good=2))
         assert answer.value == "a", "all five letters are tried"
         assert all(p.answer.value == "a" for p in given.proposals)
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="memory"):
-        run(reflexion(search(), memory=0))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from clew.analysis.segment import steps, thoughts
-from clew.errors import UsageError
 from clew.methods.sequential.retro_search import Worth, retro_search, turns_at
 from clew.models.toy import ToyModel
 from clew.search import Search
@@ -155,8 +154,3 @@ def test_what_is_shared_is_not_written_again() -> None:
     given = traces(writer(DOUBTER), 1)
     run(retro_search(given))
     assert all(not re.match(r"3\*4", n.segment.text) for n in given.tree.nodes[2:] if n.beginning_of is None)
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="gamma"):
-        run(retro_search(search(), gamma=0.0))

@@ -88,9 +88,7 @@ def test_a_model_that_deletes_for_ever_is_stopped() -> None:
     model = ToyModel(["a", "<"], lambda _, ids, text: [0, 1, 0] if text.endswith("a") else [1, 0, 0])
     answer, search = wrote(0, model, limit=5)
     assert answer.text == "a" and search.ledger.usage.total.generated == 12
-    with pytest.raises(Exception, match="limit"):
-        wrote(0, model, limit=0)
 
 
 def test_conformance() -> None:
-    check_method('backspace?marker="8"')
+    check_method("backspace?marker=~")

@@ -166,4 +166,4 @@ def test_a_grammar_is_refused_by_a_model_that_follows_none() -> None:
 
 
 def test_conformance() -> None:
-    check_method('constrained?regex="[0-9 +*=]+.*"&n=3')
+    check_method('constrained?regex="[0-9 +*=]+(.|\\n)*"&n=3')

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.tree.ab_mcts import Attempt, Beta, Gaussian, ab_mcts
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -112,8 +111,3 @@ def test_the_best_answer_is_given() -> None:
     given = search(writer("abcde", "abcde"), seed=3)
     answer = run(ab_mcts(given, n=12, scorer=ByText(lambda t: math.nan if t == "e" else float(ord(t[0])) - 97)))
     assert answer.value == "d", "NaN is the worst"
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="belief"):
-        run(ab_mcts(search(), belief="uniform"))  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.errors import BudgetExhausted, UsageError
+from clew.errors import BudgetExhausted
 from clew.methods.tree.beam import alphamath, beam, dvts, lookahead
 from clew.models.toy import ToyModel
 from clew.problem import Answer
@@ -164,10 +164,3 @@ def test_search_with_a_perfect_verifier_beats_best_of_n_and_with_a_useless_one_d
     assert accuracy(searched, ByText(sound), 75) > 0.9
     assert accuracy(sampled, ByText(sound), 75) < 0.5
     assert abs(accuracy(searched, ByText(noise), 75) - accuracy(sampled, ByText(noise), 75)) < 0.15
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="width=0"):
-        run(beam(searching(), width=0))
-    with pytest.raises(UsageError, match="final"):
-        run(beam(searching(), final="worst"))  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from clew.methods.tree.coat import coat
 from clew.methods.tree.mcts import mcts
 from clew.models.toy import ToyModel
 from clew.problem import Message
+from clew.tasks import load_problems
 from clew.testing import check_method
 from clew.testing.toys import run, search
 from clew.testing.toys.steps import ByText
@@ -14,7 +15,14 @@ from clew.tree import Origin
 
 
 def test_conformance() -> None:
-    check_method("coat")
+    (given,) = load_problems("arith", count=1, shots=0)
+    right = f"#### {given.reference}"
+
+    def replies(messages: tuple[Message, ...], text: str) -> str:
+        return "" if "Name the one fact" in asked(messages) else right
+
+    # The toy solver takes what it recalls for its own work, so it is not the one that knows.
+    check_method("coat", problem=given, knows=lambda: talker(replies, right))
 
 
 def rememberer(knows: bool) -> ToyModel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.tree.dfs import dfs
 from clew.testing import check_method
 from clew.testing.toys import letters, run
@@ -80,8 +79,3 @@ def test_good_ends_the_search() -> None:
     answer = run(dfs(search, expand=ALL, good=0.3, scorer=ByText(worth_of)))
     assert answer.value is not None and worth_of(answer.value) >= 0.3
     assert len({n.solution for n in search.tree.nodes if n.finished}) < 81
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="backtracks=-1"):
-        run(dfs(searching(), backtracks=-1))

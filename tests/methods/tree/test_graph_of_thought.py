@@ -6,7 +6,6 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.tree.graph_of_thought import Graph, graph_of_thought
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -113,8 +112,3 @@ def test_refining_keeps_the_better_one() -> None:
     worse = ByText(lambda text: float(text != "abcd"))
     answer = run(graph_of_thought(given, parts=1, tries=1, refinements=1, scorer=worse))
     assert answer.value != "abcd"
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="policy"):
-        run(graph_of_thought(search(), policy="chance"))  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clew.errors import BudgetExhausted, UsageError
+from clew.errors import BudgetExhausted
 from clew.methods.common.arms import Arm, puct, quality_value, select, uct
 from clew.methods.common.solutions import Bounds
 from clew.methods.tree.mcts import mcts, prior
@@ -219,16 +219,3 @@ def test_mcts_with_a_perfect_verifier_beats_best_of_n_and_with_a_useless_one_doe
     # Fifteen whole solutions meet one of 81 with probability 0.17.
     assert accuracy(ByText(sound)) > 0.6
     assert accuracy(ByText(noise)) < 0.3
-
-
-def test_bad_parameters_are_refused() -> None:
-    for bad in (
-        {"policy": "best"},
-        {"backup": "sum"},
-        {"evaluate": "guess"},
-        {"mix": 2.0},
-        {"expand": 0},
-        {"widen": 1.0},
-    ):
-        with pytest.raises(UsageError):
-            run(mcts(searching(tokens=20), **bad))  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.common.rewriting import rating
 from clew.methods.tree.mcts_refine import Draft, choose, mcts_refine
 from clew.models.toy import ToyModel
@@ -124,8 +123,3 @@ def test_the_best_rated_answer_is_given() -> None:
     answer = run(mcts_refine(given, rollouts=8, scorer=ByText(lambda t: -float(ord(t[0])))))
     assert answer.value == "a", "the scorer, which takes the judge's place, likes a best"
     assert not any("Rate the quality" in n.text for n in given.tree.roots)
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="policy"):
-        run(mcts_refine(search(), policy="nash"))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.errors import BudgetExhausted, UsageError
+from clew.errors import BudgetExhausted
 from clew.methods.tree.rebase import rebase, shares
 from clew.problem import Answer
 from clew.testing import check_method
@@ -79,8 +79,3 @@ def test_rewards_outside_the_unit_interval_are_shared_as_if_they_were_in_it() ->
 
     assert followed(1.0) == {"a", "b", "c"}
     assert followed(20.0) == followed(-20.0) == {"a", "b", "c"}
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="n=0"):
-        run(rebase(searching(), n=0))

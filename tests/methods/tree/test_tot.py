@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from clew.errors import UsageError
 from clew.methods.tree.tot import chosen, tot_bfs, value_of
 from clew.models.toy import ToyModel
 from clew.problem import Message
@@ -71,8 +70,3 @@ def test_the_judge_is_charged() -> None:
     run(tot_bfs(search, breadth=1, expand=3, asks=2))
     parts = search.ledger.usage.parts
     assert parts["talker", "judge"].calls == 2 * sum("tot_value" in n.scores for n in search.tree.nodes)
-
-
-def test_bad_parameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="evaluate"):
-        run(tot_bfs(searching(), evaluate="coin"))  # type: ignore[arg-type]

@@ -114,7 +114,7 @@ def log_potential(score: float, potential: Potential) -> float:
     "particle_filter",
     family="particles",
     paper="arXiv:2502.01618",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/particles/test_particles.py",
     departs="Resamples when the effective sample size is low (ess=1: before every step, as in the paper). By default "
     "the last step's score is the target and those before guide (target=product: the paper's). Scores that are "
@@ -161,7 +161,7 @@ async def particle_filter(
     "entropic",
     family="particles",
     paper="arXiv:2510.05825",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/particles/test_particles.py",
     departs="Resamples only when the effective sample size is low. The weights make up for the annealed resampling and "
     "for the look-ahead (an auxiliary particle filter, Pitt & Shephard 1999, with a defensive share of 0.1), so the "
@@ -224,7 +224,7 @@ async def entropic(
     "particle_gibbs",
     family="particles",
     paper="arXiv:2502.01618",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/particles/test_particles.py",
     departs="Conditional sequential Monte Carlo as in Andrieu, Doucet & Holenstein 2010, with conditional multinomial "
     "resampling; the particles of all sweeps vote.",

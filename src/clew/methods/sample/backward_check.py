@@ -69,6 +69,8 @@ async def backward_check(
     The answer is the candidate with the greatest P_f^α · P_b^(1-α): see `combined`. masks: the most numbers that are
     masked, one at a time. checks: backward chains for each candidate and mask, by the judge. alpha: 1 is
     self-consistency, 0 backward chains alone. Without numbers in the question the vote decides.
+
+    n: solutions drawn forward.
     """
     sampling = search.at(temperature)
     answer, leaves = Answer(None), list[Node]()

@@ -19,7 +19,10 @@ from clew.search import Search
     departs="A solution that is truncated has not finished.",
 )
 async def first_finish(search: Search, *, n: Count = 4, temperature: Temperature | None = None) -> Answer:
-    """Run n solutions at once, answer with the first to end, and give up the others (which is charged)."""
+    """Run n solutions at once, answer with the first to end, and give up the others (which is charged).
+
+    n: solutions in flight.
+    """
     tasks = [asyncio.ensure_future(search.extend(search.root, sampling=search.at(temperature))) for _ in range(n)]
     try:
         pending = set(tasks)

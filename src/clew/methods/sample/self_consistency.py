@@ -68,7 +68,11 @@ async def self_consistency(
     power: Annotated[float, Range(low=0)] = POWER,
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Sample n solutions and answer what most of them say (plain, weighted, or Borda by rank)."""
+    """Sample n solutions and answer what most of them say (plain, weighted, or Borda by rank).
+
+    weighting: what a vote weighs: 1, the probability of its path, its score, or its rank by score (borda).
+    power: p of the Borda count.
+    """
     params = {"weighting": weighting, "scorer": scorer, "power": power}
     judged = scorer if _scored(params) else None
     return await search.aggregate(

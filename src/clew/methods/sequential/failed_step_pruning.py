@@ -60,6 +60,8 @@ async def failed_step_pruning(
     Failed branches bias what is written after them, the paper finds. rounds: how often one solution is pruned; it is
     left alone as soon as it gives nothing up, or the task's verifier passes it. One that then states no answer stays as
     it was before.
+
+    n: solutions written side by side; they vote.
     """
     sampling = search.at(temperature)
     leaves = await search.extend(search.root, n, sampling=sampling)

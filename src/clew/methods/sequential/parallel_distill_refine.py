@@ -46,6 +46,11 @@ async def parallel_distill_refine(
     is `drafts`, in the last of the `rounds` 1. drafts=1 is sequential refinement: the workspace is the draft itself.
     workspace: `summary`: what all drafts say, in at most `bound` tokens, the same for all new drafts; `random`: for
     each of them `k` drafts chosen by chance, without their thinking.
+
+    drafts: solutions written side by side in a round.
+    rounds: of writing and distilling.
+    bound: tokens that a distilled workspace may have.
+    k: solutions that a random workspace holds.
     """
     sampling = search.at(temperature)
 

@@ -87,6 +87,8 @@ async def retro_search(
     the first to the last, those of the new trace where it was kept. A trace is worth γ^N · R for N steps: of two paths
     from one point the paper's γ^(steps from there) · R decides alike (see `Worth`).
     retries: alternatives to a switch that are tried at one place; after that the trace stays as it is there.
+
+    gamma: the discount of a solution's worth for each step that it takes.
     """
     sampling = search.at(temperature)
     worth = Worth(search, gamma, scorer)

@@ -38,6 +38,9 @@ async def self_refine(
 
     Algorithm 1: y₀ = M(p_gen ‖ x); fb_t = M(p_fb ‖ x ‖ y_t); y_{t+1} = M(p_refine ‖ x ‖ y₀ ‖ fb₀ ‖ … ‖ y_t ‖ fb_t)
     (eqs. 1, 2 and 4). history=false shows a refinement only the last solution and its feedback (eq. 3).
+
+    rounds: of feedback and rewriting at most.
+    history: whether the model sees its earlier versions and their feedback.
     """
     sampling = search.at(temperature)
     (node,) = await search.extend(search.root, sampling=sampling)

@@ -27,6 +27,8 @@ async def backspace(
 
     The model never sees what it deleted, as in the paper's state. limit: deletions; a marker after that ends the
     solution before itself.
+
+    marker: the text that undoes the token before it.
     """
     node, deletions = search.root, 0
     while not node.finished:

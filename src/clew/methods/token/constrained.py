@@ -50,6 +50,9 @@ async def constrained(
 
     json: a JSON schema; regex: of the whole solution; lark: a context-free grammar. One of them; without any, the
     grammar of the search's sampling.
+
+    n: particles; 1 is plain constrained decoding.
+    ess: resample when the effective sample size is below this share of n.
     """
     given = {"json": json if json is None or isinstance(json, str) else jsons.dumps(json), "regex": regex, "lark": lark}
     grammars = [Grammar(kind, text) for kind, text in given.items() if text is not None]  # type: ignore[arg-type]

@@ -88,6 +88,9 @@ async def guarded(
     retries: alternatives at one place before the token (or step) ahead of it is undone too. limit: rewinds a solution;
     after that it stays as far as it was accepted. Rewinds and undone tokens are scores of each final leaf
     (`guarded_rewinds`, `guarded_tokens`).
+
+    guard: what refuses a text: the problem's step verifier, JSON, or (in Python) a function.
+    n: solutions written side by side; they vote.
     """
     accepts = guard_of(guard, search.problem)
     write = _write_steps if _unit(unit, guard) == "step" else _write
@@ -182,6 +185,10 @@ async def guarded_exact(
     judge whole steps (None: step for guard=problem, else token). retries: rejections before a particle is given up,
     which keeps the weights unbiased. The estimate of log P(the guard accepts) is the score `log_evidence` of the root.
     Truncation (top-k, top-p, min-p) is left off.
+
+    guard: as in `guarded`.
+    n: particles.
+    ess: resample when the effective sample size is below this share of n.
     """
     accepts = guard_of(guard, search.problem)
     sampling = search.at(temperature).but(top_k=0, top_p=1.0, min_p=0.0)

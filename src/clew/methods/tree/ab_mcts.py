@@ -143,6 +143,8 @@ async def ab_mcts(
 
     parallel: how many are in flight at once. belief: about rewards, `gaussian` or `beta`. NaN counts as
     the least reward so far.
+
+    n: answers written in all.
     """
     async with Solutions(search, final, scorer) as found:
         root = Attempt(BELIEFS[belief], search.root)

@@ -20,7 +20,7 @@ from clew.tree import Node
     "beam",
     family="tree",
     paper="arXiv:2408.03314",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
     departs="Equal steps of one parent are followed once; in the vote they count as often as they were drawn. A "
     "finished solution keeps its place in the beam until better ones take it, and costs nothing.",
@@ -53,7 +53,7 @@ async def beam(
     "lookahead",
     family="tree",
     paper="arXiv:2408.03314",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
     departs="A look ahead that reaches the end of a solution is kept as one. Otherwise as `beam`.",
 )
@@ -95,7 +95,7 @@ async def lookahead(
     "dvts",
     family="tree",
     paper="https://huggingface.co/spaces/HuggingFaceH4/blogpost-scaling-test-time-compute",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
     departs="Each tree goes on at its own pace.",
 )
@@ -128,7 +128,7 @@ async def dvts(
     "alphamath",
     family="tree",
     paper="arXiv:2405.03553",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
     departs="The value is any scorer's. As the authors' code has it, a finished solution leaves the beam and takes its "
     "place along.",

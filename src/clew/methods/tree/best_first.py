@@ -61,7 +61,7 @@ Cost = Callable[[Node, float], float]
     "best_first",
     family="tree",
     paper="arXiv:2407.01476",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_best_first.py",
     departs="The value is any scorer's. Without `good` (the paper's θ) the search ends when the best of the frontier "
     "is a finished solution. Where nothing is left to extend, it draws further steps of what it has extended. Equal "
@@ -105,7 +105,7 @@ async def best_first(
     "a_star",
     family="tree",
     paper="arXiv:2505.13672",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_best_first.py",
     departs="Only the paper's abstract and reports of it could be consulted. The heuristic 1 - score is as reported; "
     "the cost of a step is the least with which it is consistent. Where nothing is left to extend, it draws further "

@@ -28,7 +28,7 @@ async def recall(search: Search, node: Node) -> str:
     "coat",
     family="tree",
     paper="arXiv:2502.02390",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_coat.py",
     departs="A memory is recalled once for each thought that is expanded. It is scored as part of what follows it; the "
     "paper's separate term for it could not be verified.",
@@ -43,7 +43,12 @@ async def coat(
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
-    """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path."""
+    """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path.
+
+    simulations: steps of the tree search; None goes on until the budget is spent.
+    expand: the steps sampled from a node that is expanded.
+    parallel: simulations in flight at once.
+    """
     answer: Answer = await mcts(
         search,
         simulations=simulations,

@@ -18,7 +18,7 @@ from clew.tree import leave
     "dfs",
     family="tree",
     paper="arXiv:2305.10601",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_dfs.py",
     departs="The value is any scorer's (`tot_bfs` has the paper's prompts). The limit on backtracks is an addition. "
     "Equal steps of one parent are followed once; in the vote they count as often as they were drawn.",

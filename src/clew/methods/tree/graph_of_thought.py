@@ -138,6 +138,9 @@ async def graph_of_thought(
     parts: into how many. tries: answers to choose from at each solve and merge. policy: `fixed` is this order, with
     so many `refinements`; `judge` lets the model of that role choose among the operations from the state of the graph,
     at most `actions` times.
+
+    refinements: rewrites of the merged answer.
+    actions: operations that the policy model may choose at most.
     """
     graph = Graph(search, parts, tries, scorer)
     if policy == "fixed":

@@ -37,7 +37,7 @@ CONVERGED = 1000
     "mcts",
     family="tree",
     paper="arXiv:2405.03553",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_mcts.py",
     departs="Every new step is evaluated at once, and the best one's value is backed up. Values are scaled to [0, 1] "
     "by the least and the greatest met (arXiv:1911.08265, eq. 5), so that any scorer will do; so PUCT's constant is "
@@ -74,6 +74,11 @@ async def mcts(
     score (soundness in [0, 1]: scaled by the least and the greatest score where some lie outside) and the distance to
     completion in the rollouts. associate: from Python only; text that is inserted below a step before it is expanded
     (`coat` recalls facts this way).
+
+    expand: the steps sampled from a node that is expanded.
+    rollouts: solutions continued from a step to evaluate it.
+    mix: the weight of the rollouts in `mixed`.
+    backup: a node's value is the mean, or the greatest, of the values below it.
     """
     rule, usual = RULES[policy]
     constant = usual if explore is None else explore

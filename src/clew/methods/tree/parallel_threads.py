@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clew.parameters import Count, Temperature
+from typing import Annotated
+
+from clew.parameters import Range, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import Until
@@ -33,11 +35,18 @@ def tasks(text: str) -> list[str]:
     departs="The model is asked to spawn, not trained to; children do not see the parent's text and do not spawn.",
 )
 async def parallel_threads(
-    search: Search, *, threads: int = 4, rounds: Count = 4, temperature: Temperature | None = None
+    search: Search,
+    *,
+    threads: int = 4,
+    rounds: Annotated[int, Range(low=0)] = 4,
+    temperature: Temperature | None = None,
 ) -> Answer:
     """A parent thread that spawns up to `threads` children at a time, up to `rounds` times, and joins their results.
 
     A model that spawns nothing just answers.
+
+    threads: lines of thought at once.
+    rounds: how often the threads are joined.
     """
     sampling = search.at(temperature)
     turns = (Message("system", PARENT), *search.problem.messages)

@@ -52,7 +52,7 @@ def shares(rewards: Sequence[float], budget: int, balance: float, counts: Sequen
     "rebase",
     family="tree",
     paper="arXiv:2408.00724",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_rebase.py",
     departs="The rounded shares of a depth always add up to its budget. Equal steps of one parent become one node with "
     "the share and the votes of all of them. Rewards of a scorer that leaves [0, 1] are scaled to it by the least and "

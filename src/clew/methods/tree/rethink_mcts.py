@@ -29,7 +29,7 @@ REPAIR = (
     "rethink_mcts",
     family="tree",
     paper="arXiv:2409.09584",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_rethink_mcts.py",
     departs="The feedback is the judge's, not an executor's trace of blocks, and is on the last thought (the authors' "
     "code can also ask which thought is at fault). Selection is PUCT over scaled values with the greatest as Q.",
@@ -50,6 +50,8 @@ async def rethink_mcts(
     simulations: thoughts selected in all; the search ends early at a solution with a score of at least `good`.
     expand: further thoughts proposed below each. rethinks: how often one thought may be rewritten. The repaired thought
     takes the old one's place in the tree.
+
+    good: a solution with at least this score ends the search.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         bounds = Bounds()

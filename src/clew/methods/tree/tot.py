@@ -38,7 +38,7 @@ where s is the number of the choice."""
     "tot_bfs",
     family="tree",
     paper="arXiv:2305.10601",
-    needs={"text"},
+    needs={"text", "continue"},
     proof="tests/methods/tree/test_tot.py",
     departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent are followed "
     "once; in the vote they count as often as they were drawn. A finished solution keeps its place among the best "
