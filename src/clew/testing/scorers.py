@@ -7,11 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from clew import registry
 from clew.budget import Budget
 from clew.models.base import Model
+from clew.needs import Capability
 from clew.problem import Problem
 from clew.sampling import STEP, Sampling
 from clew.search import Search
+from clew.testing.limited import Limited
 from clew.tree import Node
 
 
@@ -25,6 +28,7 @@ def check_scorer(
     """Check that the registered scorer `spec` (`name?key=value`)
 
     - gives one float for each node, in order, and the same ones when asked again;
+    - works on a model that offers exactly what it declares as needs, and says of each parameter what it means;
     - scores finished and partial solutions, never as NaN, and neither fails for the root nor for no nodes at all;
     - records its scores under a name of its own, leaves the solutions alone, and does not spend unless it asks a model.
 
@@ -34,6 +38,9 @@ def check_scorer(
     from clew.models import load
     from clew.tasks import load_problems
 
+    entry, _ = registry.scorers.resolved(spec)
+    for parameter in entry.parameters.values():
+        assert parameter.meaning, f"{entry.name} does not say what {parameter.name} means: `{parameter.name}: …`"
     make = model or (lambda: load("toy:arithmetic?skill=0.6"))
     given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
     if given.verifier is None:
@@ -41,7 +48,8 @@ def check_scorer(
         given = replace(given, verifier=lambda value: float(value == reference))
     if given.step_verifier is None:
         given = replace(given, step_verifier=lambda text: 1.0)
-    roles = {"generate": make(), **(models or {})}
+    able = entry.needs | {Capability.TEXT, Capability.CONTINUE}  # the check itself writes solutions step by step
+    roles = {"generate": Limited(make(), able), **(models or {})}
     asyncio.run(_check(spec, given, roles))
 
 
