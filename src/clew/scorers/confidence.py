@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -58,6 +59,22 @@ def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotate
         return float(np.partition(groups, count - 1)[:count].mean())
 
     return PerNode(name, worth)
+
+
+def most_confident(confidences: Sequence[float], share: float) -> list[bool]:
+    """Which solutions DeepConf's offline filter keeps: those at or above the quantile 1 - share of all confidences.
+
+    At least one is kept where there are any, and all that are as confident as the last that is kept; NaN never is.
+
+    confidences: of the solutions, [N].
+    share: η, in (0, 1].
+    """
+    known = [c for c in confidences if not math.isnan(c)]
+    if not known:
+        return [False] * len(confidences)
+    # One of the values that are there: between -inf and another there is none.
+    least = float(np.quantile(known, 1 - share, method="higher"))
+    return [c >= least for c in confidences]
 
 
 def group_means(values: Reals, window: int) -> Reals:

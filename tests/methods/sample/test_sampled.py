@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from clew.budget import Budget
+from clew.budget import Budget, Gauge
 from clew.errors import UsageError
-from clew.models.base import Model
+from clew.methods.sample.best_of_n import best
+from clew.methods.sample.first_finish import STRETCH
+from clew.models.base import Context, Model
+from clew.models.toy import ToyModel
 from clew.problem import Problem, Status
 from clew.result import Result
 from clew.runner import Cell, solve
-from clew.sampling import Sampling
+from clew.sampling import Sampling, Stream, Until
 from clew.testing import check_method
 from clew.testing.toys import geometric, letters, problem, run
-from clew.tree import Finish
+from clew.tree import Finish, Segment
 
 # One letter is the answer; "b" is the most probable, "a" the first in the alphabet.
 ANSWERS = {"a": 0.35, "b": 0.4, "c": 0.25}
@@ -92,14 +97,42 @@ def test_borda_weights_follow_the_rank() -> None:
     assert dict(steep.answer.votes) == {k: float(v) for k, v in expected.items()}
 
 
-def test_first_finish_charges_what_it_cancels() -> None:
-    result = solved("first_finish?n=8", geometric(0.1))
+def test_borda_ranks_all_solutions_also_those_without_an_answer() -> None:
+    """As the authors count: N is the number of solutions, and one without an answer takes its rank along."""
+    given = problem(extract=lambda text: text if text != "b" else None)
+    result = solved("self_consistency?n=20&weighting=borda&scorer=logprob&power=1", given=given)
+    ranked = sorted(result.leaves, key=lambda leaf: -leaf.scores["logprob"])
+    expected: Counter[str] = Counter()
+    for rank, leaf in enumerate(ranked):
+        if leaf.solution != "b":
+            expected[leaf.solution] += 20 - rank
+    assert dict(result.answer.votes) == {k: float(v) for k, v in expected.items()}
+
+
+def test_log_probabilities_weigh_votes_by_their_exponentials() -> None:
+    """They are all below 0: as they are, they would be no weights at all."""
+    result = solved("self_consistency?n=20&weighting=score&scorer=logprob")
+    counts = Counter(leaf.solution for leaf in result.leaves)
+    most = max(ANSWERS[k] for k in counts)
+    assert dict(result.answer.votes) == pytest.approx({k: n * ANSWERS[k] / most for k, n in counts.items()})
+
+
+def test_a_score_that_is_none_never_wins() -> None:
+    leaves = solved("self_consistency?n=6").leaves
+    for i, leaf in enumerate(leaves):
+        leaf.scores["logprob"] = math.nan if i != 4 else -5.0
+    assert best(problem(), leaves, {"scorer": "logprob"}).node is leaves[4]
+
+
+def test_first_finish_charges_what_it_gives_up() -> None:
+    result = solved("first_finish?n=8", geometric(0.02), given=problem(max_tokens=500))
     drawn = [n for n in result.tree.nodes if n.parent is not None]
     first = result.answer.node
     assert first is not None and first.finish is Finish.END
-    assert {n.finish for n in drawn} == {Finish.END, Finish.CANCELLED}
     assert result.usage.total.generated == sum(len(n.segment) for n in drawn)
-    assert all(len(first.segment) <= len(n.segment) for n in drawn)
+    ends = [n for n in drawn if not n.children]
+    assert len(ends) == 8 and {n.fate for n in ends if not n.complete} == {"not the first to end"}
+    assert all(n.tokens < first.tokens + STRETCH for n in ends), "the others are written no further than in step"
 
 
 def test_first_finish_prefers_short_solutions() -> None:
@@ -108,6 +141,28 @@ def test_first_finish_prefers_short_solutions() -> None:
         np.mean([len(str(solved(f"first_finish?n={n}", geometric(), seed=s))) for s in range(80)]) for n in (1, 8)
     ]
     assert lengths[1] < lengths[0] / 2
+
+
+class OneSeat(ToyModel):
+    """A model under load: it admits one continuation at a time, the last one asked for first."""
+
+    async def extend(
+        self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
+    ) -> list[Segment]:
+        made = [
+            await super(OneSeat, self).extend(context, until=until, sampling=sampling, streams=[s], gauges=[g])
+            for s, g in reversed(list(zip(streams, gauges, strict=True)))
+        ]
+        return [segment for (segment,) in reversed(made)]
+
+
+def test_first_finish_is_decided_by_tokens_not_by_arrival() -> None:
+    """The same answers with all samples admitted together and one after the other."""
+    quiet = geometric()
+    busy = OneSeat(quiet.vocab[:-1], quiet._source)
+    answers = [[str(solved("first_finish?n=8", model, seed=s)) for s in range(30)] for model in (quiet, busy)]
+    assert answers[0] == answers[1]
+    assert np.mean([len(answer) for answer in answers[1]]) < 2, "the shortest of eight, of a mean length of 4"
 
 
 def test_pass_until_is_unbiased() -> None:

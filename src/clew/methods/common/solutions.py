@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated, Literal
 
-from clew.errors import BudgetExhausted
+from clew.errors import BudgetExhausted, UsageError
 from clew.parameters import Meaning, Spec
 from clew.problem import Answer
+from clew.registry import scorers
 from clew.scorers.base import Scale, scale_of
 from clew.search import Scorer, Search
 from clew.tree import Finish, Node, Origin, leave
@@ -127,6 +128,15 @@ def vote_weights(scores: Sequence[float], scale: Scale) -> list[float]:
     else:
         weights = [s if s > 0 else 0.0 for s in scores]
     return weights if any(weights) else [1.0] * len(scores)
+
+
+def scored_alone(method: str, scorer: str) -> None:
+    """Raise UsageError for a registered scorer that compares solutions, where each is scored on its own."""
+    if scorers.resolved(scorer)[0].of_set:
+        raise UsageError(
+            f"{method} scores each solution on its own, and {scorer} compares them",
+            "Use self_consistency without weights, or another scorer",
+        )
 
 
 def revised(search: Search, newer: Answer, before: Answer) -> Answer:

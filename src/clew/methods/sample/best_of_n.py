@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from clew.errors import UsageError
-from clew.methods.common.solutions import ScorerSpec
+from clew.methods.common.solutions import ScorerSpec, scored_alone
 from clew.parameters import Samples, Temperature
 from clew.problem import Answer, Problem
 from clew.registry import method, scorers
@@ -19,12 +19,13 @@ SCORER = "self_certainty"
 
 
 def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """The answer of the leaf with the highest recorded score, among those that state one."""
+    """The answer of the leaf with the highest recorded score, among those that state one. NaN is the lowest."""
     name = scorers.spelled(params["scorer"])
     stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
     if not stated:
         return Answer(None)
-    return answer_of(problem, max(stated, key=lambda leaf: leaf.scores[name]))
+    scores = [-math.inf if math.isnan(leaf.scores[name]) else leaf.scores[name] for leaf in stated]
+    return answer_of(problem, stated[scores.index(max(scores))])
 
 
 @method(
@@ -41,13 +42,9 @@ async def best_of_n(
 ) -> Answer:
     """Sample n solutions and answer what the one with the highest score says (default: self-certainty).
 
-    Raises UsageError for a scorer that compares solutions with each other, since each is scored on its own.
+    Raises UsageError for a scorer that compares solutions with each other.
     """
-    if scorers.resolved(scorer)[0].of_set:
-        raise UsageError(
-            f"best_of_n scores each solution on its own, and {scorer} compares them",
-            "Use self_consistency, or another scorer",
-        )
+    scored_alone("best_of_n", scorer)
     return await search.aggregate(
         n, partial(best, search.problem, params={"scorer": scorer}), scorer=scorer, temperature=temperature
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from clew.needs import Capability
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
+from clew.sampling import END, tokens
 from clew.search import Search
+from clew.tree import leave
+
+STRETCH = 16
+"""Tokens that every solution is written on by before anybody looks which of them have ended: at most so many of each
+are written in vain."""
 
 
 @method(
@@ -15,27 +20,26 @@ from clew.search import Search
     family="sample",
     paper="arXiv:2505.18149",
     needs={"text"},
-    proof="tests/methods/sample/test_sampled.py::test_first_finish_charges_what_it_cancels",
-    departs="A solution that is truncated has not finished.",
+    proof="tests/methods/sample/test_sampled.py::test_first_finish_is_decided_by_tokens_not_by_arrival",
+    departs="First is who wrote the fewest tokens, not who came back first, which depends on what else the machine "
+    "does. The solutions are written in step, 16 tokens at a time; by a model that cannot continue a text, to their "
+    "ends. A solution that is truncated has not finished.",
 )
 async def first_finish(search: Search, *, n: Count = 4, temperature: Temperature | None = None) -> Answer:
-    """Run n solutions at once, answer with the first to end, and give up the others (which is charged).
+    """Write n solutions at once, answer with the one that ends after the fewest tokens, and give up the others.
 
-    n: solutions in flight.
+    n: the number of solutions. What was written of those that are given up is charged.
     """
-    tasks = [asyncio.ensure_future(search.extend(search.root, sampling=search.at(temperature))) for _ in range(n)]
+    stretch = tokens(STRETCH) if Capability.CONTINUE in search.model.capabilities else END
+    nodes = [search.root] * n
     try:
-        pending = set(tasks)
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            ended = [task.result()[0] for task in tasks if task in done and task.result()[0].complete]
-            if ended:
-                # Several may end before this task has its turn; the shortest was the first.
-                answer = search.answer(min(ended, key=lambda leaf: leaf.tokens))
-                search.propose(answer)
-                return answer
+        while not any(node.complete for node in nodes) and not all(node.finished for node in nodes):
+            nodes = await search.extend_each(nodes, until=stretch, sampling=search.at(temperature))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return Answer(None)
+        # Also where the budget ends inside a stretch, in which some have ended.
+        ended = [node for node in search.tree.nodes if node.complete]
+        first = min(ended, key=lambda node: (node.tokens, node.stream.key), default=None)
+        if first is not None:
+            search.propose(search.answer(first))
+    leave((node for node in nodes if not node.complete), "not the first to end")
+    return Answer(None) if first is None else search.answer(first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,33 +21,40 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 _CAP = 50.0  # exponents beyond it change nothing but overflow
+_EULER = 0.5772156649  # -ln of a Weibull variate with scale 1 has the mean γ/shape and the deviation π/(√6·shape)
+_SPLITS = (0.2, 0.5, 0.9)
+"""Further starts of the fit: the least and the most probable paths, parted at these quantiles, as the components."""
 
 
 def rpc_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """Each distinct path votes with its probability, unless it is pruned (arXiv:2502.00511, sections 3.3 and 3.4)."""
-    logs = np.array([leaf.stat("logprob").sum(dtype=np.float64) for leaf in leaves])
-    if params.get("per_token", False):
-        logs /= np.array([max(1, leaf.tokens) for leaf in leaves])
-    # Votes and pruning are unchanged by a common factor, and long paths would underflow without one.
-    probability = np.exp(logs - logs.max()) if len(logs) else logs
+    """Each distinct path votes with exp(mean log-probability of its tokens), unless it is pruned (arXiv:2502.00511,
+    sections 3.3 and 3.4; the mean is what the authors' code takes as the path's internal probability)."""
+    logs = np.array([_mean(leaf.stat("logprob")) for leaf in leaves], np.float64)
+    probability: Array = np.exp(logs)
     weights = np.where(pruned(probability), 0.0, probability)
-    seen: set[tuple[int, ...]] = set()
+    seen: set[bytes] = set()
     for i, leaf in enumerate(leaves):
-        path = tuple(int(t) for node in leaf.solution_path for t in node.segment.token_ids)
+        path = b"".join(node.segment.token_ids.tobytes() for node in leaf.solution_path)
         if path in seen:
             weights[i] = 0.0
         seen.add(path)
     return vote(problem, leaves, weights.tolist())
 
 
+def _mean(logprob: NDArray[np.float32]) -> float:
+    return float(logprob.mean(dtype=np.float64)) if len(logprob) else 0.0
+
+
 def pruned(probability: Array) -> NDArray[np.bool_]:
     """Which paths reasoning pruning removes, bool[N]: those that are more probably of the lower component of a
-    mixture of two Weibull distributions fitted to the paths' probabilities, and below their mean (section 3.4)."""
+    mixture of two Weibull distributions fitted to the paths' probabilities, and below their mean (section 3.4).
+
+    probability: of the paths, float64[N], positive.
+    """
     if len(probability) < 3 or np.ptp(probability) == 0:
         return np.zeros(len(probability), bool)
-    scaled = np.maximum(probability / probability.mean(), 1e-12)
-    w, k, lam = _fit_mixture(scaled)
-    log_parts = np.log(w) + _log_weibull(scaled[:, None], k, lam)
+    w, k, lam = fitted(probability)
+    log_parts = np.log(w) + _log_weibull(probability[:, None], k, lam)
     from scipy.special import gamma
 
     high = int(np.argmax(lam * gamma(1 + 1 / k)))
@@ -56,20 +63,29 @@ def pruned(probability: Array) -> NDArray[np.bool_]:
     return low_is_likelier & below
 
 
+def log_likelihood(x: Array, w: Array, k: Array, lam: Array) -> float:
+    """Of values x, float64[N], under a mixture with these weights, shapes and scales, each float64[2]."""
+    return float(np.logaddexp.reduce(np.log(w) + _log_weibull(x[:, None], k, lam), axis=1).sum())
+
+
 def _log_weibull(x: Array, k: Array, lam: Array) -> Array:
     z = np.log(x) - np.log(lam)
     out: Array = np.log(k) - np.log(lam) + (k - 1) * z - np.exp(np.minimum(k * z, _CAP))
     return out
 
 
-def _fit_mixture(x: Array) -> tuple[Array, Array, Array]:
-    """Weights, shapes and scales, each float64[2], by maximum likelihood; start and bounds as the authors' code has
-    them (weight in [0.2, 0.8], start at 0.5, shapes 1 and 1.5, scales 1 and 2)."""
+def fitted(x: Array) -> tuple[Array, Array, Array]:
+    """Weights, shapes and scales of the two components, each float64[2], by maximum likelihood.
+
+    The likelihood has many local optima, so it is climbed from several starts: the published one (weight 0.5, shapes 1
+    and 1.5, scales 1 and 2) and some that part the data. The weight is held in [0.2, 0.8], as in the authors' code.
+    """
     from scipy.optimize import minimize
 
     log_x = np.log(x)[:, None]
 
     def loss(theta: Array) -> tuple[float, Array]:
+        # theta: weight, logarithms of the shapes, logarithms of the scales. e = (x/λ)^k; share: of each component.
         w, k = np.array([theta[0], 1 - theta[0]]), np.exp(theta[1:3])
         z = k * (log_x - theta[3:5])
         e = np.exp(np.minimum(z, _CAP))
@@ -81,11 +97,30 @@ def _fit_mixture(x: Array) -> tuple[Array, Array, Array]:
         by_scale = (share * k * (e - 1)).sum(0)
         return -float(total.sum()), -np.array([by_weight[0] - by_weight[1], *by_shape, *by_scale])
 
-    start = np.array([0.5, 0.0, np.log(1.5), 0.0, np.log(2.0)])
-    bounds = [(0.2, 0.8), (-3.0, 4.0), (-3.0, 4.0), (-30.0, 5.0), (-30.0, 5.0)]
+    least, most = float(log_x.min()), float(log_x.max())
+    scales = (least - 10.0, max(most, np.log(2.0)) + 5.0)
+    bounds = [(0.2, 0.8), (-3.0, 4.0), (-3.0, 4.0), scales, scales]
     with _blas().limit(limits=1):
-        theta = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 60}).x
+        runs = [
+            minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 200})
+            for start in _starts(np.sort(log_x[:, 0]))
+        ]
+    theta = min(runs, key=lambda run: float(run.fun)).x
     return np.array([theta[0], 1 - theta[0]]), np.exp(theta[1:3]), np.exp(theta[3:5])
+
+
+def _starts(log_x: Array) -> Iterator[Array]:
+    """The published start, then one for each split of the sorted data, with the moments of either side."""
+    yield np.array([0.5, 0.0, np.log(1.5), 0.0, np.log(2.0)])
+    for split in _SPLITS:
+        at = min(max(1, round(split * len(log_x))), len(log_x) - 1)
+        shapes = [np.clip(np.pi / np.sqrt(6) / max(float(part.std()), 1e-3), 0.05, 50.0) for part in _parts(log_x, at)]
+        scales = [part.mean() + _EULER / k for part, k in zip(_parts(log_x, at), shapes, strict=True)]
+        yield np.array([np.clip(1 - split, 0.2, 0.8), *np.log(shapes), *scales])
+
+
+def _parts(log_x: Array, at: int) -> tuple[Array, Array]:
+    return log_x[at:], log_x[:at]
 
 
 @cache
@@ -102,17 +137,10 @@ def _blas() -> ThreadpoolController:
     paper="arXiv:2502.00511",
     needs={"text", "logprobs"},
     proof="tests/methods/sample/test_rpc.py",
-    departs="Shapes and scales are fitted in logarithms, to probabilities divided by their mean: the same optimum "
-    "without underflow for long paths.",
+    departs="The mixture is fitted from several starts, of which the published one is the first, and in logarithms of "
+    "shapes and scales.",
     aggregate=rpc_vote,
 )
-async def rpc(
-    search: Search, *, n: Samples | None = None, per_token: bool = False, temperature: Temperature | None = None
-) -> Answer:
-    """Sample n solutions; each distinct path votes with its probability after improbable paths are pruned.
-
-    per_token: use the geometric mean of the token probabilities instead of the path's.
-    """
-    return await search.aggregate(
-        n, partial(rpc_vote, search.problem, params={"per_token": per_token}), temperature=temperature
-    )
+async def rpc(search: Search, *, n: Samples | None = None, temperature: Temperature | None = None) -> Answer:
+    """Sample n solutions; each distinct path votes with its mean token probability after improbable ones are pruned."""
+    return await search.aggregate(n, partial(rpc_vote, search.problem, params={}), temperature=temperature)

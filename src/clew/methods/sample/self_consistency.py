@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from clew.methods.common.solutions import ScorerSpec
+from clew.methods.common.solutions import ScorerSpec, scored_alone, vote_weights
 from clew.parameters import Range, Samples, Temperature
 from clew.problem import Answer, Problem
 from clew.registry import method, scorers
+from clew.scorers.base import scale_of
 from clew.search import Search
 from clew.tree import Node
 from clew.vote import vote
@@ -36,12 +38,13 @@ def _weights(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]
     name = scorers.spelled(params["scorer"])
     scores = [leaf.scores[name] for leaf in leaves]
     if weighting == "score":
-        return [max(s, 0.0) for s in scores]
-    # arXiv:2502.18581: v(r) = (N - r + 1)^p over the solutions that state an answer.
-    valid = [i for i, leaf in enumerate(leaves) if problem.extract(leaf.solution) is not None]
+        return vote_weights(scores, scale_of(params["scorer"]))
+    # arXiv:2502.18581: v(r) = (N - r + 1)^p. All N solutions are ranked, as in the authors' code; those that state no
+    # answer take their rank and have no vote. NaN ranks last.
+    ranked = sorted(range(len(leaves)), key=lambda i: math.inf if math.isnan(scores[i]) else -scores[i])
     weights = [0.0] * len(leaves)
-    for rank, i in enumerate(sorted(valid, key=lambda i: -scores[i])):
-        weights[i] = float((len(valid) - rank) ** params["power"])
+    for rank, i in enumerate(ranked):
+        weights[i] = float((len(leaves) - rank) ** params["power"])
     return weights
 
 
@@ -70,11 +73,14 @@ async def self_consistency(
 ) -> Answer:
     """Sample n solutions and answer what most of them say (plain, weighted, or Borda by rank).
 
-    weighting: what a vote weighs: 1, the probability of its path, its score, or its rank by score (borda).
-    power: p of the Borda count.
+    weighting: what a vote weighs.
+        `plain`: 1. `probability`: the mean token probability. `score`: the scorer's score. `borda`: by rank of score.
+    power: p of the Borda weights (N - rank + 1)^p; greater ones follow the ranking more, 0 is a plain vote.
     """
     params = {"weighting": weighting, "scorer": scorer, "power": power}
-    judged = scorer if _scored(params) else None
+    used = scorer if _scored(params) else None
+    if used is not None:
+        scored_alone(f"self_consistency?weighting={weighting}", used)
     return await search.aggregate(
-        n, partial(consensus, search.problem, params=params), scorer=judged, temperature=temperature
+        n, partial(consensus, search.problem, params=params), scorer=used, temperature=temperature
     )

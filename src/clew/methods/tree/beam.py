@@ -41,8 +41,6 @@ async def beam(
     width: how many partial solutions of a depth go on: one number, or one for each depth (the last holds from there).
     expand: how many steps are drawn below each of them: one number, or one for each depth.
     scorer: what a partial solution is worth.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
@@ -73,7 +71,6 @@ async def lookahead(
     expand: how many steps are drawn below each of them: one number, or one for each depth.
     steps: k of the paper's section 5.2; 0 is `beam`.
     scorer: what a partial solution is worth.
-    final: how the solutions found give one answer.
     temperature: of the draws (the steps ahead are greedy); None: the search's.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
@@ -115,8 +112,6 @@ async def dvts(
     n: the number of trees.
     expand: how many steps are drawn at each depth of a tree.
     scorer: what a partial solution is worth.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     evaluate = partial(worths, search, scorer=scorer)
     async with Solutions(search, final, scorer) as found:
@@ -147,8 +142,6 @@ async def alphamath(
     width: B1 of the paper (SBS), how many partial solutions of a depth go on.
     expand: B2 of the paper, how many steps are drawn below each of them.
     scorer: the value of a partial solution.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     evaluate = partial(worths, search, scorer=scorer)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:

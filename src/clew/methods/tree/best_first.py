@@ -91,8 +91,6 @@ async def best_first(
     threshold: a step is followed only with a higher score (NaN never is); None follows all.
     good: only a solution with at least this score ends the search; None: the first finished one that leads.
     scorer: what a partial solution is worth.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
 
     def cost(node: Node, worth: float) -> float:
@@ -135,8 +133,6 @@ async def a_star(
     threshold: a step is followed only with a higher score (NaN never is); None follows all.
     good: only a solution with at least this score ends the search; None: the first finished one that leads.
     scorer: gives the score of the heuristic.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     known: dict[Node | None, tuple[float, float]] = {search.root: (0.0, math.inf)}
 

@@ -43,8 +43,6 @@ async def dfs(
     backtracks: how often the search may leave a branch for an older one; None is no limit.
     good: a solution with at least this score ends the search; None goes on while there is something to go back to.
     scorer: what a partial solution is worth.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         stack = [search.root]

@@ -72,8 +72,6 @@ async def rebase(
     n: the number of continuations in flight at the first depth, and so of solutions in all.
     balance: the softmax temperature T_b of the paper (0.1 there, for rewards in [0, 1]).
     scorer: the reward of a partial solution.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     bounds = Bounds()
     async with Solutions(search, final, scorer) as found:

@@ -62,8 +62,6 @@ async def tot_bfs(
     expand: k of the paper, how many steps are drawn below each of them.
     evaluate: `value` asks the judge about each partial solution by itself, `vote` about all of a depth at once.
     asks: how often the judge is asked each time; its replies are added up.
-    final: how the solutions found give one answer.
-    temperature: of the draws; None: the search's.
     """
     async with Solutions(search, final, stands_for=path_share) as found:
 

@@ -1,0 +1,60 @@
+"""DeepConf, offline: only the most confident solutions vote, each with its confidence as its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from clew.methods.common.solutions import ScorerSpec, scored_alone, vote_weights
+from clew.parameters import Range, Samples, Temperature
+from clew.problem import Answer, Problem
+from clew.registry import method, scorers
+from clew.scorers.base import scale_of
+from clew.scorers.confidence import most_confident
+from clew.search import Search
+from clew.tree import Node
+from clew.vote import vote
+
+SCORER = "group_confidence?kind=tail"
+KEEP = 0.1
+
+
+def confident_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
+    """The vote of the most confident share of the solutions that state an answer (arXiv:2508.15260, section 3.2)."""
+    name = scorers.spelled(params["scorer"])
+    stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
+    confidences = [leaf.scores[name] for leaf in stated]
+    kept = most_confident(confidences, params["keep"])
+    weights = vote_weights([c for c, k in zip(confidences, kept, strict=True) if k], scale_of(params["scorer"]))
+    return vote(problem, [leaf for leaf, k in zip(stated, kept, strict=True) if k], weights)
+
+
+@method(
+    "deepconf",
+    family="sample",
+    paper="arXiv:2508.15260",
+    needs={"text", "logprobs"},
+    proof="tests/methods/sample/test_deepconf.py",
+    departs="The offline mode: no solution is stopped early by its confidence. The scorer's windows are of 64 tokens, "
+    "not 2048 (`group_confidence`).",
+    aggregate=confident_vote,
+)
+async def deepconf(
+    search: Search,
+    *,
+    n: Samples | None = None,
+    keep: Annotated[float, Range(above=0, high=1)] = KEEP,
+    scorer: ScorerSpec = SCORER,
+    temperature: Temperature | None = None,
+) -> Answer:
+    """Sample n solutions, keep those that the model was most confident of, and let these vote by confidence.
+
+    keep: η, the share of the solutions that is kept; the paper's are 0.1 and 0.9.
+    scorer: the confidence of a solution.
+    """
+    scored_alone("deepconf", scorer)
+    params = {"keep": keep, "scorer": scorer}
+    return await search.aggregate(
+        n, partial(confident_vote, search.problem, params=params), scorer=scorer, temperature=temperature
+    )
