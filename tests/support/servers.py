@@ -7,12 +7,13 @@ The scripted server runs in a thread; the other two are processes:
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,12 @@ class Scripted:
 
     prefill: what it makes of a begun assistant turn: `continues`, `echoes`, `ignores`. many, seeds, streams, logprobs,
     completions: whether it has these. reason: what it gives as the reason of an ordinary end. delay: seconds a token.
+    key: the one that it wants; login: `name:password` instead. refuses: parameters that it answers with 400, `p+q` for
+    two at once, `temperature` for one other than 1. names: the models that it lists. caches: prompt tokens that it says
+    were cached. reshape: what to make of each event before it is sent.
 
-    `faults` holds what goes wrong with the next generations, one each; `bodies` what was asked; `busy` and `busiest`
-    count requests at once; `dropped` those whose client went away.
+    `faults` holds what goes wrong with the next generations, one each; `bodies` what was asked; `headers` what came
+    with it; `busy` and `busiest` count requests at once; `dropped` those whose client went away.
     """
 
     def __init__(
@@ -52,12 +56,20 @@ class Scripted:
         usage: bool = True,
         delay: float = 0.0,
         key: str = "",
+        login: str = "",
+        refuses: tuple[str, ...] = (),
+        names: tuple[str, ...] = ("scripted",),
+        caches: int | None = None,
+        reshape: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
         self.prefill, self.many, self.seeds, self.streams = prefill, many, seeds, streams
         self.logprobs, self.completions, self.reasoning = logprobs, completions, reasoning
-        self.reason, self.usage, self.delay, self.key = reason, usage, delay, key
+        self.reason, self.usage, self.delay = reason, usage, delay
+        self.wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else f"Bearer {key}" if key else ""
+        self.refuses, self.names, self.caches, self.reshape = refuses, names, caches, reshape
         self.faults: list[str] = []
         self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         self.busy = self.busiest = self.dropped = self.sent = 0
         self.url = ""
 
@@ -99,10 +111,15 @@ class Scripted:
     # --- answering ------------------------------------------------------------------------------------------------
 
     async def _models(self, request: web.Request) -> web.Response:
-        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-            said = f"Incorrect API key provided: {request.headers.get('Authorization', '')[7:]}"
-            return web.json_response({"error": {"message": said}}, status=401)
-        return web.json_response({"data": [{"id": "scripted", "created": 1}]})
+        self.headers.append(dict(request.headers))
+        listed = {"data": [{"id": n, "created": 1} for n in self.names]}
+        return self._unknown(request) or web.json_response(self.reshape(listed) if self.reshape else listed)
+
+    def _unknown(self, request: web.Request) -> web.Response | None:
+        given = request.headers.get("Authorization", "")
+        if not self.wanted or given == self.wanted:
+            return None
+        return web.json_response({"error": {"message": f"Incorrect API key provided: {given[7:]}"}}, status=401)
 
     async def _template(self, request: web.Request) -> web.Response:
         messages = (await request.json())["messages"]
@@ -145,7 +162,11 @@ class Scripted:
     async def _answer(
         self, request: web.Request, body: dict[str, Any], text: str, echo: str, *, chat: bool
     ) -> web.StreamResponse:
+        unknown = self._unknown(request)
+        if unknown is not None:
+            return unknown
         self.bodies.append(body)
+        self.headers.append(dict(request.headers))
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
@@ -174,18 +195,23 @@ class Scripted:
         reason = "length" if len(tokens) > limit else self.reason
         tokens = tokens[:limit]
         count = body.get("n", 1)
-        usage = {"prompt_tokens": 9, "completion_tokens": len(tokens) * count + (reason == "stop")}
+        usage: dict[str, Any] = {"prompt_tokens": 9, "completion_tokens": len(tokens) * count + (reason == "stop")}
+        if self.caches is not None:
+            usage["prompt_tokens_details"] = {"cached_tokens": self.caches}
         if not (self.streams and body.get("stream")):
             if fault == "malformed":
                 return web.Response(text='{"choices": [{"message"', content_type="application/json")
             key, value = ("message", {"content": echo + "".join(tokens)}) if chat else ("text", "".join(tokens))
             one = {key: value, "finish_reason": reason, **self._told(body, tokens, chat)}
             choices = [] if fault == "empty" else [{"index": i, **one} for i in range(count)]
-            return web.json_response({"choices": choices, **({"usage": usage} if self.usage else {})})
+            reply = {"choices": choices, **({"usage": usage} if self.usage else {})}
+            return web.json_response(self.reshape(reply) if self.reshape else reply)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
 
         async def send(event: Any) -> None:
+            if self.reshape is not None and isinstance(event, dict):
+                event = self.reshape(event)
             data = event if isinstance(event, str) else json.dumps(event)
             await response.write(f"data: {data}\n\n".encode())
 
@@ -207,6 +233,8 @@ class Scripted:
                 await send('{"choices": [{"del')
             if number == 2 and fault == "error":
                 await send({"error": {"message": "the engine died", "code": 500}})
+            if number == 2 and fault == "error object":
+                await send({"object": "error", "message": "the engine died", "code": 50001})
             for i in range(count):
                 said = {"delta": {"content": token}} if chat else {"text": token}
                 await send({"choices": [{"index": i, **said, **self._told(body, [token], chat)}]})
@@ -217,7 +245,8 @@ class Scripted:
             )
         if body.get("stream_options") and self.usage:
             await send({"choices": [], "usage": usage})
-        await send("[DONE]")
+        if fault != "no [DONE]":
+            await send("[DONE]")
         return response
 
     def _refused(self, body: dict[str, Any], fault: str) -> web.Response | None:
@@ -236,6 +265,9 @@ class Scripted:
             said = "logprobs are not supported"
         elif not self.streams and body.get("stream_options"):
             said = "stream_options needs streaming"
+        for name in self.refuses:
+            if all(part in body and (part, body[part]) != ("temperature", 1) for part in name.split("+")):
+                said = f"Unsupported parameter: {name}"
         return web.json_response({"error": {"message": said}}, status=status, headers=headers) if said else None
 
     def _told(self, body: dict[str, Any], tokens: list[str], chat: bool) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def numbers(text: str) -> list[float]:
         raise UsageError(f"{text!r} is no list of numbers", "Write them as 500,1000,2000") from None
 
 
+key_option = click.option(
+    "--key-env", metavar="NAME", default=None, help="The environment variable that holds the key of the model's server."
+)
+
+
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a command that samples; `sampling_given` takes them out again."""
     for option in (

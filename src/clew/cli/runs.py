@@ -10,6 +10,7 @@ import click
 
 from clew.cli.options import (
     Examples,
+    key_option,
     numbers,
     pairs,
     print_json,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("question")
-@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL, or toy:… (smollm2-135m).")
+@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
+@key_option
 @click.option("--method", default="self_consistency", show_default=True, help="A method, as name or name?key=value.")
 @click.option("-b", "--budget", type=int, default=None, help="Tokens to spend (default 2000).")
 @click.option("-p", "--param", multiple=True, help="key=value for the method; may be repeated.")
@@ -44,14 +46,15 @@ if TYPE_CHECKING:
 @click.option("--show", is_flag=True, help="Print the tree and what was spent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @sampling_options
-def solve(question: str, param: Sequence[str], show: bool, as_json: bool, **options: Any) -> None:
+def solve(question: str, param: Sequence[str], key_env: str | None, show: bool, as_json: bool, **options: Any) -> None:
     """Solve one problem within a token budget."""
     from clew import api
     from clew.lab.experiment import DEFAULT_MODEL
+    from clew.models import keyed
     from clew.sampling import Sampling
 
     sampling = Sampling(**sampling_given(options))
-    options["model"] = options["model"] or DEFAULT_MODEL
+    options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
     with to_stderr().status("thinking …"):
         result = api.solve(
             question, sampling=sampling, **{k: v for k, v in options.items() if v is not None}, **pairs(param)
@@ -86,7 +89,8 @@ def solve(question: str, param: Sequence[str], show: bool, as_json: bool, **opti
     ),
 )
 @click.argument("task")
-@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL, or toy:… (smollm2-135m).")
+@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
+@key_option
 @click.option("--methods", required=True, help="Comma-separated, each name or name?key=value.")
 @click.option("--budgets", default="500,1000,2000", show_default=True, help="Comma-separated, on the axis.")
 @click.option("--axis", default="tokens", show_default=True, help="generated, tokens, calls, seconds, flops or usd.")
@@ -111,6 +115,7 @@ def compare(
     budgets: str,
     field: Sequence[str],
     option: Sequence[str],
+    key_env: str | None,
     out: Path | None,
     report: Path | None,
     as_json: bool,
@@ -118,12 +123,13 @@ def compare(
 ) -> None:
     """Compare methods on a task at equal budgets: accuracy at each budget with 95 % intervals, and a report."""
     from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
+    from clew.models import keyed
     from clew.store import Store
 
     task_options = {k: options.pop(k) for k in ("difficulty", "shots", "kind")} | pairs(option)
     if field:
         task_options["fields"] = pairs(field)
-    options["model"] = options["model"] or DEFAULT_MODEL
+    options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
     plan = make_plan(
         task,
         methods=[m for m in methods.split(",") if m.strip()],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clew.cli.options import Examples, print_json, to_stderr, to_stdout
+from clew.cli.options import Examples, key_option, print_json, to_stderr, to_stdout
 
 
 @click.command("list", cls=Examples, examples=("clew list methods", "clew list tasks --json"))
@@ -58,18 +58,19 @@ def pull(name: str, as_json: bool) -> None:
         click.echo(path)
 
 
-@click.command(cls=Examples, examples=("clew doctor", "clew doctor http://127.0.0.1:8080/v1 --fresh"))
+@click.command(cls=Examples, examples=("clew doctor", "clew doctor http://127.0.0.1:8080/v1#qwen3-4b --fresh"))
 @click.argument("url", required=False)
+@key_option
 @click.option("--fresh", is_flag=True, help="Probe the server again instead of reading what was found before.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor(url: str | None, fresh: bool, as_json: bool) -> None:
+def doctor(url: str | None, key_env: str | None, fresh: bool, as_json: bool) -> None:
     """Say what this machine, or a server, can do for clew."""
     from clew.cli.tables import facts_table
 
     if url:
         from clew.models.openai import probe
 
-        found = probe(url, fresh=fresh)
+        found = probe(url, key_env=key_env, fresh=fresh)
         data, rows = found.as_dict(), found.rows()
     else:
         from clew.cli.doctor import machine

@@ -10,6 +10,7 @@ from clew.analysis.editing import Action, edit
 from clew.analysis.trace import Trace
 from clew.background import run_in_background
 from clew.lab.stored_trace import StoredTrace
+from clew.models import public
 from clew.problem import Status
 from clew.result import Result
 from clew.runner import grade
@@ -56,7 +57,7 @@ def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> N
     """
     plan = replace(
         stored.plan,
-        models=stored.plan.models if model is None else {**stored.plan.models, GENERATE: model},
+        models=stored.plan.models if model is None else {**stored.plan.models, GENERATE: public(model)},
         methods=(stored.result.method, result.method),
         seeds=tuple(dict.fromkeys((stored.result.seed, result.seed))),
     )

@@ -13,6 +13,7 @@ from clew import registry, runner
 from clew.background import get_model
 from clew.budget import AXES, Budget
 from clew.errors import UsageError
+from clew.models import public
 from clew.plan import Plan, budget_along
 from clew.problem import Problem
 from clew.registry import parse_spec, spelled
@@ -69,11 +70,13 @@ def make_plan(
     specs = tuple(dict.fromkeys(method_spec(m, {}) for m in methods))
     if baseline is not None and method_spec(baseline, {}) not in specs:
         raise UsageError(f"the baseline {baseline!r} is not among the methods", f"Choose one of {', '.join(specs)}")
+    if "api_key" in (model_options or {}):
+        raise UsageError("a plan is kept in a run file, and a key is not", "Name the variable that holds it: key_env")
     Sampling(**(sampling or {}))
     top = max(budgets)
     limit = budget_along(axis, top) if axis in LIMITS else Budget()
     return Plan(
-        models={"generate": model} | ({"judge": judge} if judge else {}),
+        models={"generate": public(model)} | ({"judge": public(judge)} if judge else {}),
         task=task,
         task_options={"count": count, "seed": seed, **(task_options or {})},
         methods=specs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,25 @@ if TYPE_CHECKING:
     from clew.models.base import Model
 
 
+_SERVERS = ("http://", "https://")
+
+
 def load(spec: str, **options: Any) -> Model:
     """The model that a string names.
 
     spec: an embedded model (`smollm2-135m`, after `clew pull`), the path of a .gguf file, `http(s)://HOST/v1` (any
-        OpenAI-compatible server), `toy:…`, `hf:ORG/REPO[/FILE]` (fetched as `clew pull` does), or the name of a plugin.
+        OpenAI-compatible server; `#MODEL`, or `?model=MODEL` and other options of `connect`, may follow), `toy:…`,
+        `hf:ORG/REPO[/FILE]` (fetched as `clew pull` does), or the name of a plugin.
     options: what the model's class takes (`LlamaCppModel`, `clew.models.openai.connect`, `clew.models.toy.parse`).
 
     Raises UsageError for an unknown spec, a missing or damaged file, or a missing package.
     """
-    if spec.startswith(("http://", "https://")):
-        from clew.models.openai import connect
+    if spec.startswith(_SERVERS):
+        from clew.models.openai import connect, parse_address
 
-        return _called(spec, connect, spec, options)
+        address = parse_address(spec)
+        bare = re.split(r"[?#]", spec)[0]
+        return _called(address.base, connect, bare, {**address.options, **options})
     if spec.startswith("toy:"):
         from clew.models.toy import parse
 
@@ -50,13 +57,40 @@ def load(spec: str, **options: Any) -> Model:
     )
 
 
+def public(spec: str) -> str:
+    """A model's spec as it may be written into a run file: an address without the login in it, which this process
+    remembers for that server.
+
+    Raises UsageError for what is not an address.
+    """
+    if not spec.startswith(_SERVERS):
+        return spec
+    from clew.models.openai import public as without_login
+
+    return without_login(spec)
+
+
+def keyed(spec: str, key_env: str | None) -> str:
+    """The spec of a server with the environment variable that holds its key (None: the spec as it is).
+
+    Raises UsageError for a model that is not on a server.
+    """
+    if key_env is None:
+        return spec
+    if not spec.startswith(_SERVERS):
+        raise UsageError(f"{spec} is not on a server and needs no key", "Leave --key-env out")
+    from clew.models.openai import keyed as with_key
+
+    return with_key(spec, key_env)
+
+
 def catalogue() -> dict[str, str]:
     """What `load` takes beside the registered models: spec → what it is."""
     here = {name: "on this machine" if model_path(name) else f"fetch it: clew pull {name}" for name in EMBEDDED}
     return {name: f"{EMBEDDED[name].summary} ({where})" for name, where in here.items()} | {
         "PATH.gguf": "Any GGUF file, run in this process.",
         "hf:ORG/REPO/FILE.gguf": "A file of the Hugging Face hub, fetched first (extra `hub`).",
-        "http(s)://HOST/v1": "Any OpenAI-compatible server; `clew doctor URL` says what it can do.",
+        "http(s)://HOST/v1[#MODEL]": "Any OpenAI-compatible server; `clew doctor URL` says what it can do.",
     }
 
 
@@ -69,11 +103,9 @@ def _embedded(path: Path, options: dict[str, Any]) -> Model:
 def _called(spec: str, make: Any, argument: Any, options: dict[str, Any]) -> Model:
     import inspect
 
-    known = inspect.signature(make).parameters
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
-    for name in options:
-        if name not in known and not open_ended:
-            takes = ", ".join(list(known)[1:]) or "none"
-            raise UsageError(f"{spec} has no option {name!r}", f"It takes: {takes}")
+    from clew.parameters import checked, parameters_of
+
+    if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in inspect.signature(make).parameters.values()):
+        options = checked(spec, parameters_of(make), options)
     made: Model = make(argument, **options)
     return made

@@ -10,7 +10,7 @@ from clew.budget import Gauge
 from clew.errors import ModelError
 from clew.models.base import Context
 from clew.models.openai.growth import assemble
-from clew.models.openai.reply import pieces
+from clew.models.openai.reply import choices_of, pieces, text_of, usage_of
 from clew.models.openai.wire import Wire
 from clew.sampling import Sampling
 from clew.tree import Finish, Segment
@@ -32,8 +32,8 @@ async def echoed(
     body = {**body, "prompt": whole, "echo": True, "max_tokens": 1, "stream": False, "logprobs": top}
     body.pop("stream_options", None)
     reply = await wire.json(path, body)
-    choice = (reply.get("choices") or [{}])[0]
-    got = pieces(choice, choice.get("text") or "")
+    choice = next((choice for _, choice in choices_of(reply)), {})
+    got = pieces(choice, text_of(choice)[1])
     if by_tokens:
         mine = got[len(prompt) : len(prompt) + len(given)]
         mine = [p._replace(id=int(i)) for p, i in zip(mine, given.token_ids, strict=False)]
@@ -43,8 +43,7 @@ async def echoed(
         mine = [p for p, end in zip(got, ends, strict=True) if before < end <= after]
     if not mine:
         raise ModelError(f"{body['model']} did not repeat the text to be scored", "Run `clew doctor URL` again")
-    usage = reply.get("usage") or {}
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    gauge.computed(int(usage.get("prompt_tokens") or len(got)) - int(cached))
+    told = usage_of(reply)
+    gauge.computed(max(0, (len(got) if told.prompt is None else told.prompt) - (told.cached or 0)))
     offsets = np.cumsum([0, *(len(p.text) for p in mine)]).clip(0, len(given.text))
     return assemble(mine, given.text, offsets[:-1].tolist(), Finish.STEP, Sampling(temperature=1.0, top=top))

@@ -9,7 +9,7 @@ import numpy as np
 
 from clew.budget import Gauge
 from clew.models.ending import Watch
-from clew.models.openai.reply import Piece, spread
+from clew.models.openai.reply import ENDS, Piece, spread
 from clew.sampling import Sampling, Until
 from clew.tree import Finish, Floats, Ints, Segment
 
@@ -101,14 +101,14 @@ class Growth:
     def ended(self, reason: str | None, used: int | None) -> None:
         """The server ended the continuation. used: tokens that it says it generated, where it can be trusted.
 
-        Only `stop` (or a call of a tool) is an end of the text; with no reason given the text counts as truncated.
+        Only a reason among `ENDS` is an end of the text; with no reason given the text counts as truncated.
         """
         if self._expected and self._held:
             held, self._held, self._expected = self._held, [], ""
             self.feed(held)
         if self.finish is not None:
             return
-        end = reason in ("stop", "eos", "tool_calls", "function_call")
+        end = reason in ENDS
         count: int | None = max(len(self.tokens), used or 0)
         if self._blind and used is None and reason == "length":
             count = self.asked

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from clew.errors import ContextOverflow, UsageError
-from clew.models.openai.reply import pieces, text_of
-from clew.models.openai.wire import Event, Refusal, Wire, blocking
+from clew.models.openai.address import authorization, parse_address
+from clew.models.openai.facts import Probe
+from clew.models.openai.failures import Event, Refusal
+from clew.models.openai.reply import Told, choices_of, counted, pieces, reason_of, text_of, usage_of
+from clew.models.openai.wire import Wire, blocking
 from clew.models.pull import cache_dir
 
-_VERSION = 1
+_VERSION = 2
 _HELLO = [{"role": "user", "content": "Write eight random words."}]
 _WEEK = {"role": "user", "content": "Name the days of the week."}
 # Cut within a word: whoever goes on writes "day", whoever begins a new turn does not; and whoever says it all again in
@@ -24,94 +27,35 @@ _WEEK = {"role": "user", "content": "Name the days of the week."}
 _BEGUN = "The days of the week are Monday, Tuesday, Wednes"
 _REST = "day"
 _FEW = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What a server was found to do.
-
-    server: `llama.cpp`, `vllm` or ''. context_length in tokens, params in weights: None where it does not tell.
-    limit_field: what it calls the most tokens of a reply. streams: whether it streams. logprobs: whether it gives the
-    log-probability of each token, top_logprobs: and of how many alternatives. token_ids: whether tokens come with ids.
-    many: whether it accepts n>1. seeds: whether equal seeds give equal text and others other text. usage: `exact`,
-    `one choice only` (counts one choice of n), or `missing`. samplers: whether it takes top_k, min_p and the like.
-    tokenise: whether it tokenises text. render: how it renders a conversation (`apply-template`, `tokenize`, '').
-    raw: what its raw completions take as a rendered prompt (`tokens`, `text`, '').
-    prefill: how a chat goes on from a begun assistant turn (`continues`, `echoes` what it was given first, `final
-    message` when asked to in the way of vLLM, '' not at all). forces: teacher forcing by echo with log-probabilities.
-    caches: whether it was seen to reuse a prompt that it has computed before. vision: whether it says it sees images.
-    """
-
-    url: str
-    model: str
-    server: str = ""
-    context_length: int | None = None
-    params: float | None = None
-    limit_field: str = "max_tokens"
-    streams: bool = False
-    logprobs: bool = False
-    top_logprobs: int = 0
-    token_ids: bool = False
-    many: bool = False
-    seeds: bool = False
-    usage: str = "missing"
-    samplers: bool = False
-    tokenise: bool = False
-    render: str = ""
-    raw: str = ""
-    prefill: str = ""
-    forces: bool = False
-    caches: bool = False
-    vision: bool = False
-
-    @property
-    def continuation(self) -> str:
-        """How a partial solution is continued, '' when it cannot be."""
-        if self.raw:
-            return f"raw completion of {'its tokens' if self.raw == 'tokens' else 'the rendered text'}"
-        return f"assistant prefill ({self.prefill})" if self.prefill else ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "continuation": self.continuation}
-
-    def rows(self) -> list[tuple[str, str]]:
-        """What was found, in words, for a table."""
-        top = f"yes, of {self.top_logprobs} alternatives" if self.top_logprobs else "of the chosen token only"
-        return [
-            ("server", self.server or "unknown"),
-            ("model", self.model),
-            ("context", f"{self.context_length} tokens" if self.context_length else "not told"),
-            ("continues a partial solution", f"yes, by {self.continuation}" if self.continuation else "no"),
-            ("tokens", ("with ids" if self.token_ids else "without ids") + (", streamed" if self.streams else "")),
-            ("log-probabilities", top if self.logprobs else "no"),
-            ("n in one request", "accepted" if self.many else "refused: parallel requests instead"),
-            ("seeds", "repeatable" if self.seeds else "not honoured"),
-            ("usage", {"exact": "reported truthfully"}.get(self.usage, self.usage)),
-            ("top-k, min-p, repetition penalty", _yes(self.samplers)),
-            ("tokeniser", _yes(self.tokenise)),
-            ("teacher forcing", _yes(self.forces)),
-            ("prompt cache", "seen at work" if self.caches else "not seen"),
-        ]
+_MOST_PARAMS = 1e15
+_SHOWN = 20
+"""The most names of models that a message lists."""
+# Some 600 tokens: servers that cache by the block, of up to 128 tokens, see nothing to keep in a short prompt.
+_LONG = [{"role": "user", "content": "Say yes. " + "one two three four five six " * 100}]
 
 
 def probe(
-    url: str, *, model: str | None = None, api_key: str | None = None, timeout: float = 120.0, fresh: bool = False
+    url: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    key_env: str | None = None,
+    timeout: float = 120.0,
+    fresh: bool = False,
 ) -> Probe:
     """What the server at `url` can do. Asked with some twenty tiny requests the first time, or when `fresh`; kept in
     the cache folder for later, for as long as the server describes its model in the same way.
 
-    api_key: OPENAI_API_KEY or CLEW_API_KEY by default.
+    url: as `parse_address` takes it. model: its name there. api_key, key_env: as for `connect`. timeout: seconds of
+    silence after which a request counts as lost. fresh: ask again.
 
-    Raises UsageError for a bad URL, or several models to choose from; ModelError when there is no server or it refuses.
+    Raises UsageError for a bad URL, several models to choose from or a name that is not among them; ModelError when
+    there is no server or it refuses.
     """
-    wire = Wire(url, api_key=key_for(api_key), timeout=timeout, retries=2)
+    address = parse_address(url)
+    model, key_env = model or address.options.get("model"), key_env or address.options.get("key_env")
+    wire = Wire(address, authorization(address, api_key=api_key, key_env=key_env), timeout=timeout, retries=2)
     return blocking(lambda: _probe(wire, model, fresh))
-
-
-def key_for(given: str | None) -> str | None:
-    """The given key, or the one in the environment."""
-    return given or os.environ.get("CLEW_API_KEY") or os.environ.get("OPENAI_API_KEY")
 
 
 async def _probe(wire: Wire, model: str | None, fresh: bool) -> Probe:
@@ -120,9 +64,8 @@ async def _probe(wire: Wire, model: str | None, fresh: bool) -> Probe:
         name = hashlib.blake2b(json.dumps([_VERSION, wire.base, described], sort_keys=True).encode(), digest_size=12)
         path = cache_dir() / "servers" / f"{name.hexdigest()}.json"
         if not fresh and path.exists():
-            with suppress(ValueError, TypeError):
-                kept = json.loads(path.read_text())
-                return Probe(**{f.name: kept[f.name] for f in fields(Probe) if f.name in kept})
+            with suppress(ValueError, TypeError, KeyError):
+                return Probe.from_dict(json.loads(path.read_text()))
         found = Probe(**await _Prober(wire, described).run())
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -136,23 +79,38 @@ async def _probe(wire: Wire, model: str | None, fresh: bool) -> Probe:
 async def _describe(wire: Wire, model: str | None) -> dict[str, Any]:
     """What the server says of the model, without what changes from day to day."""
     try:
-        listed = (await wire.json("models", patient=False)).get("data") or []
+        listed = (await wire.json("models", patient=False)).get("data")
     except Refusal as refusal:
         if model is None or refusal.status in (401, 403):
             raise
         listed = []
-    entries = [e for e in listed if isinstance(e, dict) and "id" in e]
-    ids = [str(e["id"]) for e in entries]
-    if model is None:
-        if len(ids) != 1:
-            some = ", ".join(ids[:8]) + (", …" if len(ids) > 8 else "")
+    entries = {str(e["id"]): e for e in listed or () if isinstance(e, dict) and e.get("id")}
+    name = _chosen(wire.base, list(entries), model)
+    return {k: v for k, v in entries.get(name, {"id": name}).items() if k not in ("created", "permission")}
+
+
+def _chosen(base: str, names: list[str], wanted: str | None) -> str:
+    """The model that is wanted of those that a server names; it may name none.
+
+    Raises UsageError when it is not among them, or none is wanted and there is not exactly one.
+    """
+    some = ", ".join(names[:_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > _SHOWN else "")
+    if wanted is None:
+        if len(names) != 1:
             raise UsageError(
-                f"{wire.base} serves {'several models' if ids else 'no model that it names'}",
-                f"Choose one with model=NAME: {some}" if ids else "Name one with model=NAME",
+                f"{base} serves {'several models' if names else 'no model that it names'}",
+                f"Choose one by {base}#NAME: {some}" if names else f"Name one by {base}#NAME",
             )
-        model = ids[0]
-    entry = next((e for e in entries if e["id"] == model), {"id": model})
-    return {k: v for k, v in entry.items() if k not in ("created", "permission")}
+        return names[0]
+    # Ollama names `llama3:latest` what everybody calls llama3; OpenRouter takes `NAME:nitro` for what it lists as NAME.
+    if not names or wanted in names or wanted.rpartition(":")[0] in names:
+        return wanted
+    if f"{wanted}:latest" in names:
+        return f"{wanted}:latest"
+    near = difflib.get_close_matches(wanted, names, n=1)
+    raise UsageError(
+        f"{base} serves no model called {wanted!r}", (f"Did you mean {near[0]!r}? " if near else "") + f"It has: {some}"
+    )
 
 
 class _Prober:
@@ -161,27 +119,32 @@ class _Prober:
         self.described = described
         self.model = described["id"]
         self.found: dict[str, Any] = {"url": wire.base, "model": self.model}
+        self.refused: list[str] = []
         self.prompt: Any = None
 
     async def run(self) -> dict[str, Any]:
         found = self.found
-        meta = self.described.get("meta") or {}
+        meta = _dict(self.described.get("meta"))
         owner = str(self.described.get("owned_by", "")).replace("llamacpp", "llama.cpp")
         found["server"] = owner if owner in ("llama.cpp", "vllm") else ""
-        found["context_length"] = meta.get("n_ctx") or self.described.get("max_model_len")
-        found["params"] = meta.get("n_params")
+        found["context_length"] = counted(meta.get("n_ctx")) or counted(self.described.get("max_model_len"))
+        params = meta.get("n_params")
+        found["params"] = float(params) if isinstance(params, int | float) and 0 < params < _MOST_PARAMS else None
         if found["server"] == "llama.cpp":
             props = await self._ask("/props", None)
-            found["vision"] = bool(((props or {}).get("modalities") or {}).get("vision"))
+            found["vision"] = bool(_dict((props or {}).get("modalities")).get("vision"))
         count = await self._basics()
         await self._raw(count)
+        await self._sampled()
         await self._prefill()
         await self._logprobs()
         found["samplers"] = bool(await self._say(top_k=-1, min_p=0.0, repetition_penalty=1.0))
         await self._many()
         await self._seeds()
+        await self._caches()
         if found["raw"]:
             await self._forcing()
+        found["refused"] = tuple(self.refused)
         return found
 
     async def _ask(self, path: str, body: Mapping[str, Any] | None) -> Event | None:
@@ -211,7 +174,7 @@ class _Prober:
         chat = self.prompt is None
         about = {"messages": _HELLO, self.found["limit_field"]: count} if chat else {"prompt": self.prompt}
         body = {**about, **({} if chat else {"max_tokens": count}), "stream": self.found["streams"], **more}
-        if body["stream"] and self.found["usage"] != "missing":
+        if body["stream"] and self.found["usage"] != "missing" and "stream_options" not in self.refused:
             body["stream_options"] = {"include_usage": True}
         try:
             return await self._stream("chat/completions" if chat else "completions", body)
@@ -221,23 +184,37 @@ class _Prober:
     async def _basics(self) -> int | None:
         """Whether it answers at all, streams, and reports usage; the prompt's length in tokens if it tells."""
         found = self.found
-        body: dict[str, Any] = {"messages": _HELLO, "stream": True, "stream_options": {"include_usage": True}}
+        streamed: dict[str, Any] = {"messages": _HELLO, "stream": True}
+        ways = ({**streamed, "stream_options": {"include_usage": True}}, streamed, {"messages": _HELLO})
+        attempts = [(field, body) for field in ("max_tokens", "max_completion_tokens") for body in ways]
         events: list[Event] = []
-        attempts = [(f, o) for f in ("max_tokens", "max_completion_tokens") for o in (body, {"messages": _HELLO})]
-        for field, options in attempts:
+        for field, body in attempts:
             try:
-                events = await self._stream("chat/completions", {**options, field: 8})
-            except Refusal:
-                if (field, options) == attempts[-1]:
+                events = await self._stream("chat/completions", {**body, field: 8})
+            except Refusal as refusal:
+                if (field, body) == attempts[-1] or refusal.status in (401, 403):
                     raise
                 continue
             found["limit_field"] = field
+            if body is streamed:
+                self.refused.append("stream_options")
             break
-        choices = [c for e in events for c in e.get("choices") or ()]
-        found["streams"] = any("delta" in c for c in choices)
+        found["streams"] = any("delta" in choice for choice in _choices(events))
         usage = _usage(events)
-        found["usage"] = "exact" if usage.get("completion_tokens") is not None else "missing"
-        return usage.get("prompt_tokens")
+        found["usage"] = "missing" if usage.completion is None else "exact"
+        return usage.prompt
+
+    async def _sampled(self) -> None:
+        """Which ways of drawing it refuses."""
+        asked: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "seed": 1}
+        if await self._say(1, **asked):
+            return
+        for name, value in asked.items():
+            if not await self._say(1, **{name: value}):
+                self.refused.append(name)
+        both = {name: asked[name] for name in ("temperature", "top_p")}
+        if not both.keys() & set(self.refused) and not await self._say(1, **both):
+            self.refused.append("temperature with top_p")
 
     async def _raw(self, count: int | None) -> None:
         """How a rendered conversation can be had, and continued through raw completions."""
@@ -260,17 +237,19 @@ class _Prober:
 
     async def _completes(self, prompt: Any) -> bool:
         reply = await self._ask("completions", {"model": self.model, "prompt": prompt, "max_tokens": 1})
-        if not reply or not reply.get("choices"):
+        if not reply or not choices_of(reply):
             return False
-        counted = (reply.get("usage") or {}).get("prompt_tokens")
-        if isinstance(prompt, list) and counted is not None and counted != len(prompt):
+        told = usage_of(reply).prompt
+        if isinstance(prompt, list) and told is not None and told != len(prompt):
             return False
         self.prompt = prompt
         return True
 
     async def _prefill(self) -> None:
         begun = [_WEEK, {"role": "assistant", "content": _BEGUN}]
-        body = {"messages": begun, self.found["limit_field"]: _FEW, "temperature": 0, "stream": self.found["streams"]}
+        body = {"messages": begun, self.found["limit_field"]: _FEW, "stream": self.found["streams"]}
+        if "temperature" not in self.refused:
+            body["temperature"] = 0
         self.found["prefill"] = ""
         vllm = {"add_generation_prompt": False, "continue_final_message": True}
         for more, how in (({}, "continues"), (vllm, "final message")):
@@ -278,7 +257,7 @@ class _Prober:
                 events = await self._stream("chat/completions", {**body, **more})
             except (Refusal, ContextOverflow):
                 continue
-            text = "".join(text_of(c)[1] for e in events for c in e.get("choices") or ())
+            text = "".join(text_of(c)[1] for c in _choices(events))
             if text.startswith(_BEGUN + _REST) and not more:
                 self.found["prefill"] = "echoes"
                 return
@@ -292,7 +271,7 @@ class _Prober:
         for top in (20, 5, 1, 0):
             asked = {"logprobs": top} if self.prompt is not None else {"logprobs": True, "top_logprobs": top}
             events = await self._say(**asked, **ids)
-            got = [p for e in events for c in e.get("choices") or () for p in pieces(c, "".join(text_of(c)))]
+            got = [p for c in _choices(events) for p in pieces(c, "".join(text_of(c)))]
             known = [p for p in got if p.logprob == p.logprob]
             if known:
                 found["logprobs"] = True
@@ -303,25 +282,33 @@ class _Prober:
     async def _many(self) -> None:
         found = self.found
         events = await self._say(4, n=2, stream=False)
-        choices = [c for e in events for c in e.get("choices") or ()]
+        choices = _choices(events)
         found["many"] = len(choices) == 2
-        counted = _usage(events).get("completion_tokens")
-        full = all(c.get("finish_reason") == "length" for c in choices)
-        if found["many"] and full and counted is not None and counted < 8:
+        told = _usage(events).completion
+        full = all(reason_of(c) == "length" for c in choices)
+        if found["many"] and full and told is not None and told < 8:
             found["usage"] = "one choice only"
 
     async def _seeds(self) -> None:
-        replies = [await self._say(12, temperature=1.0, seed=seed) for seed in (1, 1, 2)]
-        texts = ["".join("".join(text_of(c)) for e in r for c in e.get("choices") or ()) for r in replies]
-        self.found["seeds"] = bool(texts[0]) and texts[0] == texts[1] != texts[2]
-        cached = (_usage(replies[1]).get("prompt_tokens_details") or {}).get("cached_tokens")
-        self.found["caches"] = bool(cached)
+        drawn = {} if "temperature" in self.refused else {"temperature": 1.0}
+        replies = [] if "seed" in self.refused else [await self._say(12, **drawn, seed=seed) for seed in (1, 1, 2)]
+        texts = ["".join("".join(text_of(c)) for c in _choices(r)) for r in replies]
+        self.found["seeds"] = bool(texts and texts[0]) and texts[0] == texts[1] != texts[2]
+
+    async def _caches(self) -> None:
+        """Whether a prompt that it has just computed is reused, as it tells in the usage."""
+        cached: int | None = None
+        for _ in range(2):
+            reply = await self._ask(
+                "chat/completions", {"model": self.model, "messages": _LONG, self.found["limit_field"]: 1}
+            )
+            cached = usage_of(reply or {}).cached
+        self.found["caches"], self.found["tells_caches"] = bool(cached), cached is not None
 
     async def _forcing(self) -> None:
         body = {"model": self.model, "prompt": self.prompt, "max_tokens": 1, "echo": True, "logprobs": 1}
         reply = await self._ask("completions", body)
-        choices = (reply or {}).get("choices") or [{}]
-        got = pieces(choices[0], choices[0].get("text") or "")
+        got = [p for c in _choices([reply or {}]) for p in pieces(c, text_of(c)[1])]
         self.found["forces"] = sum(p.logprob == p.logprob for p in got) > 1
 
 
@@ -340,14 +327,19 @@ async def tokenise(wire: Wire, model: str, what: str | list[Any], *, special: bo
         tokens = (await wire.json("/tokenize", body)).get("tokens")
     except (Refusal, ContextOverflow):
         return None
-    good = isinstance(tokens, list) and bool(tokens) and all(isinstance(t, int) for t in tokens)
-    return tokens if good else None
+    ids = [counted(t) for t in tokens] if isinstance(tokens, list) else []
+    known = [i for i in ids if i is not None]
+    return known if known and len(known) == len(ids) else None
 
 
-def _usage(events: list[Event]) -> dict[str, Any]:
+def _choices(events: list[Event]) -> list[Event]:
+    return [choice for event in events for _, choice in choices_of(event)]
+
+
+def _usage(events: list[Event]) -> Told:
     """The last usage that was reported."""
-    return next((e["usage"] for e in reversed(events) if e.get("usage")), {})
+    return next((usage_of(e) for e in reversed(events) if e.get("usage")), Told())
 
 
-def _yes(fact: bool) -> str:
-    return "yes" if fact else "no"
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

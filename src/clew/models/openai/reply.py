@@ -1,14 +1,28 @@
-"""Reading what servers send: the tokens of one event, whichever of the usual shapes it has."""
+"""Reading what servers send: the tokens of one event, whichever of the usual shapes it has.
+
+A server may leave out whatever it likes, or fill it with null or with another kind of thing: what cannot be read counts
+as not told. Nothing here raises for the shape of a reply.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from clew.models.openai.failures import Event
+
 Top = tuple[int, float]
 """A token id (-1 where unknown) and its log-probability."""
+
+ENDS = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "function_call"})
+"""Reasons that servers give for an end of the text of the model's own. (No stop strings are sent to them.)"""
+
+_BELIEVED = 1 << 24
+"""The most tokens that any count in a reply is believed."""
+_LEAST = -1e30
+"""Log-probabilities below count as those of the impossible."""
 
 
 class Piece(NamedTuple):
@@ -20,12 +34,74 @@ class Piece(NamedTuple):
     top: Sequence[Top] = ()
 
 
+def choices_of(event: Event) -> list[tuple[int, dict[str, Any]]]:
+    """The choices of an event with their indices; one without an index has that of its place."""
+    listed = event.get("choices")
+    found = []
+    for place, choice in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(choice, dict):
+            index = counted(choice.get("index"))
+            found.append((place if index is None else index, choice))
+    return found
+
+
+def reason_of(choice: dict[str, Any]) -> str | None:
+    """Why the server ended a choice; None where it does not say, or has not ended it."""
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) and reason else None
+
+
 def text_of(choice: dict[str, Any]) -> tuple[str, str]:
     """The (reasoning, content) text of a choice: of a completion, a chat message, or a streamed delta of one."""
     if "text" in choice:
-        return "", choice["text"] or ""
-    message = choice.get("delta") or choice.get("message") or {}
-    return message.get("reasoning_content") or message.get("reasoning") or "", message.get("content") or ""
+        return "", _text(choice["text"])
+    message = choice.get("delta") or choice.get("message")
+    if not isinstance(message, dict):
+        return "", ""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    thoughts = [p for p in parts if isinstance(p, dict) and p.get("type") in ("thinking", "reasoning")]
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or thoughts
+    return _text(reasoning), _text([p for p in parts if p not in thoughts] if thoughts else content)
+
+
+def _text(value: Any, depth: int = 4) -> str:
+    """The text of a string, of a part, or of a list of parts (which may hold parts themselves, `depth` deep)."""
+    if isinstance(value, str):
+        # Half of a surrogate pair is no character: it can be neither encoded nor stored.
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list) and depth:
+        return "".join(_text(part, depth - 1) for part in value)
+    if isinstance(value, dict) and depth:
+        return _text(next((value[k] for k in ("text", "thinking", "reasoning") if value.get(k)), ""), depth - 1)
+    return ""
+
+
+def counted(value: Any) -> int | None:
+    """A number of tokens, or an index or id; None where the value is nothing of the kind, or beyond belief."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= _BELIEVED and value == int(value) else None
+
+
+class Told(NamedTuple):
+    """What a usage object tells, in tokens; None for what it does not. cached: prompt tokens that were not computed."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+
+
+def usage_of(event: Event) -> Told:
+    """What an event tells of usage."""
+    usage = event.get("usage")
+    if not isinstance(usage, dict):
+        return Told()
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
+    return Told(counted(usage.get("prompt_tokens")), counted(usage.get("completion_tokens")), counted(cached))
 
 
 def pieces(choice: dict[str, Any], text: str) -> list[Piece]:
@@ -33,9 +109,9 @@ def pieces(choice: dict[str, Any], text: str) -> list[Piece]:
 
     Without log-probabilities the text is one piece (none when it is empty), for token boundaries are then unknown.
     """
-    logprobs = choice.get("logprobs")
-    entries = _entries(logprobs) if logprobs else ()
-    ids: Sequence[int] = choice.get("token_ids") or ()
+    entries = _entries(choice.get("logprobs"))
+    listed = choice.get("token_ids")
+    ids = [_id(i) for i in listed] if isinstance(listed, list) else []
     if not entries:
         if len(ids) > 1:
             return [*(Piece("", i) for i in ids[:-1]), Piece(text, ids[-1])]
@@ -51,38 +127,53 @@ def spread(text: str, count: int) -> list[Piece]:
     return [Piece(text[a:b]) for a, b in pairwise(marks)]
 
 
-def legacy(logprobs: dict[str, Any]) -> list[Piece]:
+def _entries(logprobs: Any) -> list[Piece]:
+    if isinstance(logprobs, list):
+        content: Any = logprobs
+    elif isinstance(logprobs, dict):
+        content = logprobs.get("content")
+        if content is None:
+            return _legacy(logprobs)
+    else:
+        return []
+    return [_entry(e) for e in content if isinstance(e, dict)] if isinstance(content, list) else []
+
+
+def _entry(entry: dict[str, Any]) -> Piece:
+    listed = entry.get("top_logprobs")
+    tops = [t for t in listed if isinstance(t, dict)] if isinstance(listed, list) else ()
+    top = _ranked((_id(t.get("id")), _logprob(t.get("logprob"))) for t in tops)
+    return Piece(_text(entry.get("token")), _id(entry.get("id")), _logprob(entry.get("logprob")), top)
+
+
+def _legacy(logprobs: dict[str, Any]) -> list[Piece]:
     """The tokens of `logprobs` as text completions have them (parallel lists)."""
-    tokens = logprobs.get("tokens") or []
-    chosen = logprobs.get("token_logprobs") or [None] * len(tokens)
-    tops = logprobs.get("top_logprobs") or [None] * len(tokens)
-    return [
-        Piece(token, -1, _number(lp), _ranked((-1, v) for v in (top or {}).values()))
-        for token, lp, top in zip(tokens, chosen, tops, strict=False)
-    ]
+    tokens, chosen, tops = (
+        found if isinstance(found := logprobs.get(name), list) else []
+        for name in ("tokens", "token_logprobs", "top_logprobs")
+    )
+    read = []
+    for i, token in enumerate(tokens):
+        top = tops[i] if i < len(tops) and isinstance(tops[i], dict) else {}
+        logprob = _logprob(chosen[i]) if i < len(chosen) else math.nan
+        read.append(Piece(_text(token), -1, logprob, _ranked((-1, _logprob(v)) for v in top.values())))
+    return read
 
 
-def _entries(logprobs: dict[str, Any]) -> list[Piece]:
-    content = logprobs.get("content")
-    if content is None:
-        return legacy(logprobs)
-    return [
-        Piece(
-            e.get("token", ""),
-            e.get("id", -1),
-            _number(e.get("logprob")),
-            _ranked((t.get("id", -1), t["logprob"]) for t in e.get("top_logprobs") or ()),
-        )
-        for e in content
-    ]
+def _ranked(top: Iterable[Top]) -> list[Top]:
+    return sorted((t for t in top if t[1] == t[1]), key=lambda t: -t[1])
 
 
-def _ranked(top: Any) -> list[Top]:
-    return sorted(top, key=lambda t: -t[1])
+def _id(value: Any) -> int:
+    found = counted(value)
+    return -1 if found is None else found
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _logprob(value: Any) -> float:
+    """A log-probability; NaN where the value is none. Rounding may leave it a little above zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value < 0.01:
+        return math.nan
+    return float(value) if value > _LEAST else -math.inf
 
 
 def _align(text: str, tokens: list[str]) -> list[str]:

@@ -7,56 +7,29 @@ times what the pooled transport underneath needs (`python -m benchmarks.http` me
 from __future__ import annotations
 
 import asyncio
+import atexit
 import base64
-import email.utils
 import json
 import random
-import re
-import time
-import urllib.parse
 import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
-from clew.errors import ContextOverflow, ModelError, UsageError
+from clew.errors import ModelError, UsageError
+from clew.models.openai.address import Address
+from clew.models.openai.failures import Absent, Event, Stale, Transient, error_in, failure
+from clew.models.openai.frames import ERROR, Frames, Unpacker, checked, parsed, whole
 
 if TYPE_CHECKING:
     import aiohttp
     import yarl
 
 T = TypeVar("T")
-Event = dict[str, Any]
-
-RETRIED = frozenset({408, 409, 429})
-"""Statuses that are retried, besides all from 500 on but 501."""
 
 _LONGEST_WAIT = 120.0
-_ABSENT = "no connection"
-# Once for every streamed token: `json.loads` would do the same with three calls more.
-_decode = json.JSONDecoder().raw_decode
-_OVERFLOW = re.compile(r"exceed_context|context.{0,20}(length|size|window)", re.IGNORECASE)
-
-
-class Refusal(ModelError):
-    """The server understood and said no. status: the HTTP status."""
-
-    def __init__(self, cause: str, cure: str, status: int) -> None:
-        super().__init__(cause, cure)
-        self.status = status
-
-
-class Transient(Exception):
-    """A failure that another attempt may not meet. wait: seconds that the server asked for; None if it did not."""
-
-    def __init__(self, cause: str, wait: float | None = None) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.wait = wait
-
-
-class Stale(Transient):
-    """A connection that broke before any answer: mostly a kept one that the server had closed in the meantime."""
+"""Seconds that a server may ask to wait before another attempt; one that asks for more is given up."""
 
 
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -69,35 +42,35 @@ class Wire:
     """One server. Works from any event loop: each has its own pool of at most `concurrency` connections, which is also
     the limit on requests in flight; a cancelled request gives its place back.
 
-    timeout: seconds of silence after which a request counts as lost. retries: further attempts after the first.
-
-    Raises UsageError for a URL that is none.
+    authorization: that header, or ''. timeout: seconds of silence after which a request counts as lost.
+    longest: seconds after which a call is given up, all its attempts together. retries: further attempts after the
+    first.
     """
 
     def __init__(
-        self, url: str, *, api_key: str | None, concurrency: int = 64, timeout: float = 120.0, retries: int = 5
+        self,
+        address: Address,
+        authorization: str,
+        *,
+        concurrency: int = 64,
+        timeout: float = 120.0,
+        longest: float = 3600.0,
+        retries: int = 5,
     ) -> None:
-        parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is not the address of a server", "Write http://HOST:PORT/v1")
-        path = parts.path.rstrip("/") or "/v1"
-        login, _, self.host = parts.netloc.rpartition("@")
-        self.base = urllib.parse.urlunsplit((parts.scheme, self.host, path, "", ""))
+        self.host = address.host
+        self.base = address.base
         self._root = self.base.removesuffix("/v1")
-        self._secrets = [s for s in (api_key, parts.password) if s]
-        self._headers: dict[str, str] = {}
-        if login:
-            basic = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
-            self._headers["Authorization"] = f"Basic {basic}"
-        elif api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
-        proxied = not urllib.request.proxy_bypass(parts.hostname)
-        self._proxy = urllib.request.getproxies().get(parts.scheme) if proxied else None
+        self._headers = {"Authorization": authorization} if authorization else {}
+        self._secrets = _secrets(authorization)
+        proxied = not urllib.request.proxy_bypass(address.hostname)
+        self._proxy = urllib.request.getproxies().get(address.scheme) if proxied else None
         self._concurrency = concurrency
         self._timeout = timeout
+        self._longest = longest
         self._retries = retries
         self._urls: dict[str, yarl.URL] = {}
         self._pools: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[Any]]] = {}
+        _wires.add(self)
 
     async def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -117,6 +90,7 @@ class Wire:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            auto_decompress=False,  # what is unpacked is bounded: see `frames.Unpacker`
         )
         try:
             yield session
@@ -141,7 +115,7 @@ class Wire:
         """
 
         async def read(reply: aiohttp.ClientResponse) -> Event:
-            return self._parsed(await reply.read())
+            return self._good(checked(await whole(reply)))
 
         return await self.persist(lambda: self._exchange(path, body, read), patient=patient)
 
@@ -154,26 +128,31 @@ class Wire:
 
         async def read(reply: aiohttp.ClientResponse) -> None:
             if "event-stream" not in reply.headers.get("Content-Type", ""):
-                take(self._parsed(await reply.read()))
+                take(self._good(checked(await whole(reply))))
                 return
-            rest = b""
+            frames = Frames()
+            unpacker = Unpacker(reply.headers.get("Content-Encoding", ""))
             async for chunk in reply.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if not line.startswith(b"data:"):
-                        continue
-                    data = line[5:].strip()
-                    if data == b"[DONE]":
-                        await _drain(reply)
-                        return
-                    event = self._parsed(data)
-                    if "error" in event:
-                        self._fail(_told(event["error"])[1] or 500, event, None)
-                    if not take(event):
-                        return
-            raise Transient("the stream broke off before its end")
+                for block in unpacker.feed(chunk):
+                    for event in frames.feed(block):
+                        if not take(self._good(event)):
+                            return
+                if frames.done:
+                    await _drain(reply)
+                    return
+            for event in frames.end():
+                take(self._good(event))
+            if not frames.done:
+                raise Transient("the stream broke off before its end")
 
         await self._exchange(path, body, read)
+
+    def _good(self, event: Event) -> Event:
+        """The event. Raises as `failures.failure` says when it tells of an error instead."""
+        error = error_in(event)
+        if error is not None:
+            raise failure(self.base, None, error, secrets=self._secrets)
+        return event
 
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
@@ -191,14 +170,16 @@ class Wire:
             async with session.request("GET" if body is None else "POST", url, data=data, proxy=self._proxy) as reply:
                 answered = True
                 if reply.status >= 400:
-                    self._fail(reply.status, _loads(await reply.read()), reply.headers.get("Retry-After"))
+                    said = parsed(await whole(reply, ERROR))
+                    wait = reply.headers.get("Retry-After")
+                    raise failure(self.base, reply.status, said, secrets=self._secrets, retry_after=wait)
                 return await read(reply)
         except TimeoutError as error:
             raise Transient(f"no answer for {self._timeout:g} seconds") from error
         except aiohttp.InvalidURL as error:
             raise UsageError(f"{self.base!r} is not the address of a server", "Write http://HOST:PORT/v1") from error
         except aiohttp.ClientConnectorError as error:
-            raise Transient(f"{_ABSENT} ({error.os_error.strerror or type(error.os_error).__name__})") from error
+            raise Absent(f"no connection ({error.os_error.strerror or type(error.os_error).__name__})") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             kind = Transient if answered else Stale
             raise kind(f"the connection broke ({type(error).__name__})") from error
@@ -210,34 +191,24 @@ class Wire:
             self._urls[path] = yarl.URL(f"{self._root}{path}" if path.startswith("/") else f"{self.base}/{path}")
         return self._urls[path]
 
-    def _parsed(self, data: bytes) -> Event:
-        event = _loads(data)
-        if event is None:
-            raise Transient("the reply was not valid JSON")
-        return event
-
-    def _fail(self, status: int, reply: Event | None, retry_after: str | None) -> None:
-        said, _ = _told((reply or {}).get("error", reply))
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
-        told = f"{self.base} answered {status}" + (f": {said[:300].rstrip('.')}" if said else "")
-        if status in RETRIED or (status >= 500 and status != 501):
-            raise Transient(f"HTTP {status}" + (f" ({said[:200]})" if said else ""), _seconds(retry_after))
-        if status in (401, 403):
-            raise Refusal(told, "Give a valid key: set OPENAI_API_KEY (or CLEW_API_KEY)", status)
-        if status in (400, 413, 422) and _OVERFLOW.search(json.dumps(reply)):
-            raise ContextOverflow(told, "Shorten the prompt, or give the server a longer context")
-        cure = (
-            "Is this the address of an OpenAI-compatible server, and the model's name right?" if status == 404 else ""
-        )
-        raise Refusal(told, cure or "Run `clew doctor URL` to see what this server accepts", status)
-
     async def persist(self, attempt: Callable[[], Awaitable[T]], *, patient: bool = True) -> T:
         """`attempt` until it does not raise Transient, with exponential backoff and jitter between attempts, and at
         least as long a wait as the server asks for.
 
-        Raises ModelError when all attempts failed.
+        Raises ModelError when all attempts failed, and when they take longer than any call may.
         """
+        try:
+            async with asyncio.timeout(self._longest) as clock:
+                return await self._persist(attempt, patient)
+        except TimeoutError as error:
+            if not clock.expired():
+                raise
+            raise ModelError(
+                f"{self.base} had not finished a reply after {self._longest:g} seconds",
+                "Ask for less at once, or raise the option `longest`",
+            ) from error
+
+    async def _persist(self, attempt: Callable[[], Awaitable[T]], patient: bool) -> T:
         for tries in range(self._retries + 1):
             try:
                 return await attempt()
@@ -246,14 +217,14 @@ class Wire:
                 wait = max(wait, error.wait or 0.0)
                 if isinstance(error, Stale) and tries == 0:
                     wait = 0.0
-                absent = error.cause.startswith(_ABSENT)
-                if tries == self._retries or wait > _LONGEST_WAIT or (absent and not patient):
+                hopeless = isinstance(error, Absent) and not patient
+                if tries == self._retries or wait > _LONGEST_WAIT or hopeless:
                     raise self._given_up(error, tries + 1) from error
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
     def _given_up(self, error: Transient, attempts: int) -> ModelError:
-        if error.cause.startswith(_ABSENT):
+        if isinstance(error, Absent):
             return ModelError(f"there is no server at {self.base}: {error.cause}", "Start it, or correct the address")
         asked = f"; it asks to wait {error.wait:.0f} seconds" if error.wait and error.wait > _LONGEST_WAIT else ""
         return ModelError(
@@ -262,46 +233,47 @@ class Wire:
             "Try again later, or with a lower concurrency or a longer timeout",
         )
 
+    def abandon(self) -> None:
+        """Close all connections at the interpreter's end, when the event loops that they belong to no longer run."""
+        for session, _ in self._pools.values():
+            connector = session.connector
+            session.detach()
+            if connector is not None:
+                connector.close()
+        self._pools.clear()
+
+
+_wires: WeakSet[Wire] = WeakSet()
+
+
+@atexit.register
+def _abandon_all() -> None:
+    for wire in list(_wires):
+        wire.abandon()
+
+
+def _secrets(authorization: str) -> list[str]:
+    """What a server's words may not repeat: a key; a login, its password, and the form in which it is sent."""
+    kind, _, value = authorization.partition(" ")
+    found = [value]
+    if kind == "Basic":
+        try:
+            login = base64.b64decode(value).decode(errors="replace")
+        except ValueError:
+            login = ""
+        found += [login, login.partition(":")[2]]
+    return [s for s in found if s]
+
 
 async def _drain(reply: aiohttp.ClientResponse) -> None:
-    """Read what follows the last event, so that the connection can be used again."""
+    """Read what little follows the last event, so that the connection can be used again."""
     import aiohttp
 
-    if reply.content.at_eof():
-        return
     try:
         async with asyncio.timeout(1):
-            await reply.content.read()
+            for _ in range(8):
+                if not await reply.content.read(1024):
+                    return
     except (TimeoutError, aiohttp.ClientError):
-        reply.close()
-
-
-def _loads(data: bytes) -> Event | None:
-    try:
-        text = data.decode().strip()
-        event, end = _decode(text)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and end == len(text) else None
-
-
-def _told(error: Any) -> tuple[str, int | None]:
-    """The message and the code of an error object, in whichever of the usual shapes it comes."""
-    if isinstance(error, dict):
-        code = error.get("code")
-        said = error.get("message") or error.get("detail") or ""
-        return str(said), int(str(code)) if str(code).isdigit() else None
-    return str(error or ""), None
-
-
-def _seconds(header: str | None) -> float | None:
-    """A Retry-After header, which holds seconds or a date, as seconds from now."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        try:
-            return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-        except ValueError:
-            return None
+        pass
+    reply.close()
