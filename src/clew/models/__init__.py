@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clew.errors import UsageError
 from clew.models.pull import EMBEDDED, model_path
+from clew.parameters import checked, parameters_of
 from clew.registry import models
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def load(spec: str, **options: Any) -> Model:
     if spec.startswith("toy:"):
         from clew.models.toy import parse
 
-        return _called(spec, parse, spec, options)
+        return parse(spec, **options)
     if spec in EMBEDDED:
         path = model_path(spec)
         if path is None:
@@ -97,15 +99,8 @@ def catalogue() -> dict[str, str]:
 def _embedded(path: Path, options: dict[str, Any]) -> Model:
     from clew.models.llamacpp import LlamaCppModel
 
-    return _called(str(path), LlamaCppModel, path, options)
+    return _called(options.get("name", path.name), LlamaCppModel, path, options)
 
 
-def _called(spec: str, make: Any, argument: Any, options: dict[str, Any]) -> Model:
-    import inspect
-
-    from clew.parameters import checked, parameters_of
-
-    if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in inspect.signature(make).parameters.values()):
-        options = checked(spec, parameters_of(make), options)
-    made: Model = make(argument, **options)
-    return made
+def _called(owner: str, make: Callable[..., Model], argument: Any, options: dict[str, Any]) -> Model:
+    return make(argument, **checked(owner, parameters_of(make), options))

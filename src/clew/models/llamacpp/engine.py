@@ -7,6 +7,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
 from clew.models.llamacpp.text import Vocabulary
 from clew.needs import Capability
+from clew.parameters import Count
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Segment
@@ -66,16 +68,12 @@ class LlamaCppModel:
         path: Path,
         *,
         name: str = "",
-        context: int | None = None,
-        cache_bytes: int | None = None,
-        threads: int | None = None,
-        live: int = 128,
-        format: str = "auto",
+        context: Count | None = None,
+        cache_bytes: Count | None = None,
+        threads: Count | None = None,
+        live: Count = 128,
+        format: Literal["auto", "as shipped"] = "auto",
     ) -> None:
-        if format not in ("auto", "as shipped"):
-            raise UsageError(f"no compute format is called {format!r}", "Give 'auto' or 'as shipped'")
-        if live < 1:
-            raise UsageError(f"live={live} computes nothing", "Give a number above zero")
         library()
         self.name = name or path.stem
         self.file = compute_file(path) if format == "auto" and path.is_file() else path
@@ -83,8 +81,6 @@ class LlamaCppModel:
         memory = max(_SMALLEST_MEMORY, cache_bytes if cache_bytes is not None else min(_MEMORY_LIMIT, _free() // 3))
         fits = memory // 2 // weights.kv_bytes // 256 * 256
         wanted = weights.context_length if context is None else context
-        if wanted < 1:
-            raise UsageError(f"a context of {wanted} tokens holds nothing", "Give a number above zero")
         self.context_length: int | None = min(wanted, fits)
         self._limit = min(wanted, fits)
         self.cost = Cost(params=float(weights.params), layers=weights.layers, width=weights.width)
