@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,26 @@ def test_trees_are_the_same_at_concurrency_1_and_64(tmp_path: Path) -> None:
             run(execute(job, store))
             shapes.append([shape(r) for r in store.results(job.problems)])
     assert shapes[0] == shapes[1]
+
+
+def test_a_run_names_what_made_it_and_once_while_that_stays_the_same(tmp_path: Path) -> None:
+    p = plan(count=1)
+    job = prepare(p)
+    expected = {"clew": version("clew"), "roles": {"generate": {"engine": "toy", "spec": MODEL}}}
+    with Store.create(tmp_path / "run.db", p, job.problems) as store:
+        assert store.made_by == []
+        run(execute(job, store))
+        assert store.made_by == [expected]
+        run(execute(job, store))
+        store.db.execute("DELETE FROM results")
+        run(execute(job, store))
+        assert store.made_by == [expected]
+        store.db.execute("DELETE FROM results")
+        other = letters(name="other")
+        run(execute(replace(job, models={"generate": other}), store))
+        assert [m["roles"]["generate"]["spec"] for m in store.made_by] == [MODEL, "other"]
+    shown = clew("show", str(tmp_path / "run.db"))
+    assert f"clew {version('clew')}" in shown.stdout and MODEL in shown.stdout.replace("\n", "")
 
 
 def start(path: Path, *extra: str) -> subprocess.Popen[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from clew.budget import Budget, Ledger
 from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp import format as formats
+from clew.models.llamacpp.gguf import number
 from clew.models.pull import pull
 from clew.problem import Message
 
@@ -62,3 +64,50 @@ def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monke
         return read.logprob
 
     assert abs(float(np.mean(logprobs("auto") - logprobs("as shipped")))) < 0.1
+
+
+def gguf(*entries: tuple[str, int, bytes]) -> bytes:
+    """The head of a model file with these metadata: key, type, value."""
+    packed = b"".join(struct.pack("<Q", len(k)) + k.encode() + struct.pack("<I", kind) + v for k, kind, v in entries)
+    return b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + packed
+
+
+def words(*texts: str) -> bytes:
+    packed = b"".join(struct.pack("<Q", len(t)) + t.encode() for t in texts)
+    return struct.pack("<IQ", STRING, len(texts)) + packed
+
+
+UINT32, FLOAT32, STRING, ARRAY, UINT64 = 4, 6, 8, 9, 10
+NAME = ("general.name", STRING, struct.pack("<Q", 4) + b"clew")
+TYPE = ("general.file_type", UINT32, struct.pack("<I", Q4_1))
+VOCABULARY = [
+    ("tokenizer.ggml.tokens", ARRAY, words(*(f"token {i}" for i in range(20_000)), "general.file_type")),
+    ("tokenizer.ggml.scores", ARRAY, struct.pack("<IQ", FLOAT32, 20_000) + bytes(4 * 20_000)),
+    ("llama.context_length", UINT64, struct.pack("<Q", 2048)),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (gguf(TYPE, NAME), Q4_1),
+        (gguf(NAME, *VOCABULARY, TYPE), Q4_1),
+        (gguf(NAME, *VOCABULARY), None),
+        (gguf(NAME, *VOCABULARY, TYPE)[:-3], None),
+        (gguf(NAME, ("nested", ARRAY, struct.pack("<IQ", ARRAY, 2)), TYPE), None),
+        (gguf(NAME, ("endless", ARRAY, struct.pack("<IQ", STRING, 2**63)), TYPE), None),
+        (gguf(NAME, ("far", STRING, struct.pack("<Q", 2**63)), TYPE), None),
+        (gguf(("general.file_type", STRING, struct.pack("<Q", 1) + b"2")), None),
+        (gguf(TYPE).replace(b"GGUF", b"GGML", 1), None),
+        (b"", None),
+    ],
+    ids=["first", "behind a vocabulary", "absent", "cut off", "nested", "endless", "far", "text", "other", "empty"],
+)
+def test_the_type_is_found_wherever_it_stands(content: bytes, expected: int | None, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    assert number(file, "general.file_type") == expected
+
+
+def test_the_type_of_a_real_file_is_found() -> None:
+    assert number(pull("smollm2-135m"), "general.file_type") == Q4_1

@@ -37,6 +37,7 @@ class Scripted:
     key: the one that it wants; login: `name:password` instead. refuses: parameters that it answers with 400, `p+q` for
     two at once, `temperature` for one other than 1. names: the models that it lists. caches: prompt tokens that it says
     were cached. reshape: what to make of each event before it is sent.
+    version: what it says of its version, where it says it.
 
     `faults` holds what goes wrong with the next generations, one each; `bodies` what was asked; `headers` what came
     with it; `busy` and `busiest` count requests at once; `dropped` those whose client went away.
@@ -61,12 +62,14 @@ class Scripted:
         names: tuple[str, ...] = ("scripted",),
         caches: int | None = None,
         reshape: Callable[[dict[str, Any]], Any] | None = None,
+        version: str = "",
     ) -> None:
         self.prefill, self.many, self.seeds, self.streams = prefill, many, seeds, streams
         self.logprobs, self.completions, self.reasoning = logprobs, completions, reasoning
         self.reason, self.usage, self.delay = reason, usage, delay
         self.wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else f"Bearer {key}" if key else ""
         self.refuses, self.names, self.caches, self.reshape = refuses, names, caches, reshape
+        self.version = version
         self.faults: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -83,6 +86,8 @@ class Scripted:
             app = web.Application()
             app.router.add_get("/v1/models", self._models)
             app.router.add_post("/v1/chat/completions", self._chat)
+            if self.version:
+                app.router.add_get("/version", self._version)
             if self.completions:
                 app.router.add_post("/v1/completions", self._complete)
                 app.router.add_post("/apply-template", self._template)
@@ -120,6 +125,9 @@ class Scripted:
         if not self.wanted or given == self.wanted:
             return None
         return web.json_response({"error": {"message": f"Incorrect API key provided: {given[7:]}"}}, status=401)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"version": self.version})
 
     async def _template(self, request: web.Request) -> web.Response:
         messages = (await request.json())["messages"]

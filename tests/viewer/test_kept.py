@@ -109,6 +109,8 @@ def test_an_edited_search_is_a_run_beside_the_one_it_changed(run_file: Path, tmp
     told = json.loads(done.stdout)
     with Store.open(out) as store:
         before, after = store.results(stored_problems(store))
+        with Store.open(run_file) as run:
+            assert store.made_by == run.made_by != []
     assert before.method == "self_consistency?n=4" and after.method == "edit?step=1&action=delete"
     assert [leaf.solution for leaf in after.leaves] == [t["text"] for t in told["after"]] and len(after.leaves) == 3
     assert after.usage.total.tokens == told["tokens"]

@@ -205,7 +205,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
 def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
     """List a run's searches, or show the trees of one problem with the path to the answer marked."""
-    from clew.cli.tables import results_table, usage_table
+    from clew.cli.tables import maker_table, results_table, usage_table
     from clew.cli.tree import solution_tree
     from clew.store import Reader, stored_problems
 
@@ -220,6 +220,8 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
             return
         if problem is None:
             console.print(results_table(results, several_seeds=several_seeds))
+            for maker in store.made_by:
+                console.print(maker_table(maker))
             return
         found = list(results)
     if not found:

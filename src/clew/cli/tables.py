@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -183,3 +183,11 @@ def facts_table(rows: Sequence[tuple[str, object]]) -> Table:
     for what, found in rows:
         table.add_row(Text(what), Text(str(found)))
     return table
+
+
+def maker_table(maker: Mapping[str, Any]) -> Table:
+    """What made the searches of a run (an entry of `Reader.made_by`)."""
+    rows = [("made by", f"clew {maker['clew']}")]
+    for role, facts in maker["roles"].items():
+        rows.append((role, " · ".join(f"{what}: {fact}" for what, fact in facts.items())))
+    return facts_table(rows)

@@ -9,6 +9,7 @@ from typing import Any
 from clew.analysis.editing import Action, edit
 from clew.analysis.trace import Trace
 from clew.background import run_in_background
+from clew.lab.experiment import maker
 from clew.lab.stored_trace import StoredTrace
 from clew.models import public
 from clew.problem import Status
@@ -61,8 +62,12 @@ def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> N
         methods=(stored.result.method, result.method),
         seeds=tuple(dict.fromkeys((stored.result.seed, result.seed))),
     )
+    player = stored.search(model).model
     with Store.create(out, plan, [stored.result.problem]) as store:
+        for before in stored.made_by:
+            store.note_maker(before)
         store.keep(stored.result)
+        store.note_maker(run_in_background(maker({GENERATE: player})))
         store.keep(result)
 
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,18 @@ def prepare(plan: Plan) -> Experiment:
     return Experiment(plan, problems, models, budget, cells)
 
 
+async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
+    """What makes the searches of a run: the version of clew, and what the model of each role says of itself.
+
+    models: role → model. Raises ModelError when a model cannot be asked.
+    """
+    return {"clew": version("clew"), "roles": {role: dict(await model.provenance()) for role, model in models.items()}}
+
+
 async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher | None = None) -> int:
-    """Run what the store has not finished yet; how many searches failed."""
+    """Run what the store has not finished yet, and record what makes it; how many searches failed."""
+    if {cell.key for cell in experiment.cells} - store.finished():
+        store.note_maker(await maker(experiment.models))
     return await runner.run(
         experiment.cells,
         experiment.models,

@@ -19,11 +19,12 @@ from clew.store import IMPORTED, Reader, stored_problems
 
 @dataclass(frozen=True, slots=True)
 class StoredTrace:
-    """A trace, the search that it is from, and the plan of its run."""
+    """A trace, the search that it is from, and the plan of its run. made_by: see `Reader.made_by`."""
 
     trace: Trace
     result: Result
     plan: Plan
+    made_by: list[dict[str, Any]]
 
     def search(self, model: str | None, seed: int = 0) -> Search:
         """A new search on the trace's problem by this model (None: the run's own), sampling as the run did.
@@ -50,6 +51,6 @@ def stored_trace(run: Path, problem: str, method: str | None = None) -> StoredTr
             traces = traces_of(result, wrote)
             if traces:
                 answered = (t for t in traces if t.node is result.answer.node)
-                return StoredTrace(next(answered, traces[0]), result, plan)
+                return StoredTrace(next(answered, traces[0]), result, plan, store.made_by)
     by = f" by {method!r}" if method else ""
     raise UsageError(f"{run} has no trace of {problem!r}{by}", f"`clew show {run}` lists its searches")

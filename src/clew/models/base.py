@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -95,6 +95,13 @@ class Model(Protocol):
 
     def count(self, text: str) -> int:
         """Tokens in `text` (an estimate where the model cannot tokenise)."""
+        ...
+
+    async def provenance(self) -> Mapping[str, str]:
+        """What makes this model's tokens, for the record of a run: versions, formats, digests of files.
+
+        No secrets, and no path of this machine beyond a file's name. Raises ModelError when a server cannot be asked.
+        """
         ...
 
     async def close(self) -> None:

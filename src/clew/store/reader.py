@@ -75,6 +75,15 @@ class Reader:
         """When the run began, seconds since 1970."""
         return float(self._get("created"))
 
+    @property
+    def made_by(self) -> list[dict[str, Any]]:
+        """What made the run, in order of time: more than one where it was resumed with something else, none where it
+        is not told (traces from elsewhere, runs of an earlier clew). `clew`: its version; `roles`: role →
+        `Model.provenance`."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = 'made_by'").fetchone()
+        makers: list[dict[str, Any]] = json.loads(row[0]) if row else []
+        return makers
+
     def problem_ids(self) -> list[str]:
         """The ids of the run's problems, in the run's order."""
         return [row[0] for row in self.db.execute("SELECT id FROM problems ORDER BY rowid")]

@@ -65,6 +65,14 @@ class Store(Reader):
             )
         return store
 
+    def note_maker(self, maker: Mapping[str, Any]) -> None:
+        """Record what makes the searches from now on; nothing changes where that is what made the last ones."""
+        with self._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            before = self.made_by
+            if not before or before[-1] != maker:
+                self._set("made_by", [*before, maker])
+
     def keep(self, result: Result) -> None:
         """Keep one search in one transaction: after a crash it is there whole, or not at all."""
         with self._writing() as db:

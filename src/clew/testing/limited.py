@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from clew.budget import Cost, Gauge
 from clew.models.base import Context, Model
@@ -58,6 +58,10 @@ class Limited:
     def count(self, text: str) -> int:
         """As the model does."""
         return self._model.count(text)
+
+    async def provenance(self) -> Mapping[str, str]:
+        """As the model does."""
+        return await self._model.provenance()
 
     async def close(self) -> None:
         """The model belongs to somebody else and stays open."""

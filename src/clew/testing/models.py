@@ -26,7 +26,8 @@ def check_model(model: Model, *, question: Sequence[Message] = QUESTION, repeata
     - stops at a cap with finish `step`, at a limit with `length`, at a delimiter with `step` and the token whole,
       before a stop string with `stop`;
     - charges each generated token once, ends a continuation when its gauge says so or is closed, keeps what there was;
-    - continues a partial solution, and draws the same from the same stream (with `repeatable`).
+    - continues a partial solution, and draws the same from the same stream (with `repeatable`);
+    - says what it is (`provenance`) in plain text.
 
     Raises AssertionError naming what was not kept.
     """
@@ -68,6 +69,9 @@ async def _check(model: Model, question: Sequence[Message], repeatable: bool) ->
         )
     if Capability.SCORE in model.capabilities:
         await _check_score(model, context, greedy)
+    told = await model.provenance()
+    plain_text = all(isinstance(text, str) for fact in told.items() for text in fact)
+    assert told and plain_text, f"{model.name} says of itself {told!r}, which is not a mapping of text to text"
     await model.close()
     await model.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from clew.errors import ContextOverflow, UsageError
 from clew.models.base import Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
-from clew.models.llamacpp import ops
+from clew.models.llamacpp import ops, provenance
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
 from clew.models.llamacpp.kv_cache import KVCache
@@ -76,6 +76,7 @@ class LlamaCppModel:
     ) -> None:
         library()
         self.name = name or path.stem
+        self._shipped = path
         self.file = compute_file(path) if format == "auto" and path.is_file() else path
         self._weights = weights = Weights(self.file)
         memory = max(_SMALLEST_MEMORY, cache_bytes if cache_bytes is not None else min(_MEMORY_LIMIT, _free() // 3))
@@ -174,6 +175,15 @@ class LlamaCppModel:
         """See `Model.count`."""
         return len(self._weights.tokenize(text, special=False, begin=False))
 
+    async def provenance(self) -> Mapping[str, str]:
+        """See `Model.provenance`. Reads the whole model file the first time."""
+        converted = self.file != self._shipped
+        return provenance.engine() | {
+            "format": format_choice().format if converted else "as shipped",
+            "file": self._shipped.name,
+            "sha256": await asyncio.to_thread(provenance.digest, self._shipped),
+        }
+
     async def close(self) -> None:
         """See `Model.close`; what is in flight fails with ModelError."""
         await asyncio.to_thread(self._finalizer)
@@ -243,6 +253,7 @@ def describe() -> dict[str, str]:
     own = "clew's own for products of Q8_0 and for attention (AVX-512 VNNI)"
     return {
         "compute format": f"{choice.format}: {choice.why}",
+        "engine build": provenance.build(),
         "engine threads": str(threads_choice()),
         "engine operations": own if ops.in_use() else "llama.cpp's",
         "sampling kernel": "compiled" if built else "NumPy (no compiler was there when clew was installed: slower)",

@@ -5,25 +5,34 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from clew.errors import ModelError
-from clew.models.llamacpp import ops
+from clew.models.llamacpp import gguf, ops
 from clew.models.llamacpp.binding import library
 from clew.models.pull import cache_dir, free_bytes
 
-_LIMIT = 4 << 30
-_UNQUANTISED = frozenset((0, 1, 32))
-_Q4_0, _Q4_1, _Q5_0, _Q5_1 = 2, 3, 8, 9
+_LARGEST_COPY = 4 << 30
+"""Bytes. Larger copies are not made: they would fill a user's disk unasked."""
+_GROWTH = 3.2
+"""How many times larger than its file a copy can get: bfloat16 has 16 bits a number, Q4_1 has 5."""
+_SPARE = 4
+"""A copy is made where this many times the file's size is free: room for the copy, and some left."""
+# llama.cpp's numbers for formats (`general.file_type`).
+_F32, _F16, _BF16 = 0, 1, 32
+_UNQUANTISED = frozenset((_F32, _F16, _BF16))
+_Q4_0, _Q4_1, _Q8_0, _Q5_0, _Q5_1 = 2, 3, 7, 8, 9
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """format: 'bf16', 'q8_0', or 'as shipped'. why: one line. slow: which types of files (`general.file_type`) it makes
-    faster; None for all that are quantised."""
+    """A compute format, and which files it suits.
+
+    format: 'bf16', 'q8_0', or 'as shipped'. why: one line. slow: which types of files (`general.file_type`) it makes
+    faster; None for all that are quantised.
+    """
 
     format: str
     why: str
@@ -32,7 +41,7 @@ class Choice:
     @property
     def file_type(self) -> int:
         """llama.cpp's number for the format."""
-        return {"bf16": 32, "q8_0": 7}[self.format]
+        return {"bf16": _BF16, "q8_0": _Q8_0}[self.format]
 
     def suits(self, file_type: int | None) -> bool:
         """Whether a file of this type is to be converted."""
@@ -94,7 +103,7 @@ def compute_file(path: Path) -> Path:
     Raises ModelError when the copy cannot be written.
     """
     choice = format_choice()
-    if not choice.suits(_file_type(path)) or path.stat().st_size * 3.2 > _LIMIT:
+    if not choice.suits(_file_type(path)) or path.stat().st_size * _GROWTH > _LARGEST_COPY:
         return path
     status = path.stat()
     name = f"{path.stem}-{status.st_size:x}-{status.st_mtime_ns:x}.{choice.format}.gguf"
@@ -126,16 +135,10 @@ def convert(source: Path, target: Path, file_type: int) -> bool:
 
 
 def _room_for(path: Path, folder: Path) -> bool:
-    return free_bytes(folder) > 4 * path.stat().st_size
+    return free_bytes(folder) > _SPARE * path.stat().st_size
 
 
 def _file_type(path: Path) -> int | None:
-    """What the file says of its numbers (`general.file_type`); None where it says nothing."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    key = b"general.file_type"
-    at = head.find(key)
-    if at < 0:
-        return None
-    kind, value = struct.unpack_from("<II", head.ljust(at + len(key) + 8, b"\0"), at + len(key))
-    return value if kind == 4 else None
+    """What the file says of its numbers; None where it says nothing."""
+    found = gguf.number(path, "general.file_type")
+    return found if isinstance(found, int) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import PurePath
@@ -21,7 +21,7 @@ from clew.models.openai.failures import Transient
 from clew.models.openai.forcing import echoed
 from clew.models.openai.growth import Growth
 from clew.models.openai.listen import Reply, estimate
-from clew.models.openai.probe import tokenise
+from clew.models.openai.probe import tokenise, told_version
 from clew.models.openai.reply import spread
 from clew.models.openai.request import Request, plain, request
 from clew.models.openai.wire import Wire, blocking
@@ -234,6 +234,18 @@ class OpenAIModel:
         if len(given):
             await self._until_closed(ask(), [Growth(Until(), gauge)])
         return read
+
+    async def provenance(self) -> Mapping[str, str]:
+        """See `Model.provenance`: where the server is, without credentials, and what it says of itself."""
+        found, model = self.probe, PurePath(self.probe.model)
+        told = {
+            "server": found.server,
+            "version": await told_version(self._wire, found.server),
+            "model": model.name if model.is_absolute() or model.suffix == ".gguf" else found.model,
+            "context": str(found.context_length or ""),
+            "params": f"{found.params:g}" if found.params else "",
+        }
+        return {"engine": "server", "url": self._wire.base} | {name: value for name, value in told.items() if value}
 
     async def close(self) -> None:
         """Close all connections."""

@@ -336,6 +336,17 @@ def _choices(events: list[Event]) -> list[Event]:
     return [choice for event in events for _, choice in choices_of(event)]
 
 
+async def told_version(wire: Wire, server: str) -> str:
+    """What the server says of its version; '' where it says nothing."""
+    # llama.cpp tells its build among its properties; vLLM and SGLang answer the first question, Ollama the second.
+    properties, versions = [("/props", "build_info")], [("/version", "version"), ("/api/version", "version")]
+    for path, name in properties if server == "llama.cpp" else versions:
+        told = (await wire.told(path) or {}).get(name)
+        if isinstance(told, str):
+            return told
+    return ""
+
+
 def _usage(events: list[Event]) -> Told:
     """The last usage that was reported."""
     return next((usage_of(e) for e in reversed(events) if e.get("usage")), Told())

@@ -114,10 +114,14 @@ class Wire:
         Raises Refusal for a status that is our fault, ModelError when the server cannot be reached or keeps failing.
         """
 
-        async def read(reply: aiohttp.ClientResponse) -> Event:
-            return self._good(checked(await whole(reply)))
+        return await self.persist(lambda: self._exchange(path, body, self._whole), patient=patient)
 
-        return await self.persist(lambda: self._exchange(path, body, read), patient=patient)
+    async def told(self, path: str) -> Event | None:
+        """The parsed reply to one GET, tried once; None where there is none: for what is good to know, not needed."""
+        try:
+            return await self._exchange(path, None, self._whole)
+        except (Transient, ModelError):
+            return None
 
     async def stream(self, path: str, body: Mapping[str, Any], take: Callable[[Event], bool]) -> None:
         """Hand the events of a streamed reply to `take`, one attempt, and hang up when it returns False. A server that
@@ -128,7 +132,7 @@ class Wire:
 
         async def read(reply: aiohttp.ClientResponse) -> None:
             if "event-stream" not in reply.headers.get("Content-Type", ""):
-                take(self._good(checked(await whole(reply))))
+                take(await self._whole(reply))
                 return
             frames = Frames()
             unpacker = Unpacker(reply.headers.get("Content-Encoding", ""))
@@ -146,6 +150,10 @@ class Wire:
                 raise Transient("the stream broke off before its end")
 
         await self._exchange(path, body, read)
+
+    async def _whole(self, reply: aiohttp.ClientResponse) -> Event:
+        """The event that a whole reply is. Raises as `_good` does."""
+        return self._good(checked(await whole(reply)))
 
     def _good(self, event: Event) -> Event:
         """The event. Raises as `failures.failure` says when it tells of an error instead."""

@@ -7,8 +7,9 @@ import hashlib
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +59,7 @@ class ToyModel:
         if not vocab or any(not t for t in vocab) or len(set(vocab)) < len(vocab):
             raise UsageError("a toy vocabulary needs different, non-empty tokens", f"Not {list(vocab)!r}")
         self.name = name
+        self.spec = name
         self.capabilities = frozenset(
             {
                 Capability.TEXT,
@@ -138,6 +140,10 @@ class ToyModel:
     def count(self, text: str) -> int:
         """Tokens in `text`."""
         return len(self.encode(text))
+
+    async def provenance(self) -> Mapping[str, str]:
+        """See `Model.provenance`: the spec that it was made of, or its name."""
+        return {"engine": "toy", "spec": self.spec}
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -267,6 +273,8 @@ def parse(spec: str, **options: object) -> ToyModel:
         name, params["path"] = "toy:table", name.removeprefix("toy:")
     entry = registry.models[name]
     made: ToyModel = entry.make(**entry.checked(params))
+    told = "&".join(f"{key}={Path(str(value)).name if key == 'path' else value}" for key, value in params.items())
+    made.spec = f"{name}?{told}" if told else name
     return made
 
 
