@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,6 +46,16 @@ async def _settle() -> None:
 
 
 _background = _Background()
+
+
+def _begin_anew() -> None:
+    """In a forked process: threads do not come along, so neither do the event loop and what runs on it."""
+    global _background
+    _background = _Background()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:

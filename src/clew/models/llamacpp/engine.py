@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from clew.budget import Cost, Gauge
-from clew.errors import ContextOverflow, UsageError
+from clew.errors import ContextOverflow, ModelError, UsageError
 from clew.models.base import Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
@@ -75,6 +76,7 @@ class LlamaCppModel:
         format: Literal["auto", "as shipped"] = "auto",
     ) -> None:
         library()
+        self._process = os.getpid()
         self.name = name or path.stem
         self._shipped = path
         self.file = compute_file(path) if format == "auto" and path.is_file() else path
@@ -189,7 +191,15 @@ class LlamaCppModel:
         await asyncio.to_thread(self._finalizer)
 
     async def _ask(self, requests: Callable[[RequestGroup], list[Request]]) -> list[Segment]:
-        """The segments of these requests, in their order, when all have ended."""
+        """The segments of these requests, in their order, when all have ended.
+
+        Raises ModelError in a process that was forked from the one that loaded the model: threads do not come along.
+        """
+        if os.getpid() != self._process:
+            raise ModelError(
+                f"{self.name} was loaded before this process was forked, and its engine stayed behind",
+                "Name the model instead, so that this process loads its own, or start processes by 'spawn'",
+            )
         loop = asyncio.get_running_loop()
         group = RequestGroup(loop, loop.create_future())
         group.requests = requests(group)

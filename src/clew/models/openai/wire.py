@@ -10,10 +10,12 @@ import asyncio
 import atexit
 import base64
 import json
+import os
 import random
 import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PARTING = 2.0
+"""Seconds that closing connections may take at the interpreter's end."""
 _LONGEST_WAIT = 120.0
 """Seconds that a server may ask to wait before another attempt; one that asks for more is given up."""
 
@@ -242,13 +246,29 @@ class Wire:
         )
 
     def abandon(self) -> None:
-        """Close all connections at the interpreter's end, when the event loops that they belong to no longer run."""
+        """Close all connections at the interpreter's end, on the event loops that they belong to."""
+        for loop, (session, pool) in list(self._pools.items()):
+            if loop.is_running():  # in a thread, as the one of `clew.background`
+                with suppress(TimeoutError):
+                    asyncio.run_coroutine_threadsafe(pool.aclose(), loop).result(_PARTING)
+            elif not loop.is_closed():  # left behind, as a notebook leaves its own
+                loop.run_until_complete(pool.aclose())
+            else:
+                _disown(session)
+
+    def disinherit(self) -> None:
+        """Let go of the connections of the process that this one was forked from, which go on there."""
         for session, _ in self._pools.values():
-            connector = session.connector
-            session.detach()
-            if connector is not None:
-                connector.close()
+            _disown(session)
         self._pools.clear()
+
+
+def _disown(session: aiohttp.ClientSession) -> None:
+    """Count a session and its connections as closed without a word to the event loop, which is gone or another's."""
+    connector = session.connector
+    session.detach()
+    if connector is not None:
+        connector._closed = True
 
 
 _wires: WeakSet[Wire] = WeakSet()
@@ -258,6 +278,15 @@ _wires: WeakSet[Wire] = WeakSet()
 def _abandon_all() -> None:
     for wire in list(_wires):
         wire.abandon()
+
+
+def _disinherit_all() -> None:
+    for wire in list(_wires):
+        wire.disinherit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disinherit_all)
 
 
 def _secrets(authorization: str) -> list[str]:
