@@ -66,6 +66,39 @@ def test_the_repaired_thought_takes_the_place_of_the_old_one() -> None:
     assert any(n.parent is repaired and n.solution == "r.ok" for n in given.tree.nodes)
 
 
+def test_further_thoughts_are_proposed_from_the_feedback_on_what_failed() -> None:
+    """The failed run's feedback stands in the prompt of the expansion: only with it the model thinks of `r.`."""
+
+    def replies(messages: tuple[Message, ...], text: str) -> str:
+        prompt = asked(messages)
+        if "Continue the thoughts" in prompt:
+            return "r." if "Feedback:\nnot w" in prompt and "Solution:\nw.no" in prompt else "w."
+        if "what is wrong with the last thought" in prompt:
+            return "not w"
+        return "r.ok" if text.startswith("r") else "w.no"
+
+    given = search(talker(replies, "rw.okn t"), steps=(".",))
+    assert run(rethink_mcts(given, simulations=2, rethinks=0, scorer=GOOD)).value == "r.ok"
+    assert [n.segment.text for n in given.tree.nodes if n.label == "after feedback"] == ["r."]
+
+
+def test_of_solutions_that_pass_the_judge_decides() -> None:
+    """The dual value: 0.8 of the score and 0.2 of the judge's rating."""
+
+    def replies(messages: tuple[Message, ...], text: str) -> str | dict[str, float]:
+        prompt = asked(messages)
+        if "how sure you are" in prompt:
+            return "0.5" if "Solution:\nr.ok" in prompt else "-1"
+        return {"r.ok": 0.3, "w.ok": 0.7}
+
+    passing = ByText(lambda text: float(text.endswith("ok")))
+    answers = []
+    for seed in range(8):
+        given = search(talker(replies, "rw.okn-015"), seed=seed, steps=(".",))
+        answers.append(run(rethink_mcts(given, simulations=8, scorer=passing)).value)
+    assert answers.count("r.ok") >= 7
+
+
 def test_plain_search_is_not_helped_by_the_same_model() -> None:
     answers = [
         run(mcts(search(thinker(True), seed=s, steps=(".",)), simulations=3, expand=2, scorer=GOOD)) for s in range(12)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+import numpy as np
+
 from clew.methods.common.solutions import Bounds
 from clew.tree import Node
 
@@ -15,14 +17,20 @@ Backup = Literal["mean", "max"]
 class Arm:
     """A node of the tree with what the search knows of it.
 
-    visits: values backed up through it; total: their sum; best: the greatest. pending: simulations in flight below
-    it (virtual loss). prior: the model's own probability of the step. step: the node as it was sampled; node: where it
-    goes on, which is another one once something was inserted there. widened: how often it was given further steps.
+    step: the node as it was sampled.
+    node: where it goes on, which is another one once something was inserted there.
+    prior: the model's own probability of the step.
+    value: what its evaluation said of it.
+    visits: values backed up through it; total: their sum; best: the greatest of them.
+    pending: simulations in flight below it (virtual loss).
+    widened: how often it was given further steps after its first ones.
+    closed: whether selection passes it by: it is finished, or all below it is.
     """
 
     __slots__ = (
         "best",
         "children",
+        "closed",
         "node",
         "parent",
         "pending",
@@ -45,6 +53,7 @@ class Arm:
         self.best = -math.inf
         self.pending = 0
         self.value = 0.0
+        self.closed = False
 
     def path(self) -> Iterator[Arm]:
         """This arm, its parent, … up to the root."""
@@ -63,6 +72,19 @@ class Arm:
             arm.visits += 1
             arm.total += value
             arm.best = max(arm.best, value)
+
+    def close(self) -> None:
+        """Selection passes it by from now on; and what is above it, once that holds for all its children."""
+        self.closed = True
+        above = self.parent
+        while above is not None and all(child.closed for child in above.children):
+            above.closed = True
+            above = above.parent
+
+    def reopen(self) -> None:
+        """It got children that may go on: selection comes by again, here and all the way down to here."""
+        for arm in self.path():
+            arm.closed = False
 
     def quality(self, bounds: Bounds, backup: Backup) -> float:
         """Q in [0, 1]. Each simulation in flight counts as a visit that was worth nothing (virtual loss)."""
@@ -97,24 +119,37 @@ RULES: dict[str, tuple[Rule, float]] = {"uct": (uct, math.sqrt(2)), "puct": (puc
 are in [-1, 1], twice as wide)."""
 
 
-def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup, widen: float = 0.0) -> Arm:
-    """Down from the root, always to the child with the greatest score, until an arm that is to get children: it has
-    none, or was given some less than ⌊N^widen⌋ times (progressive widening, Couëtoux et al. 2011: N^α).
+WIDEN = 0.25
+"""The usual exponent of progressive widening."""
 
-    The first wins among equals.
+
+def select(root: Arm, rule: Rule, explore: float, bounds: Bounds, backup: Backup, widen: float = 0.0) -> Arm:
+    """Down from the root, always to the child with the greatest score, to an arm that is to get children.
+
+    That is one without any, or one that was given some less than ⌊N^widen⌋ times (progressive widening, Couëtoux et al.
+    2011: N^α). Closed arms are passed by, as in the code of arXiv:2405.03553; only where all are closed, the way leads
+    to one whose steps are all finished, to draw further ones there. The first wins among equals.
+
+    root: where the way begins.
+    rule: scores a child.
+    explore: the rule's constant.
+    bounds: scale the values that have been met.
+    backup: whether a child's Q is the mean or the greatest of its values.
+    widen: α, at least 0 and below 1; 0 gives children once.
     """
     arm = root
     while arm.children and arm.visits**widen < arm.widened + 2:
-        arm = max(arm.children, key=lambda child: rule(child, explore, bounds, backup))
+        ways = [child for child in arm.children if not child.closed]
+        ways = ways or [child for child in arm.children if not child.node.finished]
+        if not ways:
+            break
+        arm = max(ways, key=lambda child: rule(child, explore, bounds, backup))
     return arm
 
 
-def quality_value(previous: float, soundness: float, distance: int) -> float:
-    """ReST-MCTS*'s value of a partial solution (arXiv:2406.03816, eq. 1 and 2).
-
-    v = max(0, v_previous + (1 - v_previous) / (m + 1) · (1 - 2r)).
-
-    previous: the value one step earlier, in [0, 1] (0 for the root). soundness: 1 - r in [0, 1], 1 for a step that is
-    certainly right. distance: m, the number of further steps to a complete solution; a sound last step (0) gives 1.
-    """
-    return max(0.0, previous + (1.0 - previous) / (distance + 1) * (2.0 * soundness - 1.0))
+def prior(step: Node) -> float:
+    """The geometric mean of the probabilities that the model gave the step's tokens; 1 where it does not tell."""
+    logprob = step.segment.logprob
+    if logprob is None or not len(logprob) or bool(np.isnan(logprob).any()):
+        return 1.0
+    return math.exp(float(logprob.mean()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from clew.methods.common.solutions import SCORER, Final, Scoring
-from clew.methods.tree.mcts import mcts
+from clew.methods.common.arms import RULES, WIDEN
+from clew.methods.common.monte_carlo import Evaluator, grow_tree
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share
 from clew.parameters import Count, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
@@ -45,18 +46,23 @@ async def coat(
 ) -> Answer:
     """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path.
 
-    simulations: steps of the tree search; None goes on until the budget is spent.
+    simulations: selections in all; None goes on until the budget is spent or nothing new is met.
     expand: the steps sampled from a node that is expanded.
     parallel: simulations in flight at once.
     """
-    answer: Answer = await mcts(
-        search,
-        simulations=simulations,
-        expand=expand,
-        parallel=parallel,
-        scorer=scorer,
-        final=final,
-        temperature=temperature,
-        associate=recall,
-    )
-    return answer
+    rule, explore = RULES["puct"]
+    sampling = search.at(temperature)
+    async with Solutions(search, final, scorer, stands_for=path_share) as found:
+        await grow_tree(
+            search,
+            Evaluator(search, found, scorer, sampling).by_score,
+            sampling,
+            rule=rule,
+            explore=explore,
+            widen=WIDEN,
+            expand=expand,
+            parallel=parallel,
+            simulations=simulations,
+            associate=recall,
+        )
+    return found.answer

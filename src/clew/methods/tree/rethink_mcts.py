@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
 from typing import Annotated
 
-from clew.methods.common.arms import RULES, Arm, puct, select
+from clew.methods.common.arms import RULES, Arm, prior, puct, select
 from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, distinct, path_share
-from clew.methods.tree.mcts import prior
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
-from clew.sampling import STEP
+from clew.sampling import STEP, Sampling
 from clew.search import GENERATE, Search
 from clew.tree import Node, leave
 
@@ -23,6 +24,25 @@ REPAIR = (
     "Revise the last thought according to the feedback. "
     "Write only the new thought that replaces it, in one step of the same form."
 )
+NEXT = (
+    "Continue the thoughts with the one that comes after the last, and avoid what the feedback names. "
+    "Write only that thought, in one step of the same form."
+)
+EVALUATE = (
+    "The solution below passes the check that is there, and may be wrong all the same. "
+    "Rate from -1 to 1 how sure you are that it is right. Conclude in the last line with the number alone."
+)
+PASSED, RATED = 0.8, 0.2
+"""The dual value of a solution that passes: so much of its score, and so much of the judge's rating (the authors')."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A solution that was written from a thought. value: what it is worth to the search. passed: whether it is good."""
+
+    end: Node
+    value: float
+    passed: bool
 
 
 @method(
@@ -32,7 +52,8 @@ REPAIR = (
     needs={"text", "continue"},
     proof="tests/methods/tree/test_rethink_mcts.py",
     departs="The feedback is the judge's, not an executor's trace of blocks, and is on the last thought (the authors' "
-    "code can also ask which thought is at fault). Selection is PUCT over scaled values with the greatest as Q.",
+    "code can also ask which thought is at fault). Selection is PUCT over scaled values with the greatest as Q. The "
+    "search ends early at a solution whose dual value is good.",
 )
 async def rethink_mcts(
     search: Search,
@@ -47,54 +68,112 @@ async def rethink_mcts(
 ) -> Answer:
     """Select a thought, write the solution from it; if that is not good, rewrite the thought from feedback and go on.
 
-    simulations: thoughts selected in all; the search ends early at a solution with a score of at least `good`.
-    expand: further thoughts proposed below each. rethinks: how often one thought may be rewritten. The repaired thought
-    takes the old one's place in the tree.
+    A solution that passes is worth 0.8 of its score and 0.2 of what the judge says of it, from -1 to 1 (dual value).
+    After one that fails, further thoughts are proposed in the light of the feedback on it.
 
-    good: a solution with at least this score ends the search.
+    simulations: thoughts selected in all.
+    expand: further thoughts proposed below each.
+    rethinks: how often one thought may be rewritten. The repaired one takes its place in the tree.
+    good: the score with which a solution passes; one with at least this dual value ends the search.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         bounds = Bounds()
         root = Arm(search.root)
         sampling = search.at(temperature)
 
-        async def follow(node: Node) -> tuple[Node, float]:
-            (end,) = await search.extend_each([node], sampling=sampling, label="rollout")
+        async def write(thought: Node) -> Run:
+            (end,) = await search.extend_each([thought], sampling=sampling, label="rollout")
             found.met([end])
             (score,) = await search.score([end], scorer)
-            found.add([end], [-math.inf if math.isnan(score) else score])
-            return end, score
+            passed = score >= good
+            value = PASSED * score + RATED * await _rating(search, end) if passed else score
+            found.add([end], [-math.inf if math.isnan(value) else value])
+            return Run(end, value, passed)
 
         for _ in range(simulations):
+            # 1. Select a thought, and write the solution from it.
             arm = select(root, puct, RULES["puct"][1], bounds, "max")
-            end, score = await follow(arm.node)
-            for _ in range(rethinks):
-                if score >= good or arm.parent is None:
+            run, feedback = await write(arm.node), ""
+            # 2. While it fails, learn why, and put a better thought in the place of the last one.
+            for left in reversed(range(rethinks + 1)):
+                if run.passed:
                     break
-                arm.node = await _repaired(search, arm.node, end)
-                end, score = await follow(arm.node)
-            arm.back_up(bounds.admit(score))
+                feedback = await _feedback(search, arm.node, run.end)
+                if not left or arm.parent is None:
+                    break
+                arm.node = await _repaired(search, arm.node, run.end, feedback)
+                run = await write(arm.node)
+            # 3. Back up what the last solution is worth.
+            arm.back_up(bounds.admit(run.value))
             if found.best >= good:
                 break
-            if not arm.node.finished:
-                thoughts = distinct(await search.extend(arm.node, expand, until=STEP, sampling=sampling))
-                arm.children = [Arm(thought, arm, prior(thought)) for thought in thoughts]
+            # 4. Propose further thoughts below it. A finished one is not selected again.
+            if arm.node.finished:
+                arm.close()
+            else:
+                told = "" if run.passed else feedback
+                arm.children += [
+                    Arm(thought, arm, p) for thought, p in await _proposed(search, arm, run, told, expand, sampling)
+                ]
+                arm.reopen()
+            if root.closed:
+                break
     return found.answer
 
 
-async def _repaired(search: Search, thought: Node, end: Node) -> Node:
-    """What is to stand where `thought` stands, after the judge has said what is wrong with it."""
+async def _proposed(
+    search: Search, arm: Arm, run: Run, feedback: str, n: int, sampling: Sampling
+) -> list[tuple[Node, float]]:
+    """Thoughts that are new below an arm, each with the model's own probability of it. Without feedback they are drawn
+    from the partial solution itself."""
+    known = [child.step for child in arm.children]
+    if not feedback:
+        drawn = await search.extend(arm.node, n, until=STEP, sampling=sampling)
+        return [(thought, prior(thought)) for thought in distinct(drawn, known)]
+    turns = (Message("system", NEXT), Message("user", f"{_account(search, arm.node, run.end)}\nFeedback:\n{feedback}"))
+    replies = await search.ask(turns, role=GENERATE, n=n, until=STEP, sampling=sampling)
+    chances = {_as_step(search, reply.solution, arm.node): prior(reply) for reply in replies if reply.solution.strip()}
+    there = {thought.segment.text for thought in known}
+    return [
+        (await search.insert(arm.node, text, label="after feedback"), chance)
+        for text, chance in chances.items()
+        if text not in there
+    ]
+
+
+async def _feedback(search: Search, thought: Node, end: Node) -> str:
+    """What the judge finds wrong with a thought, given the solution that was written from it."""
+    turns = (Message("system", FAULT), Message("user", _account(search, thought, end)))
+    (reply,) = await search.ask(turns)
+    return reply.solution
+
+
+async def _rating(search: Search, end: Node) -> float:
+    """How sure the judge is that a solution that passes is right, in [-1, 1]; 0 where it does not say."""
+    turns = (Message("system", EVALUATE), Message("user", f"{search.problem.question}\n\nSolution:\n{end.solution}"))
+    (reply,) = await search.ask(turns)
+    numbers = re.findall(r"-?\d+(?:\.\d+)?", reply.solution)
+    return max(-1.0, min(1.0, float(numbers[-1]))) if numbers else 0.0
+
+
+async def _repaired(search: Search, thought: Node, end: Node, feedback: str) -> Node:
+    """What is to stand where `thought` stands, in the light of the feedback."""
     assert thought.parent is not None
-    said = (
-        f"{search.problem.question}\n\nThoughts before:\n{thought.parent.solution}\n"
-        f"Last thought:\n{thought.segment.text}\nSolution:\n{end.solution}"
-    )
-    (fault,) = await search.ask((Message("system", FAULT), Message("user", said)))
-    turns = (Message("system", REPAIR), Message("user", f"{said}\nFeedback:\n{fault.solution}"))
+    turns = (Message("system", REPAIR), Message("user", f"{_account(search, thought, end)}\nFeedback:\n{feedback}"))
     (reply,) = await search.ask(turns, role=GENERATE, until=STEP)
-    text = reply.solution
-    marks = search.problem.steps
-    if marks and not text.endswith(marks):
-        text += next((m for m in marks if thought.segment.text.endswith(m)), marks[0])
     leave([thought], "rethought")
-    return await search.insert(thought.parent, text, label="rethought")
+    return await search.insert(thought.parent, _as_step(search, reply.solution, thought), label="rethought")
+
+
+def _account(search: Search, thought: Node, end: Node) -> str:
+    """The problem, the thoughts up to one, and the solution that was written from it."""
+    before, last = ("", "") if thought.parent is None else (thought.parent.solution, thought.segment.text)
+    return f"{search.problem.question}\n\nThoughts before:\n{before}\nLast thought:\n{last}\nSolution:\n{end.solution}"
+
+
+def _as_step(search: Search, text: str, like: Node) -> str:
+    """A thought as a step of its own, ended as another one is."""
+    marks = search.problem.steps
+    if not marks or text.endswith(marks):
+        return text
+    return text + next((mark for mark in marks if like.segment.text.endswith(mark)), marks[0])
