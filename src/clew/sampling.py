@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -40,7 +41,9 @@ class Grammar:
         if self.kind == "json":
             start = f"start: %json {self.text}"
         elif self.kind == "regex":
-            start = "start: /" + self.text.replace("/", r"\/") + "/"
+            # A slash would end the expression; one that is escaped already stays as it is.
+            inside = re.sub(r"\\.|/", lambda m: r"\/" if m.group() == "/" else m.group(), self.text, flags=re.DOTALL)
+            start = f"start: /{inside}/"
         else:
             start = self.text
         return start if start.lstrip().startswith("%llguidance") else '%llguidance {"no_forcing": true}\n' + start

@@ -44,6 +44,10 @@ def test_each_number_is_masked_where_it_stands() -> None:
         ("3 pens and 3 caps for $x.", "1200.5"),
     ]
     assert masked("Take room A4, 1/2 of it, or 3.4.5?") == []
+    assert masked("Ten pens, two-faced, and one cap.") == [
+        ("x pens, two-faced, and one cap.", "10"),
+        ("Ten pens, two-faced, and x cap.", "1"),
+    ]
     assert masked("Compute 8 * 7 - 12.") == [
         ("Compute x * 7 - 12.", "8"),
         ("Compute 8 * x - 12.", "7"),

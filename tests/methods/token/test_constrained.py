@@ -167,3 +167,10 @@ def test_a_grammar_is_refused_by_a_model_that_follows_none() -> None:
 
 def test_conformance() -> None:
     check_method('constrained?regex="[0-9 +*=]+(.|\\n)*"&n=3')
+
+
+@pytest.mark.parametrize("regex", ["a/b", r"a\/b"])
+def test_a_slash_may_be_escaped_or_not(regex: str) -> None:
+    model = ToyModel(["a", "b", "/"], lambda *_: [1.0] * 4)
+    given = Search(problem(steps=()), {"generate": model}, sampling=Sampling(temperature=1.0))
+    assert run(constrained(given, regex=regex, n=2)).value == "a/b"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clew.methods.common.rewriting import rating
-from clew.methods.tree.mcts_refine import Draft, choose, mcts_refine
+from clew.methods.tree.mcts_refine import Attempt, choose, mcts_refine
 from clew.models.toy import ToyModel
 from clew.problem import Message
 from clew.testing import check_method
@@ -25,8 +25,8 @@ def test_conformance(spec: str) -> None:
     check_method(spec)
 
 
-def draft(q: float, visits: int, parent: Draft | None = None) -> Draft:
-    made = Draft(search().root, parent)
+def attempt(q: float, visits: int, parent: Attempt | None = None) -> Attempt:
+    made = Attempt(search().root, parent)
     made.q, made.visits = q, visits
     if parent is not None:
         parent.children.append(made)
@@ -34,14 +34,14 @@ def draft(q: float, visits: int, parent: Draft | None = None) -> Draft:
 
 
 def test_rewards_and_backup_by_hand() -> None:
-    root = draft(0.0, 0)
+    root = attempt(0.0, 0)
     for reward in (60.0, 20.0, 40.0):
         root.reward(reward)
     assert root.q == (20 + 40) / 2 and root.visits == 3
-    middle = Draft(root.node, root)
+    middle = Attempt(root.node, root)
     root.children.append(middle)
     middle.reward(50.0)
-    leaf = Draft(root.node, middle)
+    leaf = Attempt(root.node, middle)
     middle.children.append(leaf)
     leaf.reward(90.0)
     leaf.back_up()
@@ -50,21 +50,21 @@ def test_rewards_and_backup_by_hand() -> None:
 
 
 def test_uct_by_hand() -> None:
-    root = draft(30.0, 5)
-    child = draft(50.0, 2, root)
+    root = attempt(30.0, 5)
+    child = attempt(50.0, 2, root)
     assert child.uct(1.4) == pytest.approx(50 + 1.4 * math.sqrt(math.log(6) / 2))
-    assert root.uct(1.4) == pytest.approx(30.0), "nothing above the root is visited: it has no bonus"
+    assert root.uct(1.4) == 10_000.0, "the root goes before all others until it is fully expanded"
 
 
 def test_what_is_fully_expanded() -> None:
-    root = draft(30.0, 5)
+    root = attempt(30.0, 5)
     assert not root.spent(2)
-    draft(20.0, 1, root)
+    attempt(20.0, 1, root)
     assert not root.spent(2)
-    draft(10.0, 1, root)
+    attempt(10.0, 1, root)
     assert root.spent(2)
     assert not root.spent(3)
-    draft(31.0, 1, root)
+    attempt(31.0, 1, root)
     assert root.spent(9), "a child that is better ends the expansion"
 
 

@@ -19,14 +19,22 @@ BACKWARD = (
 )
 """The paper's template."""
 EPSILON = 1e-8
-_NUMBER = re.compile(r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w/]|[.,]\d)")
+WORDS = {
+    word: str(i)
+    for i, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)
+}
+"""The spelled-out numbers that are masked too, as in the authors' code."""
+_NUMBER = re.compile(
+    r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w/]|[.,]\d)|(?<![\w-])(?:" + "|".join(WORDS) + r")(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 def masked(question: str) -> list[tuple[str, str]]:
     """The question with each of its numbers in turn replaced by x, and that number in canonical form."""
     found = []
     for match in _NUMBER.finditer(question):
-        value = as_canonical(match.group(), "number")
+        value = as_canonical(WORDS.get(match.group().lower(), match.group()), "number")
         if value is not None:
             found.append((f"{question[: match.start()]}x{question[match.end() :]}", value))
     return found

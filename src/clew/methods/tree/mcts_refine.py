@@ -18,9 +18,11 @@ from clew.tree import Node
 
 Policy = Literal["greedy", "importance", "pairwise"]
 EPSILON = 1e-10
+ROOT = 10_000.0
+"""UCT of the root in the code of arXiv:2411.15645: it is refined before all others, until it is fully expanded."""
 
 
-class Draft:
+class Attempt:
     """One answer in the tree, and what is known of it.
 
     q: (min + mean) / 2 of its rewards, then averaged with its best child's at each backup.
@@ -28,10 +30,10 @@ class Draft:
 
     __slots__ = ("children", "node", "parent", "q", "rewards", "visits")
 
-    def __init__(self, node: Node, parent: Draft | None = None) -> None:
+    def __init__(self, node: Node, parent: Attempt | None = None) -> None:
         self.node = node
         self.parent = parent
-        self.children: list[Draft] = []
+        self.children: list[Attempt] = []
         self.rewards: list[float] = []
         self.visits = 0
         self.q = 0.0
@@ -51,9 +53,10 @@ class Draft:
             above = above.parent
 
     def uct(self, explore: float) -> float:
-        """Q + c·√(ln(N(parent) + 1) / (N + ε)) (arXiv:2406.07394, eq. 3); for the root, Q."""
-        above = self.parent.visits if self.parent is not None else 0
-        return self.q + explore * math.sqrt(math.log(above + 1) / (self.visits + EPSILON))
+        """Q + c·√(ln(N(parent) + 1) / (N + ε)) (arXiv:2406.07394, eq. 3); for the root, `ROOT`."""
+        if self.parent is None:
+            return ROOT
+        return self.q + explore * math.sqrt(math.log(self.parent.visits + 1) / (self.visits + EPSILON))
 
     def spent(self, width: int) -> bool:
         """Fully expanded: it has `width` children, or one that is better."""
@@ -92,8 +95,8 @@ def choose(scores: Sequence[float], policy: Policy, rng: np.random.Generator) ->
     needs={"text"},
     proof="tests/methods/tree/test_mcts_refine.py",
     departs="The uniform equilibrium is over the candidates, as in the paper's text (its code gives all but the root's "
-    "children nothing). The root is a first answer of the model; there is no dummy answer beside it. A scorer may take "
-    "the place of self-evaluation.",
+    "children nothing), so that the root, with its UCT of 10,000, goes first under nearly every draw. The root is a "
+    "first answer of the model; there is no dummy answer beside it. A scorer may take the place of self-evaluation.",
 )
 async def mcts_refine(
     search: Search,
@@ -108,34 +111,37 @@ async def mcts_refine(
 ) -> Answer:
     """Refine answers in a tree: choose one by UCT and the Nash-mixed policy, criticise it, rewrite it, rate the result.
 
-    rollouts: answers written after the first. width: the most children of an answer. policy: `greedy` (which with a
-    uniform equilibrium is MCTSr), `importance` or `pairwise`. explore: c of UCT. scorer: rates the answers; by default
-    the judge does, from -100 to 100.
+    rollouts: answers written after the first.
+    width: the most children of an answer.
+    policy: how an answer is chosen: `greedy` (with a uniform equilibrium that is MCTSr), `importance` or `pairwise`.
+    explore: c of UCT.
+    scorer: rates the answers; by default the judge does, from -100 to 100.
     """
     found = Solutions(search, final)
 
-    async def evaluate(draft: Draft) -> None:
+    async def evaluate(attempt: Attempt) -> None:
         if scorer is None:
-            value = await rate(search, draft.node.solution)
+            value = await rate(search, attempt.node.solution)
         else:
-            (value,) = await search.score([draft.node], scorer)
-        draft.reward(value if not math.isnan(value) else -100.0)
+            (value,) = await search.score([attempt.node], scorer)
+        attempt.reward(value if not math.isnan(value) else -100.0)
 
     (first,) = await search.extend(search.root, sampling=search.at(temperature))
-    root = Draft(first)
-    drafts = [root]
+    root = Attempt(first)
+    attempts = [root]
     found.met([first])
-    await evaluate(root)
-    found.add([first], [root.q])
     for _ in range(rollouts):
-        candidates = [d for d in drafts if not d.spent(width)]
-        draft = candidates[choose([d.uct(explore) for d in candidates], policy, search.rng)]
-        await evaluate(draft)
-        critique = await criticise(search, draft.node.solution)
-        child = Draft(await rewrite(search, draft.node.solution, critique), draft)
-        draft.children.append(child)
-        drafts.append(child)
+        # 1. Choose one of the answers that are not fully expanded, and rate it once more.
+        candidates = [d for d in attempts if not d.spent(width)]
+        attempt = candidates[choose([d.uct(explore) for d in candidates], policy, search.rng)]
+        await evaluate(attempt)
+        # 2. Criticise and rewrite it.
+        critique = await criticise(search, attempt.node.solution)
+        child = Attempt(await rewrite(search, attempt.node.solution, critique), attempt)
+        attempt.children.append(child)
+        attempts.append(child)
+        # 3. Rate the new answer, and tell all above it.
         await evaluate(child)
         child.back_up()
-        found.add([d.node for d in drafts], [d.q for d in drafts])
+        found.add([d.node for d in attempts], [d.q for d in attempts])
     return found.answer
