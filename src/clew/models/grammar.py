@@ -22,20 +22,31 @@ Bools = NDArray[np.bool_]
 
 
 class Constraint:
-    """The state of a grammar after some text."""
+    """The state of a grammar after some text.
 
-    def __init__(self, matcher: LLMatcher, vocab: int) -> None:
+    matcher: llguidance's own state.
+    vocab: V, the number of tokens.
+    ends: the tokens that end a text.
+    """
+
+    def __init__(self, matcher: LLMatcher, vocab: int, ends: Sequence[int]) -> None:
         self._matcher = matcher
         self._vocab = vocab
+        self._ends = ends
 
     def copy(self) -> Constraint:
         """The same state, to go another way."""
-        return Constraint(self._matcher.deep_copy(), self._vocab)
+        return Constraint(self._matcher.deep_copy(), self._vocab, self._ends)
 
     def allowed(self) -> Bools:
-        """Which tokens may come next, bool[V]; the tokens that end the text where it is complete."""
+        """Which tokens may come next, bool[V]; the tokens that end the text where it is complete.
+
+        None may where the vocabulary has no way on: a dead end, which llguidance takes for the end of the text.
+        """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         mask: Bools = np.unpackbits(bits, count=self._vocab, bitorder="little").astype(bool)
+        if not self._matcher.is_accepting():
+            mask[list(self._ends)] = False
         return mask
 
     def advance(self, token: int) -> None:
@@ -69,7 +80,7 @@ class Masks:
             if matcher.is_error():
                 reason = " ".join(matcher.get_error().split())
                 raise UsageError(f"the {grammar.kind} grammar is not understood ({reason})", "See llguidance's syntax")
-            self._begun[grammar] = Constraint(matcher, len(self._given))
+            self._begun[grammar] = Constraint(matcher, len(self._given), self._ends)
         state = self._begun[grammar].copy()
         if text:
             ids = tokenizer.tokenize_bytes(text)

@@ -174,3 +174,11 @@ def test_a_slash_may_be_escaped_or_not(regex: str) -> None:
     model = ToyModel(["a", "b", "/"], lambda *_: [1.0] * 4)
     given = Search(problem(steps=()), {"generate": model}, sampling=Sampling(temperature=1.0))
     assert run(constrained(given, regex=regex, n=2)).value == "a/b"
+
+
+def test_a_dead_end_is_no_end() -> None:
+    """Nothing in the vocabulary leads from `a` to `a c`: there is no solution, and `a` is none."""
+    model = ToyModel(["a"], lambda *_: [1.0] * 2)
+    given = Search(problem(steps=()), {"generate": model}, sampling=Sampling(temperature=1.0))
+    answer = run(constrained(given, regex="a c", n=2))
+    assert answer.value is None and answer.status is Status.ABSTAINED
