@@ -27,7 +27,7 @@ from clew.lab.experiment import execute, make_plan, prepare
 from clew.models.base import Context
 from clew.models.toy import ToyModel
 from clew.result import Result
-from clew.runner import Cell, cells_of, check, solve
+from clew.runner import Trial, check, solve, trials_of
 from clew.runner import run as run_cells
 from clew.sampling import Sampling
 from clew.store import Store, plan_problems
@@ -53,9 +53,9 @@ def shape(result: Result) -> Any:
 def test_what_is_kept_is_what_was_found(tmp_path: Path) -> None:
     p = plan()
     problems = plan_problems(p)
-    cell = Cell(problems[0], "self_consistency?n=4&weighting=borda", 0)
-    p = replace(p, methods=(cell.method,))
-    found = run(solve(cell, {"generate": get_model(MODEL)}, p.budget))
+    trial = Trial(problems[0], "self_consistency?n=4&weighting=borda", 0)
+    p = replace(p, methods=(trial.method,))
+    found = run(solve(trial, {"generate": get_model(MODEL)}, p.budget))
     with Store.create(tmp_path / "run.db", p, problems) as store:
         store.keep(found)
     with Store.open(tmp_path / "run.db") as store:
@@ -199,17 +199,17 @@ class Memory:
 
 
 def test_a_failing_model_costs_a_search_and_a_dead_one_ends_the_run() -> None:
-    cells = cells_of([problem(id=str(i)) for i in range(12)], ["sample"], [0])
+    trials = trials_of([problem(id=str(i)) for i in range(12)], ["sample"], [0])
     memory = Memory()
     model = Flaky([2, 5])
-    assert run(run_cells(cells, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 2
+    assert run(run_cells(trials, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 2
     assert len(memory.finished()) == 10 and sum(bool(r.error) for r in memory.results) == 2
-    assert run(run_cells(cells, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 0
+    assert run(run_cells(trials, {"generate": model}, Budget(tokens=100), memory, concurrency=1)) == 0
     assert len(memory.finished()) == 12 and model.calls == 14
 
     dead = Flaky(range(1, 100))
     with pytest.raises(ModelError, match="the server is gone"):
-        run(run_cells(cells, {"generate": dead}, Budget(tokens=100), Memory(), concurrency=1))
+        run(run_cells(trials, {"generate": dead}, Budget(tokens=100), Memory(), concurrency=1))
     assert dead.calls == 5
 
 
@@ -221,7 +221,7 @@ def test_a_mistake_in_a_method_is_not_hidden() -> None:
     inner = letters()
     model = Broken(inner.vocab[:-1], inner._source)
     with pytest.raises(ZeroDivisionError):
-        run(run_cells(cells_of([problem()], ["sample"], [0]), {"generate": model}, Budget(tokens=99), Memory()))
+        run(run_cells(trials_of([problem()], ["sample"], [0]), {"generate": model}, Budget(tokens=99), Memory()))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_what_can_be_known_to_be_wrong_is_said_before_any_work(
     model = letters()
     model.context_length = length
     with pytest.raises(UsageError, match=message):
-        check([Cell(problem(), method, 0)], {"generate": model}, budget)
+        check([Trial(problem(), method, 0)], {"generate": model}, budget)
 
 
 def test_solving_works_inside_a_running_event_loop() -> None:
@@ -269,8 +269,8 @@ def test_importing_clew_loads_no_engine_and_no_torch() -> None:
 
 def test_sampling_settings_reach_the_draws() -> None:
     toy = letters({"a": 0.5, "b": 0.3, "c": 0.2}, length=1)
-    cells = [Cell(problem(), "sample", s) for s in range(60)]
+    trials = [Trial(problem(), "sample", s) for s in range(60)]
     found = {
-        str(run(solve(c, {"generate": toy}, Budget(), sampling=Sampling(temperature=1.0, top_k=2)))) for c in cells
+        str(run(solve(c, {"generate": toy}, Budget(), sampling=Sampling(temperature=1.0, top_k=2)))) for c in trials
     }
     assert found == {"a", "b"}

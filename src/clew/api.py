@@ -12,7 +12,16 @@ from clew import runner
 from clew.background import get_model, run_in_background
 from clew.budget import Budget
 from clew.errors import UsageError
-from clew.lab.experiment import DEFAULT_MODEL, Outcome, default_path, execute, make_plan, method_spec, prepare, summary
+from clew.lab.experiment import (
+    DEFAULT_MODEL,
+    Outcome,
+    default_path,
+    execute,
+    make_plan,
+    method_spec,
+    prepare,
+    prepare_again,
+)
 from clew.problem import Message, Problem
 from clew.result import Result
 from clew.sampling import Sampling
@@ -63,9 +72,9 @@ async def asolve(
     problem = as_problem(question, kind=kind)
     models = {"generate": get_model(model)} | ({"judge": get_model(judge)} if judge is not None else {})
     limits = as_budget(budget)
-    cell = runner.Cell(problem, method_spec(method, params), seed)
-    runner.check([cell], models, limits)
-    return await runner.solve(cell, models, limits, sampling=sampling)
+    trial = runner.Trial(problem, method_spec(method, params), seed)
+    runner.check([trial], models, limits)
+    return await runner.solve(trial, models, limits, sampling=sampling)
 
 
 def solve(question: str | Sequence[Message] | Problem, **options: Any) -> Result:
@@ -90,8 +99,7 @@ async def acompare(
     with Store.create(
         Path(out) if out else default_path(experiment.plan), experiment.plan, experiment.problems
     ) as store:
-        failed = await execute(experiment, store, watcher)
-        return summary(store, experiment.problems, failed)
+        return await execute(experiment, store, watcher)
 
 
 def compare(task: str, **options: Any) -> Outcome:
@@ -108,14 +116,8 @@ def compare(task: str, **options: Any) -> Outcome:
 async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
     """Go on with an interrupted run; the async twin of `resume`."""
     with Store.open(Path(path)) as store:
-        experiment = await asyncio.to_thread(prepare, store.plan)
-        if [p.id for p in experiment.problems] != store.problem_ids():
-            raise UsageError(
-                f"{experiment.plan.task} no longer gives the problems that {path} was begun with",
-                "Put the data file back as it was, or start a new run",
-            )
-        failed = await execute(experiment, store, watcher)
-        return summary(store, experiment.problems, failed)
+        experiment = await asyncio.to_thread(prepare_again, store)
+        return await execute(experiment, store, watcher)
 
 
 def resume(path: str | Path, **options: Any) -> Outcome:

@@ -24,7 +24,7 @@ FAILURES_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Trial:
     """One search to be run."""
 
     problem: Problem
@@ -40,7 +40,7 @@ class Keeper(Protocol):
     """Where finished searches go (`clew.store.Store`)."""
 
     def finished(self) -> set[tuple[str, str, int]]:
-        """The keys of the cells that need not be run again."""
+        """The keys of the trials that need not be run again."""
         ...
 
     def keep(self, result: Result) -> None:
@@ -51,31 +51,31 @@ class Keeper(Protocol):
 class Watcher(Protocol):
     """Who is told how a run goes."""
 
-    def begun(self, cell: Cell) -> None: ...
+    def begun(self, trial: Trial) -> None: ...
 
-    def proposed(self, cell: Cell, proposal: Proposal) -> None: ...
+    def proposed(self, trial: Trial, proposal: Proposal) -> None: ...
 
-    def ended(self, cell: Cell, result: Result) -> None: ...
+    def ended(self, trial: Trial, result: Result) -> None: ...
 
 
 class _Nobody:
-    def begun(self, cell: Cell) -> None: ...
+    def begun(self, trial: Trial) -> None: ...
 
-    def proposed(self, cell: Cell, proposal: Proposal) -> None: ...
+    def proposed(self, trial: Trial, proposal: Proposal) -> None: ...
 
-    def ended(self, cell: Cell, result: Result) -> None: ...
+    def ended(self, trial: Trial, result: Result) -> None: ...
 
 
-def check(cells: Sequence[Cell], models: Mapping[str, Model], budget: Budget) -> None:
+def check(trials: Sequence[Trial], models: Mapping[str, Model], budget: Budget) -> None:
     """Everything that can be known to be wrong before any work starts.
 
     Raises UsageError for an unknown method, parameter or scorer, a capability that the model lacks, a prompt that does
     not fit the context, or a budget that does not pay for the prompt and one token.
     """
     model = models[GENERATE]
-    for spec in dict.fromkeys(cell.method for cell in cells):
-        _check_needs(spec, model, [cell.problem for cell in cells if cell.method == spec])
-    for problem in {cell.problem.id: cell.problem for cell in cells}.values():
+    for spec in dict.fromkeys(trial.method for trial in trials):
+        _check_needs(spec, model, [trial.problem for trial in trials if trial.method == spec])
+    for problem in {trial.problem.id: trial.problem for trial in trials}.values():
         prompt = len(model.render(problem.messages))
         if model.context_length is not None and prompt + 1 > model.context_length:
             raise UsageError(
@@ -112,7 +112,7 @@ def _check_needs(spec: str, model: Model, problems: Sequence[Problem]) -> None:
 
 
 async def solve(
-    cell: Cell,
+    trial: Trial,
     models: Mapping[str, Model],
     budget: Budget,
     *,
@@ -126,9 +126,9 @@ async def solve(
 
     Raises ModelError when the model failed for good, and UsageError for parameters that the method refuses.
     """
-    entry, params = registry.methods.resolved(cell.method)
+    entry, params = registry.methods.resolved(trial.method)
     search = Search(
-        cell.problem, models, budget, seed=cell.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
+        trial.problem, models, budget, seed=trial.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
     )
     try:
         answer: Answer = await entry.make(search, **params)
@@ -142,12 +142,12 @@ async def solve(
     finally:
         await search.close()
     return Result(
-        problem=cell.problem,
-        method=cell.method,
-        seed=cell.seed,
+        problem=trial.problem,
+        method=trial.method,
+        seed=trial.seed,
         budget=budget,
         answer=answer,
-        grade=grade(cell.problem, answer),
+        grade=grade(trial.problem, answer),
         usage=search.ledger.usage,
         tree=search.tree,
         proposals=search.proposals,
@@ -163,13 +163,13 @@ def grade(problem: Problem, answer: Answer) -> float | None:
     return 0.0 if answer.value is None else float(problem.grader(answer.value))
 
 
-def cells_of(problems: Sequence[Problem], methods: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+def trials_of(problems: Sequence[Problem], methods: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
     """Every combination, problem by problem, so that an interrupted run has whole problems to compare."""
-    return [Cell(p, m, s) for p in problems for s in seeds for m in methods]
+    return [Trial(p, m, s) for p in problems for s in seeds for m in methods]
 
 
 async def run(
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     models: Mapping[str, Model],
     budget: Budget,
     keeper: Keeper,
@@ -178,38 +178,39 @@ async def run(
     concurrency: int = 32,
     watcher: Watcher | None = None,
 ) -> int:
-    """Run all cells that `keeper` has not finished yet, at most `concurrency` at a time; how many failed.
+    """Run all trials that `keeper` has not finished yet, at most `concurrency` at a time; how many failed.
 
     A search that the model failed is kept as failed and does not stop the others; `resume` tries it again.
     Cancelling (Ctrl-C) gives up what is in flight and keeps what is done.
 
+    The trials are taken to be checked (see `check`).
+
     Raises ModelError when the model failed `FAILURES_IN_A_ROW` searches in a row, or all there were.
     """
-    check(cells, models, budget)
     done = keeper.finished()
     tell = watcher or _Nobody()
-    todo = iter([cell for cell in cells if cell.key not in done])
+    todo = iter([trial for trial in trials if trial.key not in done])
     state = _Progress()
     scorers = Scorers()
 
     async def worker() -> None:
-        for cell in todo:
-            tell.begun(cell)
+        for trial in todo:
+            tell.begun(trial)
             try:
                 result = await solve(
-                    cell,
+                    trial,
                     models,
                     budget,
                     sampling=sampling,
-                    on_proposal=partial(tell.proposed, cell),
+                    on_proposal=partial(tell.proposed, trial),
                     scorers=scorers,
                 )
                 state.succeeded()
             except ModelError as error:
-                result = _failed(cell, budget, error)
+                result = _failed(trial, budget, error)
                 state.failed(error)
             keeper.keep(result)
-            tell.ended(cell, result)
+            tell.ended(trial, result)
             state.stop_if_gone()
 
     try:
@@ -254,11 +255,11 @@ class _Progress:
             raise self.last
 
 
-def _failed(cell: Cell, budget: Budget, error: ModelError) -> Result:
+def _failed(trial: Trial, budget: Budget, error: ModelError) -> Result:
     return Result(
-        problem=cell.problem,
-        method=cell.method,
-        seed=cell.seed,
+        problem=trial.problem,
+        method=trial.method,
+        seed=trial.seed,
         budget=budget,
         answer=Answer(None, status=Status.ABSTAINED),
         grade=None,

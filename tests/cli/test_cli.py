@@ -159,3 +159,46 @@ def test_a_run_file_of_another_version_or_kind_is_refused(done: Path, tmp_path: 
     assert ran.returncode == 2 and "not a run file of clew" in ran.stderr
     ran = clew(*COMPARE, "--methods", "greedy", "-o", str(done))
     assert ran.returncode == 2 and "exists" in ran.stderr
+
+
+WATCHED = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+from clew.cli.main import cli
+cli({arguments!r}, standalone_mode=False)
+print("opened", sum(name.endswith("own.jsonl") for name in opened))
+"""
+WITHOUT_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from importlib import util
+find = util.find_spec
+util.find_spec = lambda name, *a: None if name == "matplotlib" else find(name, *a)
+from clew.cli.main import cli
+cli({arguments!r}, standalone_mode=False)
+"""
+
+
+def test_compare_reads_the_data_once(tmp_path: Path) -> None:
+    lines = [json.dumps({"question": f"{n} + 1", "answer": str(n + 1)}) for n in range(5)]
+    (tmp_path / "own.jsonl").write_text("\n".join(lines))
+    arguments = ["compare", "own.jsonl", "--methods", "greedy,sample", *COMPARE[2:], "--out", "run.db"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED.format(arguments=arguments)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "opened 1", done.stdout + done.stderr
+
+
+def test_without_matplotlib_there_is_the_table_and_one_line_about_the_plot(tmp_path: Path) -> None:
+    arguments = [*COMPARE, "--methods", "greedy,sample", "--out", "run.db"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MATPLOTLIB.format(arguments=arguments)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "greedy" in done.stdout and "run: run.db" in done.stdout
+    assert done.stderr.count("matplotlib") == 1 and "the report has no plot" in done.stderr
+    assert "Without a plot" in (tmp_path / "run.html").read_text()

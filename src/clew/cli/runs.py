@@ -22,8 +22,9 @@ from clew.cli.options import (
 from clew.errors import UsageError
 
 if TYPE_CHECKING:
-    from clew.lab.experiment import Outcome
+    from clew.lab.experiment import Experiment, Outcome
     from clew.result import Result
+    from clew.store import Store
 
 
 @click.command(
@@ -138,10 +139,9 @@ def compare(
         task_options={k: v for k, v in task_options.items() if v is not None},
         **options,
     )
-    job = prepare(plan)
-    path = out or default_path(plan)
-    Store.create(path, plan, job.problems).close()
-    _go_on(path, report, as_json)
+    experiment = prepare(plan)
+    with Store.create(out or default_path(plan), plan, experiment.problems) as store:
+        _go_on(experiment, store, report, as_json)
 
 
 @click.command(cls=Examples, examples=("clew resume runs/word-smollm2-135m-20261121-100000.db",))
@@ -150,40 +150,45 @@ def compare(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def resume(run: Path, report: Path | None, as_json: bool) -> None:
     """Go on with an interrupted run; on a finished one, print its table and write its report again."""
-    _go_on(run, report, as_json)
-
-
-def _go_on(path: Path, report: Path | None, as_json: bool) -> None:
-    from clew import api
-    from clew.cli.tables import run_progress
+    from clew.lab.experiment import prepare_again
     from clew.store import Store
 
-    with Store.open(path) as store:
-        plan = store.plan
-        total = len(store.problem_ids()) * len(plan.methods) * len(plan.seeds)
-        done = len(store.finished())
+    with Store.open(run) as store:
+        _go_on(prepare_again(store), store, report, as_json)
+
+
+def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: bool) -> None:
+    from clew.background import run_in_background
+    from clew.cli.tables import run_progress
+    from clew.lab.experiment import execute
+
+    total, done = len(experiment.trials), len(store.finished())
     say = to_stderr()
-    say.print(f"{total - done} searches to run, kept in {path}", style="dim", highlight=False)
+    say.print(f"{total - done} searches to run, kept in {store.path}", style="dim", highlight=False)
     try:
         with run_progress(say, total, done) as watcher:
-            outcome = api.resume(path, watcher=watcher)
+            outcome = run_in_background(execute(experiment, store, watcher))
     except KeyboardInterrupt:
-        say.print(f"interrupted; what is finished is kept. Go on with: clew resume {path}", highlight=False)
+        say.print(f"interrupted; what is finished is kept. Go on with: clew resume {store.path}", highlight=False)
         raise
-    _present(outcome, report or path.with_suffix(".html"), as_json)
+    _present(outcome, report or store.path.with_suffix(".html"), as_json)
 
 
 def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
+    from clew.lab.plot import drawable
     from clew.lab.report import write_report
     from clew.lab.table import render_table
 
+    if not as_json:
+        to_stdout().print(render_table(outcome.comparison))
     write_report(outcome.comparison, report, results=outcome.results)
+    if not drawable():
+        to_stderr().print("the report has no plot: pip install 'clew[report]' brings matplotlib", style="yellow")
     if as_json:
         print_json(
             outcome.comparison.as_dict() | {"run": str(outcome.path), "report": str(report), "failed": outcome.failed}
         )
         return
-    to_stdout().print(render_table(outcome.comparison))
     click.echo(f"run: {outcome.path}\nreport: {report}")
     if outcome.failed:
         to_stderr().print(

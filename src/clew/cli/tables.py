@@ -15,7 +15,7 @@ from rich.text import Text
 from clew.lab.palette import on_scale
 from clew.problem import Status
 from clew.result import Proposal, Result
-from clew.runner import Cell
+from clew.runner import Trial
 
 
 class RunProgress:
@@ -31,13 +31,13 @@ class RunProgress:
         self._right = 0.0
         self._graded = 0
 
-    def begun(self, cell: Cell) -> None:
-        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}")
+    def begun(self, trial: Trial) -> None:
+        self._progress.update(self._bar, note=f"{trial.problem.id} · {trial.method}")
 
-    def proposed(self, cell: Cell, proposal: Proposal) -> None:
-        self._progress.update(self._bar, note=f"{cell.problem.id} · {cell.method}: {proposal.answer.value}")
+    def proposed(self, trial: Trial, proposal: Proposal) -> None:
+        self._progress.update(self._bar, note=f"{trial.problem.id} · {trial.method}: {proposal.answer.value}")
 
-    def ended(self, cell: Cell, result: Result) -> None:
+    def ended(self, trial: Trial, result: Result) -> None:
         self._tokens += result.usage.total.tokens
         if result.grade is not None:
             self._right += result.grade

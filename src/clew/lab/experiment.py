@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -99,7 +99,7 @@ class Experiment:
     problems: list[Problem]
     models: dict[str, Model]
     budget: Budget
-    cells: list[runner.Cell]
+    trials: list[runner.Trial]
 
 
 def prepare(plan: Plan) -> Experiment:
@@ -113,9 +113,9 @@ def prepare(plan: Plan) -> Experiment:
     if plan.view["axis"] == "generated":
         longest = max(len(models["generate"].render(p.messages)) for p in problems)
         budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
-    cells = runner.cells_of(problems, plan.methods, plan.seeds)
-    runner.check(cells, models, budget)
-    return Experiment(plan, problems, models, budget, cells)
+    trials = runner.trials_of(problems, plan.methods, plan.seeds)
+    runner.check(trials, models, budget)
+    return Experiment(plan, problems, models, budget, trials)
 
 
 async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
@@ -126,12 +126,27 @@ async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
     return {"clew": version("clew"), "roles": {role: dict(await model.provenance()) for role, model in models.items()}}
 
 
-async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher | None = None) -> int:
-    """Run what the store has not finished yet, and record what makes it; how many searches failed."""
-    if {cell.key for cell in experiment.cells} - store.finished():
+def prepare_again(store: Store) -> Experiment:
+    """The experiment of a run file made ready to go on. Raises as `prepare` does, and UsageError for other problems
+    than those that the run was begun with."""
+    experiment = prepare(store.plan)
+    if [p.id for p in experiment.problems] != store.problem_ids():
+        raise UsageError(
+            f"{experiment.plan.task} no longer gives the problems that {store.path} was begun with",
+            "Put the data file back as it was, or start a new run",
+        )
+    return experiment
+
+
+async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher | None = None) -> Outcome:
+    """Run what the store has not finished yet, recording what makes it, and sum up all that the store holds.
+
+    Raises ModelError when the model failed for good; what was finished before is kept.
+    """
+    if {trial.key for trial in experiment.trials} - store.finished():
         store.note_maker(await maker(experiment.models))
-    return await runner.run(
-        experiment.cells,
+    failed = await runner.run(
+        experiment.trials,
         experiment.models,
         experiment.budget,
         store,
@@ -139,6 +154,8 @@ async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher 
         concurrency=experiment.plan.concurrency,
         watcher=watcher,
     )
+    results = list(store.results(experiment.problems))
+    return Outcome(_summarised((r for r in results if not r.error), store.plan), results, store.path, failed)
 
 
 def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Comparison:
@@ -148,7 +165,6 @@ def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Com
 
     Raises UsageError where nothing can be compared.
     """
-    from clew.lab.compare import summarise
 
     def finished() -> Iterator[Result]:
         for result in store.results(stored_problems(store), every_tree=False):
@@ -156,20 +172,13 @@ def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Com
             if not result.error:
                 yield result
 
-    return summarise(finished(), **_drawn(store.plan))
+    return _summarised(finished(), store.plan)
 
 
-def _drawn(plan: Plan) -> dict[str, Any]:
-    return {name: plan.view[name] for name in ("budgets", "axis", "baseline")}
-
-
-def summary(store: Store, problems: Sequence[Problem], failed: int = 0) -> Outcome:
-    """The comparison of what a run file holds, with its searches."""
+def _summarised(results: Iterable[Result], plan: Plan) -> Comparison:
     from clew.lab.compare import summarise
 
-    results = list(store.results(problems))
-    comparison = summarise([r for r in results if not r.error], **_drawn(store.plan))
-    return Outcome(comparison, results, store.path, failed)
+    return summarise(results, **{name: plan.view[name] for name in ("budgets", "axis", "baseline")})
 
 
 def default_path(plan: Plan) -> Path:

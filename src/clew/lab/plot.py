@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ def colours(comparison: Comparison) -> dict[str, tuple[str, str]]:
     others = [m for m in comparison.names if m != comparison.baseline]
     found = {m: SERIES[i % len(SERIES)] for i, m in enumerate(others)}
     return found | {comparison.baseline: BASELINE}
+
+
+def drawable() -> bool:
+    """Whether matplotlib is there, which draws."""
+    return find_spec("matplotlib") is not None
 
 
 def write_plot(comparison: Comparison, path: str | Path) -> None:

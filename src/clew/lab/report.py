@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clew.errors import StoreError
 from clew.lab.compare import UNITS, Comparison, Estimate, Row, amount
-from clew.lab.plot import BASELINE, INK, PAGE, SERIES, cut_text, inline_svgs, subtitle
+from clew.lab.plot import BASELINE, INK, PAGE, SERIES, cut_text, drawable, inline_svgs, subtitle
 from clew.lab.stats import Interval
 from clew.result import Result
 
@@ -20,7 +20,9 @@ _LONGEST = 4000
 def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[Result] = ()) -> None:
     """Write the comparison with its plot, and some problems with each method's answer where `results` has them.
 
-    The file appears whole or not at all. Raises UsageError without matplotlib, StoreError where it cannot be written.
+    Without matplotlib it has no plot, and says so. The file appears whole or not at all.
+
+    Raises StoreError where it cannot be written.
     """
     path = Path(path)
     page = _page(comparison, results)
@@ -36,18 +38,11 @@ def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[
 
 
 def _page(c: Comparison, results: Sequence[Result]) -> str:
-    together, each = inline_svgs(c)
-    unit = UNITS[c.axis]
     sections = [
-        f"<h1>Accuracy at equal {unit}</h1>",
+        f"<h1>Accuracy at equal {UNITS[c.axis]}</h1>",
         f'<p class="sub">{escape(subtitle(c))}</p>',
         f'<p class="finding">{escape(finding(c))}</p>',
-        _figure(
-            together,
-            f"Accuracy against budget. Shaded: {c.level:.0%} interval, clustered by problem. Ringed: the Pareto front; "
-            f"nothing is as accurate for fewer {unit}, or more accurate for as many.",
-        ),
-        _figure(each, "Each method with its interval; the others in grey.") if len(c.names) > 1 else "",
+        *_plots(c),
         "<h2>Accuracy</h2>",
         _table(["method", *_budget_heads(c)], [[_name(c, m), *map(_accuracy, c.of(m))] for m in c.names]),
         f'<p class="note">Percent, with {c.level:.0%} intervals. Ringed: on the Pareto front. –: the recordings do not '
@@ -105,6 +100,19 @@ def finding(c: Comparison) -> str:
 
 def _budget_heads(c: Comparison) -> list[str]:
     return [amount(b) for b in c.budgets]
+
+
+def _plots(c: Comparison) -> list[str]:
+    if not drawable():
+        return ["<p class=\"note\">Without a plot: that needs matplotlib (pip install 'clew[report]').</p>"]
+    together, each = inline_svgs(c)
+    unit = UNITS[c.axis]
+    caption = (
+        f"Accuracy against budget. Shaded: {c.level:.0%} interval, clustered by problem. Ringed: the Pareto front; "
+        f"nothing is as accurate for fewer {unit}, or more accurate for as many."
+    )
+    more = [_figure(each, "Each method with its interval; the others in grey.")] if len(c.names) > 1 else []
+    return [_figure(together, caption), *more]
 
 
 def _figure(svg: str, caption: str) -> str:

@@ -17,7 +17,7 @@ from clew.models import load
 from clew.models.toy import Ids, ToyModel
 from clew.models.toy.specs import markov
 from clew.problem import Answer
-from clew.runner import Cell, solve
+from clew.runner import Trial, solve
 from clew.sampling import Sampling
 from clew.scorers.base import PerNode
 from clew.search import Scorer, Search
@@ -283,8 +283,8 @@ def test_by_default_the_weights_select_what_a_verifier_of_steps_passes(spec: str
     model, problems = load("toy:queens?skill=0.3"), load_problems("puzzle:queens", count=30, seed=0)
 
     def solved(more: str) -> float:
-        cells = (Cell(given, f"{spec}&scorer=step_verifier{more}", 0) for given in problems)
-        return float(np.mean([run(solve(cell, {"generate": model}, Budget())).grade or 0.0 for cell in cells]))
+        trials = (Trial(given, f"{spec}&scorer=step_verifier{more}", 0) for given in problems)
+        return float(np.mean([run(solve(trial, {"generate": model}, Budget())).grade or 0.0 for trial in trials]))
 
     assert solved("") > solved("&potential=exp") + 0.4
 

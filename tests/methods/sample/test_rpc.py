@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from clew.budget import Budget
 from clew.methods.sample.rpc import fitted, log_likelihood, pruned, rpc_vote
-from clew.runner import Cell, solve
+from clew.runner import Trial, solve
 from clew.sampling import Sampling
 from clew.search import Search
 from clew.testing.toys import letters, problem, run
@@ -98,9 +98,9 @@ def test_estimation_error_falls_faster_than_by_counting() -> None:
     toy = letters({"a": 0.28, "b": 0.24, "c": 0.24, "d": 0.24}, length=1)
 
     def right(method: str) -> float:
-        cells = (Cell(problem(), method, seed) for seed in range(60))
+        trials = (Trial(problem(), method, seed) for seed in range(60))
         results = [
-            run(solve(c, {"generate": toy}, Budget(tokens=10**6), sampling=Sampling(temperature=1.0))) for c in cells
+            run(solve(c, {"generate": toy}, Budget(tokens=10**6), sampling=Sampling(temperature=1.0))) for c in trials
         ]
         return float(np.mean([str(r) == "a" for r in results]))
 

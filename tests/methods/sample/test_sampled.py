@@ -18,7 +18,7 @@ from clew.models.base import Context, Model
 from clew.models.toy import ToyModel
 from clew.problem import Problem, Status
 from clew.result import Result
-from clew.runner import Cell, solve
+from clew.runner import Trial, solve
 from clew.sampling import Sampling, Stream, Until
 from clew.testing import check_method
 from clew.testing.toys import geometric, letters, problem, run
@@ -35,7 +35,7 @@ def solved(
     toy = model or letters(ANSWERS, length=1)
     return run(
         solve(
-            Cell(given or problem(), method, seed),
+            Trial(given or problem(), method, seed),
             {"generate": toy},
             Budget(tokens=tokens),
             sampling=Sampling(temperature=1.0),
