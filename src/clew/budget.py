@@ -1,7 +1,8 @@
 """What a search may spend, what it has spent, and the one place where the two meet.
 
-Usage is logical: what this search would have cost alone, with a perfect cache of its own prefixes. What an engine
-really computed to prefill is counted beside it (`Spend.computed`).
+Usage is logical: what this search would have cost alone, with a perfect cache of its own prefixes. Where a model has no
+such cache (`Cost.caches`), every call is charged for its whole context, as it is billed, and the logical count stands
+beside it (`Spend.distinct`). What an engine really computed to prefill is counted too (`Spend.computed`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ AXES = ("generated", "tokens", "calls", "seconds", "flops", "usd")
 class Budget:
     """Limits on one search; None is no limit.
 
-    tokens: generated plus prefilled tokens (each prompt or inserted token counts once, reused ones do not count),
-        over all models and purposes. calls: continuations sampled or scored. seconds: wall time of the search.
+    tokens: generated plus prefilled tokens (each prompt or inserted token counts once, reused ones do not count, but
+        where a model caches nothing, each call's whole context counts), over all models and purposes.
+    calls: continuations sampled or scored. seconds: wall time of the search.
     flops: as `Cost.flops` counts them. usd: dollars, where a price is known.
 
     Raises UsageError for a limit that is not above zero.
@@ -55,6 +57,8 @@ class Budget:
 class Cost:
     """What a token of a model costs.
 
+    caches: whether a prefix that the search has computed is not charged again. batches: where it is, whether the
+    continuations of one call share their context's charge.
     params: weights used for each token. layers, width: for the attention term. The prices are dollars per million
     tokens; None where unknown.
     """
@@ -65,6 +69,16 @@ class Cost:
     usd_input: float | None = None
     usd_cached: float | None = None
     usd_output: float | None = None
+    caches: bool = True
+    batches: bool = False
+
+    def billed(self, fresh: int, reused: int, *, beside: bool = False) -> int:
+        """How many tokens of a context are charged as prefilled.
+
+        fresh, reused: its tokens that are new to the search, and those that are not. beside: whether another
+        continuation of the same call has paid for it already.
+        """
+        return fresh if self.caches or (beside and self.batches) else fresh + reused
 
     def flops(self, tokens: int, context: int) -> float:
         """FLOPs to compute `tokens` tokens after `context` earlier ones: 2·params a token, and 4·layers·width for each
@@ -83,13 +97,16 @@ class Cost:
 class Spend:
     """What one model did for one purpose.
 
-    generated, prefilled, reused: logical tokens. computed: tokens that the engine really prefilled for it (physical).
+    generated: tokens. prefilled: context tokens that were charged; reused: those that were not. distinct: what
+    `prefilled` would be with a perfect cache of the search's own prefixes (logical; the same but for models that cache
+    nothing). computed: tokens that the engine really prefilled for it (physical).
     seconds: time in which at least one call was in flight.
     """
 
     generated: int = 0
     prefilled: int = 0
     reused: int = 0
+    distinct: int = 0
     computed: int = 0
     calls: int = 0
     flops: float = 0.0
@@ -105,6 +122,11 @@ class Spend:
     def tokens(self) -> int:
         """Generated plus prefilled."""
         return self.generated + self.prefilled
+
+    @property
+    def logical(self) -> int:
+        """Generated plus distinct: what `tokens` would be with a perfect cache."""
+        return self.generated + self.distinct
 
 
 @dataclass(slots=True)
@@ -194,13 +216,20 @@ class Ledger:
         return self._tokens
 
     def affords(self, cost: Cost, context: int, tokens: int) -> bool:
-        """Whether `tokens` more generated tokens, and one more call, would stay within every limit but time."""
+        """Whether `tokens` more generated tokens, and one more call, would stay within every limit but time.
+
+        context: tokens that the search has computed before, and that the call goes on from.
+        """
         b = self.budget
+        billed = cost.billed(0, context)
         return (
             self.calls_left != 0
-            and (b.tokens is None or self._tokens + tokens <= b.tokens)
-            and (b.flops is None or self._flops + cost.flops(tokens, context) <= b.flops)
-            and (b.usd is None or self._usd + cost.usd(reused=context, generated=tokens) <= b.usd)
+            and (b.tokens is None or self._tokens + billed + tokens <= b.tokens)
+            and (b.flops is None or self._flops + cost.flops(billed + tokens, context - billed) <= b.flops)
+            and (
+                b.usd is None
+                or self._usd + cost.usd(prefilled=billed, reused=context - billed, generated=tokens) <= b.usd
+            )
             and not self.spent
         )
 
@@ -234,29 +263,34 @@ class Ledger:
         if self.spent or self.calls_left == 0:
             raise BudgetExhausted
 
-    def open(self, model: str, purpose: str, cost: Cost, *, fresh: int, reused: int) -> Gauge:
-        """Charge one call's context, of which `fresh` tokens are new to this search and `reused` are not, and return
-        the gauge that its generated tokens are charged to.
+    def open(self, model: str, purpose: str, cost: Cost, *, fresh: int, reused: int, beside: bool = False) -> Gauge:
+        """Charge one continuation's context, of which `fresh` tokens are new to this search and `reused` are not, and
+        return the gauge that its generated tokens are charged to.
+
+        beside: whether it is a further one of a call whose context is charged already (see `Cost.billed`).
 
         Raises BudgetExhausted, with nothing charged, when the context and one token more would pass the budget.
         """
         self.check()
         left = self.tokens_left
-        if left is not None and fresh + 1 > left:
+        billed = cost.billed(fresh, reused, beside=beside)
+        free = fresh + reused - billed
+        if left is not None and billed + 1 > left:
             raise BudgetExhausted
-        usd = cost.usd(prefilled=fresh, reused=reused)
-        flops = cost.flops(fresh, reused)
+        usd = cost.usd(prefilled=billed, reused=free)
+        flops = cost.flops(billed, free)
         b = self.budget
         if (b.flops is not None and self._flops + flops >= b.flops) or (b.usd is not None and self._usd + usd >= b.usd):
             raise BudgetExhausted
         with self._lock:
             part = self._usage.parts.setdefault((model, purpose), Spend())
-            part.prefilled += fresh
-            part.reused += reused
+            part.prefilled += billed
+            part.reused += free
+            part.distinct += fresh
             part.calls += 1
             part.flops += flops
             part.usd += usd
-            self._tokens += fresh
+            self._tokens += billed
             self._flops += flops
             self._usd += usd
             self._calls += 1

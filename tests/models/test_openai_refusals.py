@@ -74,6 +74,7 @@ def test_what_is_refused_is_left_out_afterwards_and_said(case):
             assert ("stream_options" in body) == ("stream_options" not in found)
             assert "stop" not in body
         assert connect(server.url).probe == model.probe, "what was found is kept whole"
+        assert asyncio.run(model.provenance()).get("left_out") == ", ".join(found)
 
 
 def test_a_server_that_takes_everything_is_sent_everything():

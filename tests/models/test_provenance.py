@@ -71,10 +71,11 @@ def test_a_server_tells_its_address_and_what_it_says_of_itself_but_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEW_CACHE", str(tmp_path))
+    billed = {"prompts": "billed at every call"}  # the scripted server tells of no cache
     with Scripted(version="4.2") as server:
         address = server.url.replace("http://", "http://anna:secret@")
         found = told(connect(address))
-    assert found == {"engine": "server", "url": server.url, "version": "4.2", "model": "scripted"}
+    assert found == {"engine": "server", "url": server.url, "version": "4.2", "model": "scripted", **billed}
     with Scripted(key="secret") as server:
         silent = told(connect(server.url, api_key="secret"))
-    assert silent == {"engine": "server", "url": server.url, "model": "scripted"}
+    assert silent == {"engine": "server", "url": server.url, "model": "scripted", **billed}

@@ -70,11 +70,13 @@ def usage_table(result: Result) -> Table:
     table = Table(box=None, header_style="dim")
     for column in ("model", "purpose"):
         table.add_column(column, no_wrap=True)
-    for column in ("generated", "prefilled", "reused", "computed", "calls", "GFLOP"):
+    # With a cache, which most models have, what is charged is what is distinct.
+    uncached = any(s.distinct != s.prefilled for s in result.usage.parts.values())
+    counts = ["generated", "prefilled", *(["distinct"] if uncached else []), "reused", "computed", "calls"]
+    for column in (*counts, "GFLOP"):
         table.add_column(column, justify="right", no_wrap=True)
     for (model, purpose), s in result.usage.parts.items():
-        counts = [f"{n:,}" for n in (s.generated, s.prefilled, s.reused, s.computed, s.calls)]
-        table.add_row(model, purpose, *counts, f"{s.flops / 1e9:,.0f}")
+        table.add_row(model, purpose, *(f"{getattr(s, c):,}" for c in counts), f"{s.flops / 1e9:,.0f}")
     return table
 
 

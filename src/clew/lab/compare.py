@@ -69,7 +69,8 @@ class MethodSummary:
     samples: mean number of recorded samples of one search. pass_at, maj_at: k → pass@k, maj@k, for the powers of two
         that every search has samples for. A sample is right for pass@k when its grade is 1.
     prefill_ratio: tokens that the engine really prefilled over those that a perfect cache of each search's own prefixes
-        would have; None where nothing was prefilled. used: mean spent by a whole search, on each axis.
+        would have; None where nothing was prefilled. used: mean spent by a whole search, on each axis. logical: mean
+        tokens that a whole search would have been charged with such a cache.
     """
 
     method: str
@@ -77,6 +78,7 @@ class MethodSummary:
     samples: float
     prefill_ratio: float | None
     used: Mapping[str, float]
+    logical: float
     pass_at: Mapping[int, Estimate] = field(default_factory=dict)
     maj_at: Mapping[int, Estimate] = field(default_factory=dict)
 
@@ -101,6 +103,7 @@ class Comparison:
     models: tuple[str, ...]
     families: tuple[str, ...]
     held_equal: tuple[str, ...]
+    uncached: tuple[str, ...] = ()
     level: float = LEVEL
 
     def of(self, method: str) -> list[Row]:
@@ -160,6 +163,7 @@ def summarise(
         models=tuple(sorted({model for s in finished for model in s.models})),
         families=tuple(sorted({s.family for s in finished})),
         held_equal=tuple(_held_equal(by_method, axis)),
+        uncached=tuple(sorted({model for s in finished for model in s.uncached})),
     )
 
 
@@ -175,8 +179,10 @@ class _Searched:
     grades: Sequence[float]
     resampled: bool
     used: Mapping[str, float]
-    prefilled: int
+    distinct: int
     computed: int
+    logical: int
+    uncached: frozenset[str]
     models: frozenset[str]
     family: str
     limit: str
@@ -201,8 +207,10 @@ def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, se
             grades=[grade_of(problem, v) for v in values],
             resampled=resampled(found, axis),
             used={a: found.usage.along(a) for a in AXES},
-            prefilled=total.prefilled,
+            distinct=total.distinct,
             computed=total.computed,
+            logical=total.logical,
+            uncached=frozenset(model for (model, _), s in found.usage.parts.items() if s.prefilled > s.distinct),
             models=frozenset(model for model, _ in found.usage.parts),
             family=problem.family,
             limit=str(found.budget),
@@ -296,7 +304,7 @@ def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
 
 
 def _method(method: str, searches: Sequence[_Searched], pairs: Sequence[_Pair], seed: int) -> MethodSummary:
-    prefilled, computed = sum(s.prefilled for s in searches), sum(s.computed for s in searches)
+    distinct, computed = sum(s.distinct for s in searches), sum(s.computed for s in searches)
     fewest = min(len(s.values) for s in searches)
     ks = [2**i for i in range(fewest.bit_length())]
     pass_at: dict[int, Estimate] = {}
@@ -309,8 +317,9 @@ def _method(method: str, searches: Sequence[_Searched], pairs: Sequence[_Pair], 
         method=method,
         resampled=all(s.resampled for s in searches),
         samples=float(np.mean([len(s.values) for s in searches])),
-        prefill_ratio=computed / prefilled if prefilled else None,
+        prefill_ratio=computed / distinct if distinct else None,
         used={a: float(np.mean([s.used[a] for s in searches])) for a in AXES},
+        logical=float(np.mean([s.logical for s in searches])),
         pass_at=pass_at,
         maj_at=maj_at,
     )

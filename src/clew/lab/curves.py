@@ -163,14 +163,17 @@ def _combiner(result: Result) -> _Combine | None:
 
 
 def _costs(result: Result, axis: str) -> tuple[float, NDArray[np.float64]]:
-    """The logical cost of the prompt, paid once, and float64[N]: of each sample.
+    """The cost of the prompt, paid once, and float64[N]: of each sample. Where a model caches nothing, each sample pays
+    for the prompt.
 
     What other purposes (a judge) cost is shared out evenly over the samples: no order of them makes it cheaper.
     """
     leaves = result.leaves
     prompt = sum(len(n.segment) for n in leaves[0].path() if n.origin is Origin.PROMPT)
-    opened = Spend(prefilled=prompt, flops=result.cost.flops(prompt, 0), usd=result.cost.usd(prefilled=prompt))
-    opened.usd -= result.cost.usd(reused=prompt)
+    opened = Spend()
+    if result.cost.caches:
+        opened = Spend(prefilled=prompt, flops=result.cost.flops(prompt, 0), usd=result.cost.usd(prefilled=prompt))
+        opened.usd -= result.cost.usd(reused=prompt)
     other = sum(float(getattr(s, axis)) for (_, purpose), s in result.usage.parts.items() if purpose != "generate")
     each = [float(getattr(_sample_spend(result, leaf, prompt), axis)) for leaf in leaves]
     return float(getattr(opened, axis)), np.array(each) + other / len(leaves)
@@ -178,13 +181,14 @@ def _costs(result: Result, axis: str) -> tuple[float, NDArray[np.float64]]:
 
 def _sample_spend(result: Result, leaf: Node, prompt: int) -> Spend:
     generated = sum(len(n.segment) for n in leaf.solution_path if n.origin is Origin.SAMPLED)
-    inserted = leaf.tokens - generated
+    again = result.cost.billed(0, prompt)
+    prefilled = leaf.tokens - generated + again
     return Spend(
         generated=generated,
-        prefilled=inserted,
+        prefilled=prefilled,
         calls=1,
-        flops=result.cost.flops(leaf.tokens, prompt),
-        usd=result.cost.usd(prefilled=inserted, reused=prompt, generated=generated),
+        flops=result.cost.flops(leaf.tokens + again, prompt - again),
+        usd=result.cost.usd(prefilled=prefilled, reused=prompt - again, generated=generated),
     )
 
 

@@ -187,6 +187,16 @@ def _differences(c: Comparison) -> str:
     )
 
 
+def _prompts(c: Comparison) -> str:
+    """How prompts are charged."""
+    if not c.uncached:
+        return "each prompt once"
+    return escape(
+        f"as billed: {', '.join(c.uncached)} was not seen to cache prompts, so each call pays for its whole context. "
+        "The logical tokens beside them are those of a perfect cache: each prompt once"
+    )
+
+
 def _spent(c: Comparison) -> str:
     axes = [a for a in UNITS if any(m.used[a] for m in c.methods)]
     rows = []
@@ -197,6 +207,7 @@ def _spent(c: Comparison) -> str:
             [
                 _name(c, m.method),
                 *(amount(m.used[a]) for a in axes),
+                *([amount(m.logical)] if c.uncached else []),
                 f"{m.samples:.1f}" if m.samples else "–",
                 ratio,
                 how,
@@ -206,10 +217,10 @@ def _spent(c: Comparison) -> str:
     units = [UNITS[a] for a in axes]
     return (
         "<h2>What was spent</h2>"
-        '<p class="note">Mean of a whole search. Tokens are generated plus prefilled ones, each prompt once. Prefill: '
+        f'<p class="note">Mean of a whole search. Tokens are generated plus prefilled ones, {_prompts(c)}. Prefill: '
         "tokens that the engine really prefilled over those that a perfect cache of the search’s own prefixes would "
         "have. Curve: how its points were made, see below.</p>"
-        + _table(["method", *units, "samples", "prefill", "curve"], rows)
+        + _table(["method", *units, *(["tokens (logical)"] if c.uncached else []), "samples", "prefill", "curve"], rows)
         + "<details><summary>By budget</summary>"
         + _table(["method", "budget", *units], by_budget)
         + "</details>"

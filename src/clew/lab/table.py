@@ -26,6 +26,8 @@ def render_table(comparison: Comparison) -> Table:
     ]
     if not all(r.reached for r in c.rows):
         notes.append("– not reached by what was recorded")
+    if c.uncached:
+        notes.append(f"tokens as billed: {', '.join(c.uncached)} was not seen to cache prompts")
     if c.left_out:
         notes.append(f"{c.left_out} pairs of problem and seed left out, because a method has not finished them")
     table = Table(

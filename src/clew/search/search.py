@@ -368,9 +368,10 @@ class Search:
         until = resolved(until, steps=self.problem.steps, stop=stop, spare=max_tokens - node.tokens)
         gauges: list[Gauge] = []
         for _ in streams:
-            fresh = self._prefixes.fresh(model.name, path)
+            new = self._prefixes.fresh(model.name, path)
+            old, paid = len(context) - new, bool(gauges)
             try:
-                gauge = self.ledger.open(model.name, role, model.cost, fresh=fresh, reused=len(context) - fresh)
+                gauge = self.ledger.open(model.name, role, model.cost, fresh=new, reused=old, beside=paid)
             except BudgetExhausted:
                 if not gauges:
                     raise

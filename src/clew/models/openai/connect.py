@@ -62,5 +62,12 @@ def connect(
     found = probe(url, model=model, api_key=api_key, key_env=key_env, timeout=timeout, fresh=fresh)
     header = authorization(address, api_key=api_key, key_env=key_env)
     wire = Wire(address, header, concurrency=concurrency, timeout=timeout, longest=longest, retries=retries)
-    cost = Cost(params or found.params or 0.0, usd_input=usd_input, usd_cached=usd_cached, usd_output=usd_output)
+    cost = Cost(
+        params or found.params or 0.0,
+        usd_input=usd_input,
+        usd_cached=usd_cached,
+        usd_output=usd_output,
+        caches=found.caches,
+        batches=found.together,
+    )
     return OpenAIModel(wire, found, cost, top_logprobs=min(top_logprobs, found.top_logprobs))

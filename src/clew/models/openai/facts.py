@@ -60,6 +60,11 @@ class Probe:
             return f"raw completion of {'its tokens' if self.raw == 'tokens' else 'the rendered text'}"
         return f"assistant prefill ({self.prefill})" if self.prefill else ""
 
+    @property
+    def together(self) -> bool:
+        """Whether the continuations of one call share a request: only where they cannot each have a seed."""
+        return self.many and not self.seeds and self.streams
+
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Probe:
         """The inverse of `as_dict`. Raises TypeError or KeyError for other data."""

@@ -87,10 +87,10 @@ def failure(
 def _told(error: Any) -> tuple[str, int | None]:
     """The message and the HTTP status in an error object, in whichever of the usual shapes it comes."""
     if not isinstance(error, dict):
-        return _line(error or ""), None
+        return one_line(error or ""), None
     said = error.get("message") or error.get("detail") or ""
     codes = [_spelled(error.get(name)) for name in ("code", "status")]
-    return _line(said), next((int(c) for c in codes if re.fullmatch(r"[45]\d\d", c, re.ASCII)), None)
+    return one_line(said), next((int(c) for c in codes if re.fullmatch(r"[45]\d\d", c, re.ASCII)), None)
 
 
 def _spelled(value: Any) -> str:
@@ -101,7 +101,7 @@ def _spelled(value: Any) -> str:
         return ""
 
 
-def _line(said: Any) -> str:
+def one_line(said: Any) -> str:
     """A server's words on one line that a terminal can show."""
     words = " ".join(_spelled(said).split())
     return "".join(c if c.isprintable() else "?" for c in words)[:_SAID]

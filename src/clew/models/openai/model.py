@@ -129,7 +129,7 @@ class OpenAIModel:
             )
         room = None if self.context_length is None else max(1, self.context_length - len(context))
         groups = [([stream], [gauge]) for stream, gauge in zip(streams, gauges, strict=True)]
-        if len(streams) > 1 and self.probe.many and not self.probe.seeds and self.probe.streams:
+        if len(streams) > 1 and self.probe.together:
             groups = [(list(streams), list(gauges))]
         work = [self._receive(asked, until, room, some, theirs) for some, theirs in groups]
         return [segment for group in await _all(work) for segment in group]
@@ -244,6 +244,8 @@ class OpenAIModel:
             "model": model.name if model.is_absolute() or model.suffix == ".gguf" else found.model,
             "context": str(found.context_length or ""),
             "params": f"{found.params:g}" if found.params else "",
+            "left_out": ", ".join(found.refused),
+            "prompts": "" if found.caches else "billed at every call",
         }
         return {"engine": "server", "url": self._wire.base} | {name: value for name, value in told.items() if value}
 

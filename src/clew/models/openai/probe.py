@@ -14,7 +14,7 @@ from typing import Any
 from clew.errors import ContextOverflow, UsageError
 from clew.models.openai.address import authorization, parse_address
 from clew.models.openai.facts import Probe
-from clew.models.openai.failures import Event, Refusal
+from clew.models.openai.failures import Event, Refusal, one_line
 from clew.models.openai.reply import Told, choices_of, counted, pieces, reason_of, text_of, usage_of
 from clew.models.openai.wire import Wire, blocking
 from clew.models.pull import cache_dir
@@ -343,7 +343,7 @@ async def told_version(wire: Wire, server: str) -> str:
     for path, name in properties if server == "llama.cpp" else versions:
         told = (await wire.told(path) or {}).get(name)
         if isinstance(told, str):
-            return told
+            return one_line(told)
     return ""
 
 

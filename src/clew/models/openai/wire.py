@@ -123,8 +123,9 @@ class Wire:
     async def told(self, path: str) -> Event | None:
         """The parsed reply to one GET, tried once; None where there is none: for what is good to know, not needed."""
         try:
-            return await self._exchange(path, None, self._whole)
-        except (Transient, ModelError):
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange(path, None, self._whole)
+        except (Transient, ModelError, TimeoutError):
             return None
 
     async def stream(self, path: str, body: Mapping[str, Any], take: Callable[[Event], bool]) -> None:
