@@ -89,12 +89,12 @@ def test_fields_of_other_names(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("nonsense", "traces.jsonl:1 is not JSON"),
-        ("[1]", "traces.jsonl:1 is no JSON object"),
+        ("[1]", "traces.jsonl:1 is not a JSON object"),
         ('{"trace": "x"}', "traces.jsonl:1: there is no question"),
         ('{"prompt": "x"}', "traces.jsonl:1: there is no trace"),
         ('{"prompt": 3, "trace": "x"}', "neither a text nor a list"),
-        ('{"prompt": "q", "trace": "x", "score": 7}', "no number from 0 to 1"),
-        ("", "holds no trace"),
+        ('{"prompt": "q", "trace": "x", "score": 7}', "not a number from 0 to 1"),
+        ("", "does not contain any trace"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, line: str, message: str) -> None:
@@ -106,10 +106,10 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, line: str, message: str
 
 def test_files_that_are_no_traces(tmp_path: Path) -> None:
     for name, content, message in (
-        ("a.txt", "", "no file of traces"),
-        ("a.json", "{}", "no log of Inspect"),
+        ("a.txt", "", "reads no traces from"),
+        ("a.json", "{}", "not a log of Inspect"),
         ("a.json", "x", "not JSON"),
-        ("a.eval", "x", "no log of Inspect"),
+        ("a.eval", "x", "not a log of Inspect"),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(UsageError, match=message):

@@ -98,8 +98,9 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
     pairs = [pair.partition("=") for pair in field]
     if any(not name or not told for name, _, told in pairs):
         raise UsageError("a field is given as part=NAME", "As in --field trace=output")
+    traces = read_traces(file, fields={a: b for a, _, b in pairs})
     path = out or file.with_suffix(".db")
-    count = import_run(read_traces(file, fields={a: b for a, _, b in pairs}), path, kind=kind)
+    count = import_run(traces, path, kind=kind)
     click.echo(json.dumps({"run": str(path), "traces": count}) if as_json else f"{path}: {count} traces")
 
 

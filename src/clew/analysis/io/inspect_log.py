@@ -1,63 +1,95 @@
-"""Inspect's evaluation logs (inspect_ai, log version 2), read and written without the package."""
+"""Reads and writes the evaluation logs of Inspect (inspect_ai, log version 2) without that package."""
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from clew.analysis.io.imported import Imported, messages_of, text_of
+from clew.analysis.io.imported import Imported, messages_of, parsed, scalar, string, text_of
 from clew.errors import UsageError
 from clew.result import Result
 from clew.tree import Finish
 
+LARGEST_SAMPLE = 2**28
+"""The most bytes of one sample of an archive, unpacked: a sample is read whole."""
+LARGEST_LOG = 2**32
+"""The most bytes of all samples of an archive, unpacked, and the most characters of all traces of a log."""
+
 _ZSTD = 93
 _VALUES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _STOPS = {Finish.END: "stop", Finish.STOP: "stop", Finish.LENGTH: "max_tokens"}
+_MOST_TOKENS = 10**9  # of one solution: a greater number is a mistake of the log
+_UNPACKING = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
+"""What a damaged archive raises, or an encrypted one (RuntimeError)."""
 
 
 def read_log(path: Path) -> Iterator[Imported]:
     """The samples of a log, one trace each (its epochs are traces of one problem).
 
-    Raises UsageError when the file is no such log, or when it is compressed as only `zstandard` can read.
+    A score that is null, or not a number from 0 to 1 or one of C, I, P and N, leaves its sample without a grade.
+
+    Raises UsageError when the file is not such a log, holds more than `LARGEST_SAMPLE` or `LARGEST_LOG` allow, or is
+    compressed as only `zstandard` can read.
     """
-    for sample in _samples(path):
+    size = 0
+    for number, sample in enumerate(_samples(path), 1):
         try:
-            yield _trace(sample)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            trace = _trace(_object(sample, "a sample"))
+        except (ValueError, RecursionError) as error:
+            told = error if isinstance(error, ValueError) else "nested too deep"
             raise UsageError(
-                f"sample {sample.get('id')!r} of {path} is not as Inspect writes them ({error!r})",
+                f"sample {number} of {path} is not as Inspect writes it: {told}",
                 "Write the log again with `inspect log convert --to json`",
-            ) from error
+            ) from None
+        size += len(trace.text) + sum(len(m.text) for m in trace.messages)
+        if size > LARGEST_LOG:
+            raise UsageError(f"the traces of {path} have more than {LARGEST_LOG:,} characters", "Import it in parts")
+        yield trace
 
 
-def _samples(path: Path) -> Iterator[dict[str, Any]]:
+def _samples(path: Path) -> Iterator[Any]:
     if path.suffix == ".json":
+        content = path.read_text(encoding="utf-8-sig")
         try:
-            log = json.loads(path.read_text(encoding="utf-8"))
+            log = parsed(content)
         except ValueError as error:
-            raise UsageError(f"{path} is not JSON ({error})", "Give a log that Inspect wrote") from error
-        if not isinstance(log, dict) or "eval" not in log:
-            raise UsageError(f"{path} is no log of Inspect", "Give one, or JSONL with a trace a line")
-        yield from log.get("samples") or []
+            raise UsageError(f"{path} is not JSON ({error})", "Give a log that Inspect wrote") from None
+        samples = (log.get("samples") or []) if isinstance(log, dict) and "eval" in log else None
+        if not isinstance(samples, list):
+            raise UsageError(f"{path} is not a log of Inspect", "Give one, or JSONL with a trace a line")
+        yield from samples
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.filename.startswith("samples/") and info.filename.endswith(".json"):
-                    yield json.loads(_member(archive, info, path))
-    except zipfile.BadZipFile as error:
-        raise UsageError(f"{path} is no log of Inspect ({error})", "Give a .eval or .json log") from error
+            members = [
+                m for m in archive.infolist() if m.filename.startswith("samples/") and m.filename.endswith(".json")
+            ]
+            # What the directory of an archive declares bounds what zipfile unpacks: it stops there.
+            if sum(m.file_size for m in members) > LARGEST_LOG:
+                raise UsageError(f"{path} unpacks to more than {LARGEST_LOG:,} bytes", "Import it in parts")
+            for member in members:
+                if member.file_size > LARGEST_SAMPLE:
+                    raise UsageError(f"{path}: a sample unpacks to more than {LARGEST_SAMPLE:,} bytes", "Leave it out")
+                yield parsed(_unpacked(archive, member, path).decode())
+    except _UNPACKING as error:
+        raise UsageError(
+            f"{path} is not a log of Inspect, or is damaged ({error})", "Give a .eval or .json log"
+        ) from None
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
-    if info.compress_type != _ZSTD:
-        return archive.read(info)
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:
+    if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return archive.read(member)
+    if member.compress_type != _ZSTD:
+        raise ValueError(f"{member.filename} is packed in a way that Inspect does not use")
     try:
         import zstandard
     except ImportError:
@@ -66,15 +98,36 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> byte
         ) from None
     with path.open("rb") as file:
         # The names in the local header (APPNOTE 4.3.7) may be longer than in the directory.
-        file.seek(info.header_offset + 26)
+        file.seek(member.header_offset + 26)
         name, extra = struct.unpack("<HH", file.read(4))
         file.seek(name + extra, 1)
-        content: bytes = zstandard.ZstdDecompressor().decompressobj().decompress(file.read(info.compress_size))
-        return content
+        try:
+            with zstandard.ZstdDecompressor().stream_reader(file) as reader:
+                content: bytes = reader.read(member.file_size + 1)
+        except zstandard.ZstdError as error:
+            raise ValueError(f"{member.filename}: {error}") from None
+    if len(content) != member.file_size:
+        raise ValueError(f"{member.filename} has not the size that the archive says")
+    return content
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    """A JSON object, empty for null. what: names it. Raises ValueError for anything else."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise ValueError(f"{what} is not an object")
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    """A JSON list, empty for null. what: names it. Raises ValueError for anything else."""
+    if value is None or isinstance(value, list):
+        return value or []
+    raise ValueError(f"{what} is not a list")
 
 
 def _trace(sample: Mapping[str, Any]) -> Imported:
-    attached = sample.get("attachments") or {}
+    """A sample as a trace. Raises ValueError for what Inspect does not write."""
+    attached = _object(sample.get("attachments"), "attachments")
 
     def whole(content: Any) -> Any:
         if isinstance(content, str) and content.startswith("attachment://"):
@@ -83,24 +136,39 @@ def _trace(sample: Mapping[str, Any]) -> Imported:
             return [whole(part) for part in content]
         return {k: whole(v) for k, v in content.items()} if isinstance(content, dict) else content
 
-    output = sample.get("output") or {}
-    choices = output.get("choices") or []
-    choice = choices[0] if choices else {}
-    target = sample.get("target")
-    scores = sample.get("scores") or {}
-    grades = [g for s in scores.values() if (g := _grade(s.get("value"))) is not None]
-    probs = ((choice.get("logprobs") or {}).get("content")) or []
+    identity, messages = scalar(sample.get("id"), "its id"), messages_of(whole(sample.get("input")))
+    if not identity or not messages:
+        raise ValueError("it has no id or no input")
+    output = _object(sample.get("output"), "its output")
+    choices = _list(output.get("choices"), "its choices")
+    choice = _object(choices[0] if choices else None, "its first choice")
+    message = _object(choice.get("message"), "the message of its first choice")
+    targets = sample.get("target")
+    scores = _object(sample.get("scores"), "its scores").values()
+    grades = [g for s in scores if (g := _grade(_object(s, "a score").get("value"))) is not None]
+    statistics = _list(_object(choice.get("logprobs"), "its log-probabilities").get("content"), "its tokens")
+    used = _object(output.get("usage"), "its usage").get("output_tokens")
+    if used is not None and not (isinstance(used, int) and 0 <= used <= _MOST_TOKENS):
+        raise ValueError("its number of tokens is not a whole number that can be true")
     return Imported(
-        id=str(sample["id"]),
-        messages=messages_of(whole(sample["input"])),
-        text=text_of(whole((choice.get("message") or {}).get("content", output.get("completion", "")))),
-        reference=str(target[0] if isinstance(target, list) and target else target) if target else None,
+        id=identity,
+        messages=messages,
+        text=text_of(whole(message["content"] if "content" in message else output.get("completion"))),
+        reference=scalar(targets[:1] if isinstance(targets, list) else targets, "its target") or None,
         grade=grades[0] if grades else None,
-        model=str(output.get("model", "")),
+        model=string(output.get("model"), "the name of its model"),
         complete=choice.get("stop_reason") not in ("max_tokens", "model_length"),
-        tokens=tuple((str(t["token"]), float(t["logprob"])) for t in probs),
-        used=(output.get("usage") or {}).get("output_tokens"),
+        tokens=tuple(_token(_object(t, "a token")) for t in statistics),
+        used=used,
     )
+
+
+def _token(token: Mapping[str, Any]) -> tuple[str, float]:
+    """The text of a token and its log-probability, NaN where it has none that a float32 can hold."""
+    value = token.get("logprob")
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError("the log-probability of a token is not a number")
+    return string(token.get("token"), "a token"), float(value) if value is not None and abs(value) < 1e38 else math.nan
 
 
 def _grade(value: Any) -> float | None:

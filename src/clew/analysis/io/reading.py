@@ -1,13 +1,12 @@
-"""Traces out of files: chain-of-thought JSONL, reasoning-model output with thinking tags, Inspect logs."""
+"""Reads traces from files: chain-of-thought JSONL, output of reasoning models with thinking tags, Inspect logs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clew.analysis.io.imported import Imported, messages_of, with_thinking
+from clew.analysis.io.imported import LONGEST, Imported, messages_of, parsed, scalar, string, with_thinking
 from clew.analysis.io.inspect_log import read_log
 from clew.errors import UsageError
 
@@ -38,7 +37,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 def read_traces(path: Path, *, fields: Mapping[str, str] | None = None) -> list[Imported]:
     """The traces of a file: `.jsonl` records, or an Inspect log (`.eval`, `.json`).
 
-    fields: role → name of the field (see `FIELDS`), for JSONL whose names are others.
+    fields: part of a trace (see `FIELDS`) → name of the field that holds it, for JSONL with other names.
 
     Raises UsageError for a file that cannot be read or that holds no trace, naming the line.
     """
@@ -48,13 +47,15 @@ def read_traces(path: Path, *, fields: Mapping[str, str] | None = None) -> list[
         elif path.suffix in (".jsonl", ".ndjson"):
             found = list(_records(path, fields or {}))
         else:
-            raise UsageError(f"{path} is no file of traces that clew knows", "Give .jsonl, .eval or .json (Inspect)")
+            raise UsageError(f"clew reads no traces from {path}", "Give .jsonl, or a log of Inspect (.eval, .json)")
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", "Check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", "Check the file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 ({error.reason})", "Save it as UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror})", "Check the file") from error
     if not found:
-        raise UsageError(f"{path} holds no trace", "Check that it is the file that you mean")
+        raise UsageError(f"{path} does not contain any trace", "Check that it is the right file")
     return found
 
 
@@ -67,15 +68,16 @@ def _records(path: Path, fields: Mapping[str, str]) -> Iterator[Imported]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UsageError(f"{path}:{number} is not JSON ({error.msg})", "Write one object a line") from None
+                row = parsed(line)
+            except ValueError as error:
+                raise UsageError(f"{path}:{number} is not JSON ({error})", "Write one object a line") from None
             if not isinstance(row, dict):
-                raise UsageError(f"{path}:{number} is no JSON object", 'Write one {"prompt": …, "trace": …} a line')
+                raise UsageError(f"{path}:{number} is not a JSON object", 'Write one {"prompt": …, "trace": …} a line')
             try:
                 yield _record(row, fields, number)
             except ValueError as error:
-                raise UsageError(f"{path}:{number}: {error}", "Name the fields, as in --field trace=NAME") from None
+                cure = "Correct the line, or name the fields, as in --field trace=NAME"
+                raise UsageError(f"{path}:{number}: {error}", cure) from None
 
 
 def _record(row: Mapping[str, Any], fields: Mapping[str, str], number: int) -> Imported:
@@ -83,24 +85,26 @@ def _record(row: Mapping[str, Any], fields: Mapping[str, str], number: int) -> I
         names = (fields[role],) if role in fields else FIELDS[role]
         return next((row[n] for n in names if row.get(n) is not None), None)
 
-    question, text, reasoning = part("question"), part("trace"), part("reasoning")
-    turns = messages_of(question)
-    if text is None and reasoning is None and len(turns) > 1 and turns[-1].role == "assistant":
-        text, turns = turns[-1].text, turns[:-1]
+    told = part("trace") is not None or part("reasoning") is not None
+    text, reasoning = string(part("trace"), "the trace"), string(part("reasoning"), "the reasoning")
+    turns = messages_of(part("question"))
+    if not told and len(turns) > 1 and turns[-1].role == "assistant":
+        text, turns, told = turns[-1].text, turns[:-1], True
     if not turns:
         raise ValueError("there is no question")
-    if not isinstance(text, str) and not isinstance(reasoning, str):
+    if not told:
         raise ValueError("there is no trace")
+    if len(text) + len(reasoning) > LONGEST:
+        raise ValueError(f"the trace has more than {LONGEST:,} characters")
     grade = part("grade")
     if grade is not None and not (isinstance(grade, int | float) and 0 <= grade <= 1):
-        raise ValueError(f"the grade {grade!r} is no number from 0 to 1")
-    answer, reference = part("answer"), part("reference")
+        raise ValueError("the grade is not a number from 0 to 1")
     return Imported(
-        id=str(part("id") if part("id") is not None else number),
+        id=scalar(part("id"), "the id") or str(number),
         messages=turns,
         text=with_thinking(reasoning, text),
-        answer=None if answer is None else str(answer),
-        reference=None if reference is None else str(reference),
+        answer=scalar(part("answer"), "the answer"),
+        reference=scalar(part("reference"), "the reference"),
         grade=None if grade is None else float(grade),
-        model=str(part("model") or ""),
+        model=scalar(part("model"), "the name of the model") or "",
     )

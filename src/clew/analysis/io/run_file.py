@@ -1,4 +1,4 @@
-"""Imported traces as a run file, which everything that reads clew's runs then reads."""
+"""Writes imported traces as a run file, so that every command that reads clew's runs can read them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clew.analysis.io.imported import Imported, grouped
 from clew.analysis.segment import Span, steps
 from clew.budget import Budget, Spend, Usage
+from clew.errors import StoreError
 from clew.plan import Plan
 from clew.problem import Answer, Problem, Status
 from clew.result import Proposal, Result
@@ -27,14 +28,19 @@ _UNNAMED = "imported"
 
 
 def import_run(traces: Sequence[Imported], path: Path, *, kind: str = "auto") -> int:
-    """Write traces into a new run file; how many.
+    """Write traces into a new run file, whole or not at all, and return how many they are.
 
-    Each step is a node. Traces of one question are searches of one problem, told apart by seed; the model that wrote a
-    trace stands for the method. Where the file tells no tokens they are estimated (a word, digit or sign each) and have
-    no statistics. kind: how answers are read. What a file states beside the trace as its answer is added as a node.
+    Each step is a node. Traces of one question are searches of one problem, told apart by seed; the name of the model
+    that wrote a trace stands where the name of the method stands in other runs. Where a trace comes without tokens,
+    they are estimated (each word, digit or sign is one) and have no statistics. An answer that the file states beside
+    the text is added as a node.
+
+    traces: at least one. path: the run file, which must not exist. kind: how answers are read (see `clew.tasks`).
 
     Raises UsageError for an unknown kind, StoreError when the file exists or cannot be written.
     """
+    if path.exists():
+        raise StoreError(f"{path} exists", "Name another file by --out, or remove it")
     groups = grouped(traces)
     problems = {name: _problem(name, group[0], kind) for name, group in groups.items()}
     results = [r for name, group in groups.items() for r in _results(problems[name], group)]
@@ -47,9 +53,19 @@ def import_run(traces: Sequence[Imported], path: Path, *, kind: str = "auto") ->
         seeds=tuple(sorted({r.seed for r in results})),
         view={"axis": "tokens", "budgets": [max(r.usage.total.tokens for r in results)], "baseline": None},
     )
-    with Store.create(path, plan, list(problems.values())) as store:
-        for result in results:
-            store.keep(result)
+    # Written under another name, and given its own once it is whole.
+    part = path.with_name("part-" + path.name)
+    try:
+        part.unlink(missing_ok=True)
+        try:
+            with Store.create(part, plan, list(problems.values())) as store:
+                for result in results:
+                    store.keep(result)
+            part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror})", "Name another file by --out") from error
     return len(results)
 
 
@@ -93,32 +109,34 @@ def _grown(problem: Problem, trace: Imported) -> tuple[Tree, Node]:
     node = tree.add(
         None, Segment(np.full(count, -1, np.int32), prompt, np.zeros(count, np.int32)), Origin.PROMPT, stream
     )
-    # A step is whole tokens: those whose first character that is no white space is in it.
+    # A step is whole tokens: those whose first character that is not white space lies in it.
     starts, logprobs = _tokens(trace)
     spans = steps(trace.text) or [Span(0, len(trace.text))]
     firsts = [m.end() if (m := _SPACE.match(trace.text, at)) and m.end() < len(trace.text) else at for at in starts]
-    owners = np.searchsorted([s.start for s in spans], firsts, "right") - 1
-    cuts = [0, *(int(starts[owners >= i][0]) for i in range(1, len(spans)) if (owners >= i).any()), len(trace.text)]
+    first_tokens = np.searchsorted(firsts, [s.start for s in spans[1:]])
+    cuts = [0, *(int(starts[i]) for i in first_tokens if i < len(starts)), len(trace.text)]
+    written = 0
     for start, end in pairwise(cuts):
-        inside = (starts >= start) & (starts < end)
-        if start == end or not inside.any():
+        a, b = (int(i) for i in np.searchsorted(starts, [start, end]))
+        if a == b:
             continue
         last = end == len(trace.text)
         segment = Segment(
-            np.full(int(inside.sum()), -1, np.int32),
+            np.full(b - a, -1, np.int32),
             trace.text[start:end],
-            (starts[inside] - start).astype(np.int32),
+            (starts[a:b] - start).astype(np.int32),
             finish=(Finish.END if trace.complete else Finish.LENGTH) if last else Finish.STEP,
-            logprob=None if logprobs is None else logprobs[inside],
+            logprob=None if logprobs is None else logprobs[a:b],
             exact=False,
         )
-        node = tree.add(node, segment, Origin.SAMPLED, stream, born=node.tokens)
+        node = tree.add(node, segment, Origin.SAMPLED, stream, born=written)
+        written += b - a
     stated = None if trace.answer is None else problem.extract(f"The answer is {trace.answer}")
     if stated is not None and problem.extract(node.solution) != stated:
         text = f"\n\nThe answer is {trace.answer}"
         places = np.array([m.start() for m in _WORD.finditer(text)], np.int32)
         segment = Segment(np.full(len(places), -1, np.int32), text, places, Finish.END, exact=False)
-        node = tree.add(node, segment, Origin.INSERTED, stream, label="answer", born=node.tokens)
+        node = tree.add(node, segment, Origin.INSERTED, stream, label="answer", born=written)
     return tree, node
 
 
