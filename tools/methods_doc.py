@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from itertools import groupby
-from pathlib import Path
+
+from pages import keep
 
 from clew.registry import methods, scorers
-
-PAGE = Path(__file__).parent.parent / "docs" / "methods.md"
 
 
 def render() -> str:
@@ -18,6 +17,7 @@ def render() -> str:
         "",
         "Generated from the registry by `tools/methods_doc.py`. Every method passes `clew.testing.check_method`:",
         "it stays inside any budget, is anytime, deterministic by seed, and survives a scorer that fails.",
+        "[papers.md](papers.md) lists the papers, with what is not here yet.",
     ]
     for title, registry in (("Methods", methods), ("Scorers", scorers)):
         lines += ["", f"## {title}"]
@@ -39,18 +39,5 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    """Write the page, or check it."""
-    page = render()
-    if "--check" in sys.argv:
-        current = PAGE.read_text() if PAGE.exists() else ""
-        if current != page:
-            print("docs/methods.md is out of date; run: python tools/methods_doc.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(page)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep("methods.md", render()))

@@ -1,4 +1,4 @@
-"""What the command line draws: progress and tables (trees: `terminal_tree`)."""
+"""What the command line draws: progress and tables (trees: `tree`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clew.lab.palette import on_scale
+from clew.lab.papers import Paper
 from clew.problem import Status
 from clew.result import Proposal, Result
 from clew.runner import Trial
@@ -174,6 +175,35 @@ def entries_table(rows: list[dict[str, Any]]) -> Table:
         if details:
             said.append("\n" + " · ".join(details), style="dim")
         table.add_row(Text(row["name"]), said)
+    return table
+
+
+def papers_table(papers: Iterable[Paper]) -> Table:
+    """One line a paper: how much of it is here, its title, and where it is, or what is missing."""
+    table = Table(box=None, header_style="dim", expand=True)
+    table.add_column("status", no_wrap=True, width=6)
+    table.add_column("paper", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("where in clew, or what is missing", no_wrap=True, overflow="ellipsis", ratio=2)
+    colours = {"works": "green", "partly": "yellow", "absent": "dim"}
+    for paper in papers:
+        place = Text(", ".join(paper.where)) if paper.where else Text(paper.missing, "dim")
+        table.add_row(Text(paper.status, colours[paper.status]), Text(paper.title), place)
+    return table
+
+
+def tabbed(row: Mapping[str, Any]) -> str:
+    """The parts of a row on one line, with tabs between them: for pipes."""
+    cells = (", ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell) for cell in row.values())
+    return "\t".join(" ".join(cell.split()) for cell in cells)
+
+
+def parameters_table(rows: list[dict[str, Any]]) -> Table:
+    """The parameters of a registered thing: name, what it takes, default, meaning."""
+    table = Table(header_style="dim", box=None, padding=(0, 2, 0, 0))
+    for column in ("parameter", "takes", "default", "meaning"):
+        table.add_column(column, no_wrap=column in ("parameter", "default"))
+    for row in rows:
+        table.add_row(*(Text(str(row[column])) for column in ("parameter", "takes", "default", "meaning")))
     return table
 
 

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from clew.cli.options import Examples, key_option, print_json, to_stderr, to_stdout
+from clew.errors import UsageError
+from clew.registry import Entry, spelled
 
 
-@click.command("list", cls=Examples, examples=("clew list methods", "clew list tasks --json"))
-@click.argument("kind", type=click.Choice(["methods", "scorers", "tasks", "models"]))
+@click.command(
+    "list",
+    cls=Examples,
+    examples=(
+        "clew list methods",
+        "clew list methods beam",
+        "clew list tasks --json",
+        "clew list papers particle filter",
+        "clew list papers --status absent | wc -l",
+    ),
+)
+@click.argument("kind", type=click.Choice(["methods", "scorers", "tasks", "models", "papers"]))
+@click.argument("words", nargs=-1)
+@click.option(
+    "--status",
+    type=click.Choice(["works", "partly", "absent"]),
+    default=None,
+    help="Papers: only those of this status.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-def list_(kind: str, as_json: bool) -> None:
-    """List what can be asked for by name, with its paper and what it needs."""
+def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) -> None:
+    """List what can be asked for by name, with its paper and what it needs. With a name: its parameters, each with
+    what it takes, its default and what it means. Of papers: those that have all of WORDS, with what clew has of them.
+
+    Where the output is not a terminal, it is one line each with tabs between the parts."""
+    if kind == "papers":
+        _list_papers(words, status, as_json)
+        return
+    if status is not None or len(words) > 1:
+        raise UsageError("several words and --status select papers only", f"Write `clew list {kind} NAME`")
     from clew import registry
+
+    if words:
+        _list_parameters(getattr(registry, kind)[words[0]], as_json)
+        return
 
     rows = [
         {
@@ -35,9 +68,66 @@ def list_(kind: str, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    from clew.cli.tables import entries_table
+    from clew.cli.tables import entries_table, tabbed
 
-    to_stdout().print(entries_table(rows))
+    console = to_stdout()
+    if console.is_terminal:
+        console.print(entries_table(rows))
+        return
+    for row in rows:
+        click.echo(tabbed(row))
+
+
+def _list_parameters(entry: Entry, as_json: bool) -> None:
+    rows = [
+        {
+            "parameter": p.name,
+            "takes": p.wants,
+            "default": "(must be given)" if p.required else spelled(p.default),
+            "meaning": p.meaning,
+        }
+        for p in entry.parameters.values()
+    ]
+    about = {"name": entry.name, "summary": entry.summary, "paper": entry.paper, "departs": entry.departs}
+    if as_json:
+        print_json(about | {"parameters": rows})
+        return
+    from clew.cli.tables import facts_table, parameters_table, tabbed
+
+    console = to_stdout()
+    if not console.is_terminal:
+        for row in rows:
+            click.echo(tabbed(row))
+        return
+    console.print(facts_table([(what, fact) for what, fact in about.items() if fact]))
+    console.print(parameters_table(rows))
+
+
+def _list_papers(words: Sequence[str], status: str | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from clew.lab.papers import find_papers
+
+    found = find_papers(words, status)
+    if not found:
+        asked = f"has {' and '.join(map(repr, words))} in it" + (f" and is {status!r}" if status else "")
+        raise UsageError(f"no paper {asked}", "Give fewer words; `clew list papers` shows them all")
+    if as_json:
+        print_json([asdict(paper) for paper in found])
+        return
+    from clew.cli.tables import facts_table, papers_table, tabbed
+
+    console = to_stdout()
+    if console.is_terminal and len(found) > 1:
+        console.print(papers_table(found))
+        return
+    rows = [asdict(paper) | {"shows": " && ".join(paper.shows)} for paper in found]
+    if console.is_terminal:
+        rows[0]["where"] = ", ".join(found[0].where)
+        console.print(facts_table([(part, fact) for part, fact in rows[0].items() if fact]))
+        return
+    for row in rows:
+        click.echo(tabbed(row))
 
 
 @click.command(cls=Examples, examples=("clew pull smollm2-135m", "clew pull hf:ORG/REPO/FILE.gguf"))
