@@ -14,8 +14,10 @@ from clew.registry import methods, scorers
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_page_of_methods_is_up_to_date() -> None:
-    done = subprocess.run([sys.executable, "tools/methods_doc.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("tool", ["methods_doc", "papers_doc"])
+def test_a_generated_page_is_up_to_date(tool: str) -> None:
+    command = [sys.executable, f"tools/{tool}.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

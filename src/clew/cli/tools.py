@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -43,10 +44,6 @@ def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) ->
         raise UsageError("several words and --status select papers only", f"Write `clew list {kind} NAME`")
     from clew import registry
 
-    if words:
-        _list_parameters(getattr(registry, kind)[words[0]], as_json)
-        return
-
     rows = [
         {
             "name": entry.name,
@@ -65,6 +62,11 @@ def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) ->
     if kind == "tasks":
         rows.append({"name": "rg:NAME", "summary": "A family of reasoning-gym, with its verifier as grader."})
         rows.append({"name": "FILE", "summary": "Problems of your own: .jsonl, .csv or .parquet, as --field maps it."})
+    if words:
+        # A file, or what a pattern stands for, is listed without being registered: it has a summary only.
+        plain = [row for row in rows if row["name"] == words[0] and "parameters" not in row]
+        _list_one(*((plain[0], []) if plain else _told(getattr(registry, kind)[words[0]])), as_json)
+        return
     if as_json:
         print_json(rows)
         return
@@ -75,10 +77,11 @@ def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) ->
         console.print(entries_table(rows))
         return
     for row in rows:
-        click.echo(tabbed(row))
+        click.echo(tabbed({part: row.get(part, "") for part in {**rows[0], **rows[-1]}}))
 
 
-def _list_parameters(entry: Entry, as_json: bool) -> None:
+def _told(entry: Entry) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is known of a registered thing, and its parameters."""
     rows = [
         {
             "parameter": p.name,
@@ -89,6 +92,10 @@ def _list_parameters(entry: Entry, as_json: bool) -> None:
         for p in entry.parameters.values()
     ]
     about = {"name": entry.name, "summary": entry.summary, "paper": entry.paper, "departs": entry.departs}
+    return about, rows
+
+
+def _list_one(about: dict[str, Any], rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(about | {"parameters": rows})
         return
@@ -98,9 +105,12 @@ def _list_parameters(entry: Entry, as_json: bool) -> None:
     if not console.is_terminal:
         for row in rows:
             click.echo(tabbed(row))
+        if not rows:
+            to_stderr().print(f"{about['name']} has no parameters", style="dim", markup=False)
         return
     console.print(facts_table([(what, fact) for what, fact in about.items() if fact]))
-    console.print(parameters_table(rows))
+    if rows:
+        console.print(parameters_table(rows))
 
 
 def _list_papers(words: Sequence[str], status: str | None, as_json: bool) -> None:
