@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import openai
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
+from clew.ledger import Ledger
 from clew.models.openai import OpenAIModel, connect
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until

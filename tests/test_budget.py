@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from clew.budget import Budget, Cost, Ledger, Usage
+from clew.budget import Budget, Cost, Usage
 from clew.errors import BudgetExhausted, UsageError
+from clew.ledger import Ledger
 
 FREE = Cost()
 
@@ -77,7 +78,7 @@ def test_seconds_end_a_search_whatever_it_does() -> None:
     assert ledger.usage.seconds == 5.5
 
 
-def test_seconds_of_a_purpose_count_overlapping_calls_once() -> None:
+def test_seconds_of_a_role_count_overlapping_calls_once() -> None:
     now = [0.0]
     ledger = Ledger(Budget(), clock=lambda: now[0])
     first = ledger.open("m", "judge", FREE, fresh=1, reused=0)

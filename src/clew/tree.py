@@ -16,6 +16,10 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
 
 
+GENERATE = "generate"
+"""The role of the model that solves the problem. Others are named by the methods that ask them: `judge`, `draft`."""
+
+
 class Origin(StrEnum):
     """Who wrote a node's text."""
 
@@ -126,6 +130,7 @@ class Segment:
 class Node:
     """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores and fate.
 
+    role: whose model wrote it; of a prompt or an inserted text, in whose model's tokens it is.
     label: why it exists. fate: why the method went no further from here, '' where it did or does not say. born: tokens
     that the search had spent when it was made. beginning_of: for a rewind, the node whose first tokens it repeats
     (they were computed once).
@@ -141,6 +146,7 @@ class Node:
         "label",
         "origin",
         "parent",
+        "role",
         "scores",
         "segment",
         "stream",
@@ -155,6 +161,7 @@ class Node:
         segment: Segment,
         origin: Origin,
         stream: Stream,
+        role: str,
         label: str,
         born: int,
         beginning_of: Node | None,
@@ -165,6 +172,7 @@ class Node:
         self.segment = segment
         self.origin = origin
         self.stream = stream
+        self.role = role
         self.label = label
         self.born = born
         self.beginning_of = beginning_of
@@ -275,12 +283,13 @@ class Tree:
         origin: Origin,
         stream: Stream,
         *,
+        role: str = GENERATE,
         label: str = "",
         born: int = 0,
         beginning_of: Node | None = None,
     ) -> Node:
         """Append a node below `parent` (None for a root)."""
-        node = Node(self, len(self.nodes), parent, segment, origin, stream, label, born, beginning_of)
+        node = Node(self, len(self.nodes), parent, segment, origin, stream, role, label, born, beginning_of)
         self.nodes.append(node)
         if parent is not None:
             parent.children.append(node)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clew.budget import Gauge
+from clew.ledger import Gauge
 from clew.models.base import Context
 from clew.models.toy import ToyModel
 from clew.registry import methods

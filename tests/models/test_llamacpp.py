@@ -10,8 +10,9 @@ import threading
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
 from clew.errors import ModelError, UsageError
+from clew.ledger import Ledger
 from clew.models.base import Model
 from clew.models.llamacpp import LlamaCppModel
 from clew.models.llamacpp.template import ChatTemplate

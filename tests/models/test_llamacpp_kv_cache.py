@@ -7,8 +7,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
 from clew.errors import ContextOverflow
+from clew.ledger import Ledger
 from clew.models.llamacpp import LlamaCppModel
 from clew.sampling import GREEDY, Sampling, Until, tokens
 from clew.tree import Finish, Segment

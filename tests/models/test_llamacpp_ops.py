@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
+from clew.ledger import Ledger
 from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp import format as formats
 from clew.models.llamacpp.binding import library

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from clew.budget import Budget, Gauge, Ledger
+from clew.budget import Budget
 from clew.errors import ContextOverflow, ModelError, UsageError
+from clew.ledger import Gauge, Ledger
 from clew.models.openai import OpenAIModel, connect, probe
 from clew.problem import Message
 from clew.sampling import GREEDY, Sampling, Stream, Until

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import clew
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
 from clew.errors import UsageError
+from clew.ledger import Ledger
 from clew.models.openai import OpenAIModel, connect, probe
 from clew.problem import Message
 from clew.sampling import GREEDY, Sampling, Stream, Until

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Cost, Ledger
+from clew.budget import Budget, Cost
+from clew.ledger import Ledger
 from clew.models.openai.growth import Growth, statistics
 from clew.models.openai.reply import Piece, pieces, spread, text_of
 from clew.sampling import Sampling, Until

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Cost, Gauge, Ledger
+from clew.budget import Budget, Cost
 from clew.errors import ModelError
+from clew.ledger import Gauge, Ledger
 from clew.models.openai import OpenAIModel, Probe, connect, parse_address, probe
 from clew.models.openai.failures import Transient, error_in, failure
 from clew.models.openai.frames import Frames, Unpacker, checked

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
 from clew.errors import ContextOverflow, UsageError
+from clew.ledger import Ledger
 from clew.models.base import Context, Model
 from clew.models.toy import ToyModel, parse
 from clew.models.toy.model import AS_IS

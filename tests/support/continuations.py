@@ -6,7 +6,8 @@ import asyncio
 
 import numpy as np
 
-from clew.budget import Budget, Gauge, Ledger
+from clew.budget import Budget
+from clew.ledger import Gauge, Ledger
 from clew.models.base import Context, Model
 from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp.format import format_choice

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clew.budget import Budget, Cost, Ledger
+from clew.budget import Budget, Cost
+from clew.ledger import Ledger
 from clew.problem import Answer, Message, Problem, Status
 from clew.registry import methods
 from clew.result import Proposal, Result

@@ -67,17 +67,17 @@ def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunPro
 
 
 def usage_table(result: Result) -> Table:
-    """What one search has spent, by model and purpose."""
+    """What one search has spent, by model and role."""
     table = Table(box=None, header_style="dim")
-    for column in ("model", "purpose"):
+    for column in ("model", "role"):
         table.add_column(column, no_wrap=True)
     # With a cache, which most models have, what is charged is what is distinct.
     uncached = any(s.distinct != s.prefilled for s in result.usage.parts.values())
     counts = ["generated", "prefilled", *(["distinct"] if uncached else []), "reused", "computed", "calls"]
     for column in (*counts, "GFLOP"):
         table.add_column(column, justify="right", no_wrap=True)
-    for (model, purpose), s in result.usage.parts.items():
-        table.add_row(model, purpose, *(f"{getattr(s, c):,}" for c in counts), f"{s.flops / 1e9:,.0f}")
+    for (model, role), s in result.usage.parts.items():
+        table.add_row(model, role, *(f"{getattr(s, c):,}" for c in counts), f"{s.flops / 1e9:,.0f}")
     return table
 
 

@@ -13,7 +13,7 @@ from clew.analysis.behaviours import tag_step
 from clew.analysis.fate import fate
 from clew.lab.palette import on_scale, palette
 from clew.result import Result
-from clew.tree import Node, Origin
+from clew.tree import GENERATE, Node, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def solution_tree(result: Result, *, width: int = 100) -> RichTree:
 def _add(branch: RichTree, node: Node, scales: _Scales, width: int) -> None:
     # A chain without choices is one entry: a tree is read by its forks.
     chain = [node]
-    while len(chain[-1].children) == 1:
+    while len(chain[-1].children) == 1 and chain[-1].children[0].role == chain[0].role:
         chain.append(chain[-1].children[0])
     twig = branch.add(_line(chain, scales, width))
     for child in chain[-1].children:
@@ -81,8 +81,10 @@ def _line(chain: list[Node], scales: _Scales, width: int) -> Text:
     if not prompt:
         for behaviour in sorted(tag_step(whole)):
             line.append(f"  {behaviour}", style=colours["behaviours"][behaviour])
-    if last.label:
-        line.append(f"  ({last.label})", style=colours["muted"])
+    told = [last.role] if last.role != GENERATE else []
+    told += [last.label] if last.label else []
+    if told:
+        line.append(f"  ({', '.join(told)})", style=colours["muted"])
     rewound = last.id in scales.rewound
     why = fate(last.fate, last.finish, scales.status, best=on_best, leaf=not last.children, rewound=rewound)
     if why:

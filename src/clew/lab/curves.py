@@ -166,7 +166,7 @@ def _costs(result: Result, axis: str) -> tuple[float, NDArray[np.float64]]:
     """The cost of the prompt, paid once, and float64[N]: of each sample. Where a model caches nothing, each sample pays
     for the prompt.
 
-    What other purposes (a judge) cost is shared out evenly over the samples: no order of them makes it cheaper.
+    What other roles (a judge) cost is shared out evenly over the samples: no order of them makes it cheaper.
     """
     leaves = result.leaves
     prompt = sum(len(n.segment) for n in leaves[0].path() if n.origin is Origin.PROMPT)
@@ -174,7 +174,7 @@ def _costs(result: Result, axis: str) -> tuple[float, NDArray[np.float64]]:
     if result.cost.caches:
         opened = Spend(prefilled=prompt, flops=result.cost.flops(prompt, 0), usd=result.cost.usd(prefilled=prompt))
         opened.usd -= result.cost.usd(reused=prompt)
-    other = sum(float(getattr(s, axis)) for (_, purpose), s in result.usage.parts.items() if purpose != "generate")
+    other = sum(float(getattr(s, axis)) for (_, role), s in result.usage.parts.items() if role != "generate")
     each = [float(getattr(_sample_spend(result, leaf, prompt), axis)) for leaf in leaves]
     return float(getattr(opened, axis)), np.array(each) + other / len(leaves)
 

@@ -47,7 +47,7 @@ def stored_trace(run: Path, problem: str, method: str | None = None) -> StoredTr
     with Reader.open(run) as store:
         plan = store.plan
         for result in store.results(stored_problems(store), problem=problem, method=method):
-            wrote = next((m for m, purpose in result.usage.parts if purpose == GENERATE), "")
+            wrote = next((m for m, role in result.usage.parts if role == GENERATE), "")
             traces = traces_of(result, wrote)
             if traces:
                 answered = (t for t in traces if t.node is result.answer.node)

@@ -94,7 +94,7 @@ def _by_method(path: Path) -> Iterator[tuple[str, list[Result]]]:
 
 
 def _traces(result: Result) -> list[Trace]:
-    return traces_of(result, next((m for m, purpose in result.usage.parts if purpose == GENERATE), ""))
+    return traces_of(result, next((m for m, role in result.usage.parts if role == GENERATE), ""))
 
 
 def _summed(run: str, method: str, name: str, pairs: Sequence[tuple[str, float]], lowest: float = 0.0) -> Measured:

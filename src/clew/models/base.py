@@ -8,8 +8,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from clew.budget import Cost, Gauge
+from clew.budget import Cost
 from clew.errors import UsageError
+from clew.ledger import Gauge
 from clew.needs import Capability
 from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Coroutine, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clew.budget import Gauge
 from clew.errors import BudgetExhausted
+from clew.ledger import Gauge
 from clew.models.base import Context, Model, require
 from clew.needs import Capability
 from clew.sampling import Sampling, Stream, Until
@@ -28,6 +28,7 @@ class Extension:
     until: Until
     sampling: Sampling
     label: str
+    role: str
     streams: Sequence[Stream]
     gauges: Sequence[Gauge]
 
@@ -37,41 +38,51 @@ class Extension:
         return len(self.gauges) < len(self.streams)
 
     async def call(self, running: Running) -> tuple[list[Segment], asyncio.CancelledError | None]:
-        """What the model returned; and the cancellation to raise, if the caller was cancelled meanwhile.
-
-        A cancelled caller still wants what was generated, to record and to charge it: so the model is told to stop at
-        its next token, and waited for.
+        """What the model returned; and the cancellation to raise, if there was one (see `carried_out`).
 
         Raises UsageError for a grammar that the model cannot follow.
         """
         if self.sampling.grammar is not None:
             require(self.model, Capability.GRAMMAR)
-        work = asyncio.ensure_future(
-            self.model.extend(
-                self.context,
-                until=self.until,
-                sampling=self.sampling,
-                streams=self.streams[: len(self.gauges)],
-                gauges=self.gauges,
-            )
+        work = self.model.extend(
+            self.context,
+            until=self.until,
+            sampling=self.sampling,
+            streams=self.streams[: len(self.gauges)],
+            gauges=self.gauges,
         )
-        running[work] = self.gauges
-        cancelled: asyncio.CancelledError | None = None
-        try:
-            while not work.done():
-                try:
-                    await asyncio.shield(work)
-                except asyncio.CancelledError as error:
-                    if work.cancelled():
-                        raise
-                    cancelled = error
-                    for gauge in self.gauges:
-                        gauge.close()
-            return [_truncated(segment, self.until) for segment in work.result()], cancelled
-        finally:
-            del running[work]
-            for gauge in self.gauges:
-                gauge.release()
+        segments, cancelled = await carried_out(work, self.gauges, running)
+        return [_truncated(segment, self.until) for segment in segments], cancelled
+
+
+async def carried_out(
+    call: Coroutine[Any, Any, list[Segment]], gauges: Sequence[Gauge], running: Running
+) -> tuple[list[Segment], asyncio.CancelledError | None]:
+    """What a call to a model returned; and the cancellation to raise, if the caller was cancelled meanwhile.
+
+    A cancelled caller still wants what was computed, to record and to charge it: so the model is told to stop at its
+    next token, and waited for.
+
+    gauges: the call's, which are released at its end. running: where the call is listed while it is in flight.
+    """
+    work = asyncio.ensure_future(call)
+    running[work] = gauges
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError as error:
+                if work.cancelled():
+                    raise
+                cancelled = error
+                for gauge in gauges:
+                    gauge.close()
+        return work.result(), cancelled
+    finally:
+        del running[work]
+        for gauge in gauges:
+            gauge.release()
 
 
 async def together(*work: Any) -> list[Any]:

@@ -1,28 +1,23 @@
-"""What a method is handed: a tree, a budget, and the primitives that grow the one by spending the other."""
+"""`Search` is what a method receives: the tree, the budget, and the primitives that extend the tree and charge it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
-from clew.budget import Budget, Gauge, Ledger
-from clew.errors import BudgetExhausted, UsageError
-from clew.models.base import Context, Model
+from clew.budget import Budget
+from clew.errors import UsageError
+from clew.ledger import Ledger
+from clew.models.base import Model
 from clew.problem import Answer, Message, Problem
 from clew.result import Proposal
 from clew.sampling import END, Sampling, Stream, Until
-from clew.search.extension import Extension, Running, point_before, reopened, resolved, together
-from clew.search.prefixes import Prefixes
+from clew.search.calls import Calls
+from clew.search.extension import point_before, reopened, together
+from clew.search.rollouts import WIDTH, rollouts
 from clew.search.scoring import Scorers
-from clew.tree import Finish, Node, Origin, Segment, Tree
+from clew.tree import GENERATE, Node, Origin, Segment, Tree
 from clew.vote import answer_of, vote
-
-GENERATE = "generate"
-WIDTH = 64
-"""The most independent solutions of one search in flight: what an engine's batch can use."""
 
 
 class Scorer(Protocol):
@@ -42,8 +37,8 @@ class Search:
     """One problem, one method, one seed: the tree grown so far, and what it has cost.
 
     Every primitive charges the budget and raises BudgetExhausted once it is spent; nodes made until then stay.
-    `models` maps roles to models: `generate`, and optionally `judge`, `draft`. A role without a model of its own is
-    played by the generating one and charged under its own name. scorers: those of the run, which closes them; the
+    models: role → model: `generate`, and others that methods ask (`judge`, `draft`). A role without a model of its own
+    is played by the generating one and charged under its own name. scorers: those of the run, which closes them; the
     search makes its own otherwise.
     """
 
@@ -69,36 +64,53 @@ class Search:
         self.proposals: list[Proposal] = []
         self.samples: list[Node] = []
         self._on_proposal = on_proposal
-        self._contexts: dict[int, tuple[Context, str, int]] = {}
-        self._prefixes = Prefixes()
+        self._calls = Calls(self.problem, models, self.ledger, self.tree)
         self._rewound: dict[tuple[int, int], Node] = {}
         self._asked: dict[bytes, int] = {}
-        self._running: Running = {}
         self._stream = Stream(seed, problem.id)
         self.rng = self._stream.child("method").generator()
-        self.root = self._plant(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
+        self.root = self._calls.plant(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
 
     @property
     def budget(self) -> Budget:
         """What the search may spend."""
         return self.ledger.budget
 
-    # --- the six primitives ---------------------------------------------------------------------------------------
+    # --- the seven primitives ---------------------------------------------------------------------------------------
 
     async def extend(
-        self, node: Node, n: int = 1, *, until: Until = END, sampling: Sampling | None = None, label: str = ""
+        self,
+        node: Node,
+        n: int = 1,
+        *,
+        until: Until = END,
+        sampling: Sampling | None = None,
+        role: str | None = None,
+        label: str = "",
     ) -> list[Node]:
         """`n` continuations of `node`, as its children.
+
+        role: whose model writes them (None: the one that the tree was planted for). What other models wrote before is
+        read in their tokens where the two share a vocabulary, else encoded anew; either way what this model has not
+        read yet is charged as prefilled.
 
         Raises BudgetExhausted when the budget cut any of them (they stay in the tree, finish `cancelled`), and
         ValueError for a node that has ended.
         """
         if node.finished:
             raise ValueError(f"node {node.id} has ended ({node.finish}) and cannot be extended")
-        return await self._grow(node, node.reserve(n), until, sampling or self.sampling, label)
+        writer = role or node.path()[0].role
+        streams, settings = node.reserve(n), sampling or self.sampling
+        return await self._calls.run(self._calls.open(node, streams, until, settings, role=writer, label=label))
 
     async def extend_each(
-        self, nodes: Sequence[Node], *, until: Until = END, sampling: Sampling | None = None, label: str = ""
+        self,
+        nodes: Sequence[Node],
+        *,
+        until: Until = END,
+        sampling: Sampling | None = None,
+        role: str | None = None,
+        label: str = "",
     ) -> list[Node]:
         """One child for each node, all in one batch. A node that has ended stands for itself and costs nothing.
 
@@ -112,7 +124,7 @@ class Search:
 
         async def one(indices: list[int]) -> None:
             parent = nodes[indices[0]]
-            children = await self.extend(parent, len(indices), until=until, sampling=sampling, label=label)
+            children = await self.extend(parent, len(indices), until=until, sampling=sampling, role=role, label=label)
             for i, child in zip(indices, children, strict=True):
                 grown[i] = child
 
@@ -125,16 +137,46 @@ class Search:
         Below a node that has ended, the solution is re-opened: its end-of-text token, or what a stop string cut off,
         is left out. The text is charged as prefilled tokens when it is first computed.
         """
-        rest = ""
+        role, rest = node.path()[0].role, ""
         if node.finished:
             kept, rest = reopened(node.segment)
             node = self._cut(node, kept)
         if isinstance(text, str):
-            segment = self._role_model(node).encode(rest + text)
+            segment = self._calls.model(role).encode(rest + text)
         else:
             segment, node = text, await self.insert(node, rest) if rest else node
         stream = node.stream.child("insert", len(node.children))
-        return self._add(node, segment, Origin.INSERTED, stream, label)
+        return self._calls.add(node, segment, Origin.INSERTED, stream, role=role, label=label)
+
+    async def force(
+        self,
+        nodes: Sequence[Node],
+        texts: Sequence[str | Node] | str | Node,
+        *,
+        role: str | None = None,
+        label: str = "forced",
+    ) -> list[Node]:
+        """Teacher forcing: a model reads a text after each node, all in one batch. What it thought of every token (see
+        `Segment`) stands on the new nodes, which are children of the given ones and can be gone on from.
+
+        texts: one for each node, or one for all: text, or a node whose text is read again, in the tokens that it has
+        where the model knows them. role: whose model reads (None: the one that the tree was planted for).
+
+        The texts are charged as prefilled tokens, whole, and together: either all or none is read.
+
+        Raises UsageError for a model that cannot score (`Capability.SCORE`), ValueError for a node that has ended, and
+        BudgetExhausted when the budget does not pay for all.
+        """
+        for node in nodes:
+            if node.finished:
+                raise ValueError(f"node {node.id} has ended ({node.finish}): no text can follow it")
+        if isinstance(texts, (str, Node)):
+            texts = [texts] * len(nodes)
+        if not nodes:
+            return []
+        reader = role or nodes[0].path()[0].role
+        readings = [self._calls.reading(node, text, reader) for node, text in zip(nodes, texts, strict=True)]
+        return await self._calls.read(readings, role=reader, label=label)
 
     def rewind(
         self, node: Node, *, tokens: int | None = None, chars: int | None = None, steps: int | None = None
@@ -189,8 +231,8 @@ class Search:
         # Named by what is asked and how often it was before: what else is in flight does not change the draws.
         question = self._stream.child("ask", role, turns)
         before = self._asked[question.key] = self._asked.get(question.key, -1) + 1
-        root = self._plant(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
-        return await self._grow(root, root.reserve(n), until, sampling or self.sampling, "")
+        root = self._calls.plant(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
+        return await self.extend(root, n, until=until, sampling=sampling)
 
     def propose(self, answer: Answer) -> None:
         """The answer that the method would give now. The last one is what a search that is cut short returns."""
@@ -201,12 +243,13 @@ class Search:
 
     # --- what most methods do with them ---------------------------------------------------------------------------
 
-    async def rollouts(
+    def rollouts(
         self,
         node: Node | None = None,
         n: int | None = None,
         *,
         sampling: Sampling | None = None,
+        role: str | None = None,
         width: int = WIDTH,
     ) -> AsyncIterator[Node]:
         """Independent solutions from `node` (the root by default), in the order of their numbers, not of completion.
@@ -216,51 +259,15 @@ class Search:
         the timing, and at most one is ever cut. With `n=None` they go on until the budget is spent; else
         BudgetExhausted is raised when it was spent before the n-th.
 
+        role: whose model writes them (None: the one that the tree was planted for).
+
         Leaving the loop early gives up what is in flight (recorded and charged): who may do so wants a small width.
         """
         start = node or self.root
         if n is None and not self.budget.as_dict():
             raise UsageError("sampling without a number and without a budget never ends", "Give n, or a budget")
-        waiting: list[asyncio.Task[list[Node]]] = []
-        gauges: list[Gauge] = []
-        asked = 0
-        cut = False
-        try:
-            while True:
-                gauges = [g for g in gauges if not g.released]
-                while (
-                    not cut
-                    and (n is None or asked < n)
-                    and (not waiting or (len(gauges) < width and self._affords(gauges, start)))
-                ):
-                    try:
-                        self.ledger.check()
-                        extension = self._open(start, start.reserve(1), END, sampling or self.sampling, "")
-                    except BudgetExhausted:
-                        cut = True
-                        break
-                    gauges.append(extension.gauges[0])
-                    waiting.append(asyncio.ensure_future(self._run(extension)))
-                    asked += 1
-                if not waiting:
-                    break
-                pending = [task for task in waiting if not task.done()]
-                if waiting[0] in pending:
-                    await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                while waiting and waiting[0].done():
-                    done = waiting.pop(0)
-                    try:
-                        yield done.result()[0]
-                    except BudgetExhausted:
-                        cut = True
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-            for gauge in gauges:
-                gauge.release()
-        if cut and n is not None:
-            raise BudgetExhausted
+        writer = role or start.path()[0].role
+        return rollouts(self._calls, start, n, sampling=sampling or self.sampling, role=writer, width=width)
 
     async def aggregate(
         self,
@@ -305,41 +312,11 @@ class Search:
         What the models keep for going on with it gives way first from now on.
         """
         self.ledger.close()
-        for gauges in self._running.values():
-            for gauge in gauges:
-                gauge.close()
-        while self._running:
-            await asyncio.wait(list(self._running))
-            await asyncio.sleep(0)  # the extensions that waited for these record what came back
+        await self._calls.close()
         if self._owns_scorers:
             await self.scorers.close()
 
     # --- underneath -----------------------------------------------------------------------------------------------
-
-    def _plant(self, messages: Sequence[Message], role: str, stream: Stream, max_tokens: int) -> Node:
-        model = self.models.get(role, self.model)
-        context = model.render(messages)
-        text = context.prompt or "\n".join(f"{m.role}: {m.text}" for m in messages)
-        segment = Segment(context.token_ids, text, np.zeros(len(context), np.int32))
-        root = self._add(None, segment, Origin.PROMPT, stream, "" if role == GENERATE else role)
-        self._contexts[root.id] = (context, role, max_tokens)
-        return root
-
-    def _add(
-        self,
-        parent: Node | None,
-        segment: Segment,
-        origin: Origin,
-        stream: Stream,
-        label: str,
-        beginning_of: Node | None = None,
-    ) -> Node:
-        born = self.ledger.tokens
-        return self.tree.add(parent, segment, origin, stream, label=label, born=born, beginning_of=beginning_of)
-
-    def _role_model(self, node: Node) -> Model:
-        root = node.path()[0]
-        return self.models.get(self._contexts[root.id][1], self.model)
 
     def _cut(self, old: Node, kept: int) -> Node:
         assert old.parent is not None
@@ -347,54 +324,13 @@ class Search:
             return old.parent
         if (old.id, kept) not in self._rewound:
             stream = old.stream.child("rewind", kept)
-            node = self._add(old.parent, old.segment.head(kept), old.origin, stream, "rewind", beginning_of=old)
-            if old in self._prefixes:
-                self._prefixes.add(node)
-            self._rewound[old.id, kept] = node
+            self._rewound[old.id, kept] = self._calls.add(
+                old.parent,
+                old.segment.head(kept),
+                old.origin,
+                stream,
+                role=old.role,
+                label="rewind",
+                beginning_of=old,
+            )
         return self._rewound[old.id, kept]
-
-    def _affords(self, in_flight: Sequence[Gauge], start: Node) -> bool:
-        """Whether one more full-length continuation of `start` could be paid for beside those in flight."""
-        cap = self.problem.max_tokens - start.tokens
-        worst = sum(cap - g.generated for g in in_flight)
-        return self.ledger.affords(self.model.cost, len(self.root.segment) + start.tokens, worst + cap)
-
-    def _open(self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str) -> Extension:
-        path = node.path()
-        base, role, max_tokens = self._contexts[path[0].id]
-        model = self.models.get(role, self.model)
-        context = base.extended([n.segment for n in path[1:]]) if len(path) > 1 else base
-        stop = self.problem.stop if role == GENERATE else ()
-        until = resolved(until, steps=self.problem.steps, stop=stop, spare=max_tokens - node.tokens)
-        gauges: list[Gauge] = []
-        for _ in streams:
-            new = self._prefixes.fresh(model.name, path)
-            old, paid = len(context) - new, bool(gauges)
-            try:
-                gauge = self.ledger.open(model.name, role, model.cost, fresh=new, reused=old, beside=paid)
-            except BudgetExhausted:
-                if not gauges:
-                    raise
-                break
-            gauges.append(gauge)
-            self._prefixes.add_path(model.name, path)
-        return Extension(node, model, context, until, sampling, label, streams, gauges)
-
-    async def _grow(
-        self, node: Node, streams: Sequence[Stream], until: Until, sampling: Sampling, label: str
-    ) -> list[Node]:
-        return await self._run(self._open(node, streams, until, sampling, label))
-
-    async def _run(self, extension: Extension) -> list[Node]:
-        segments, cancelled = await extension.call(self._running)
-        children = [
-            self._add(extension.node, segment, Origin.SAMPLED, stream, extension.label)
-            for segment, stream in zip(segments, extension.streams, strict=False)
-        ]
-        for child in children:
-            self._prefixes.add(child)
-        if cancelled is not None:
-            raise cancelled
-        if extension.cut or any(c.finish is Finish.CANCELLED for c in children):
-            raise BudgetExhausted
-        return children

@@ -69,7 +69,7 @@ def _columns(table: str) -> dict[str, str]:
         "problems": "id family question messages reference meta",
         "results": "problem method status value text votes usage samples cost error",
         "proposals": "value usage",
-        "nodes": "origin finish label text scores",
+        "nodes": "origin role finish label text scores",
     }
     ints = {
         "problems": "",

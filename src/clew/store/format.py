@@ -14,7 +14,7 @@ import numpy as np
 from clew.errors import StoreError
 from clew.tree import Segment
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x636C6577  # "clew"
 IMPORTED = "imported"
 """The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
@@ -38,9 +38,9 @@ CREATE TABLE proposals (
 ) WITHOUT ROWID;
 CREATE TABLE nodes (
     result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, id INTEGER NOT NULL, parent INTEGER,
-    beginning_of INTEGER, origin TEXT NOT NULL, finish TEXT NOT NULL, label TEXT NOT NULL, fate TEXT NOT NULL,
-    born INTEGER NOT NULL, tokens INTEGER NOT NULL, text TEXT NOT NULL, scores TEXT NOT NULL, exact INTEGER NOT NULL,
-    cut INTEGER NOT NULL, stats BLOB NOT NULL, PRIMARY KEY (result, id)
+    beginning_of INTEGER, origin TEXT NOT NULL, role TEXT NOT NULL, finish TEXT NOT NULL, label TEXT NOT NULL,
+    fate TEXT NOT NULL, born INTEGER NOT NULL, tokens INTEGER NOT NULL, text TEXT NOT NULL, scores TEXT NOT NULL,
+    exact INTEGER NOT NULL, cut INTEGER NOT NULL, stats BLOB NOT NULL, PRIMARY KEY (result, id)
 ) WITHOUT ROWID;
 CREATE TABLE anchors (
     result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, node INTEGER NOT NULL, model TEXT NOT NULL,

@@ -193,11 +193,11 @@ class Reader:
     def _tree(self, number: int) -> Tree:
         tree = Tree()
         rows = self.db.execute(
-            "SELECT parent, beginning_of, origin, finish, label, fate, born, text, scores, exact, cut, stats FROM nodes"
-            " WHERE result = ? ORDER BY id",
+            "SELECT parent, beginning_of, origin, role, finish, label, fate, born, text, scores, exact, cut, stats"
+            " FROM nodes WHERE result = ? ORDER BY id",
             (number,),
         )
-        for parent, beginning, origin, finish, label, fate, born, text, scores, exact, cut, stats in rows:
+        for parent, beginning, origin, role, finish, label, fate, born, text, scores, exact, cut, stats in rows:
             segment = Segment(text=text, finish=Finish(finish), exact=bool(exact), cut=cut, **unpack(stats))
             above: Node | None = tree[parent] if parent is not None else None
             node = tree.add(
@@ -205,6 +205,7 @@ class Reader:
                 segment,
                 Origin(origin),
                 Stream("stored"),
+                role=role,
                 label=label,
                 born=born,
                 beginning_of=tree[beginning] if beginning is not None else None,

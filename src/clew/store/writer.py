@@ -115,7 +115,7 @@ class Store(Reader):
                 ],
             )
             db.executemany(
-                "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         number,
@@ -123,6 +123,7 @@ class Store(Reader):
                         n.parent.id if n.parent else None,
                         n.beginning_of.id if n.beginning_of else None,
                         n.origin,
+                        n.role,
                         n.finish,
                         n.label,
                         n.fate,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from clew.budget import Cost, Gauge
+from clew.budget import Cost
+from clew.ledger import Gauge
 from clew.models.base import Context, Model
 from clew.needs import Capability
 from clew.problem import Message

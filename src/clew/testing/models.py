@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from clew.budget import Budget, Ledger
+from clew.budget import Budget
+from clew.ledger import Ledger
 from clew.models.base import Context, Model
 from clew.needs import Capability
 from clew.problem import Message

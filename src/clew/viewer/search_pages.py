@@ -109,7 +109,7 @@ class SearchPages:
         scores: list[dict[str, float]] = []
         read, last, more = 0, after, False
         rows = self._db.execute(
-            "SELECT id, parent, beginning_of, origin, finish, label, fate, born, tokens, cut, text, scores, stats"
+            "SELECT id, parent, beginning_of, origin, role, finish, label, fate, born, tokens, cut, text, scores, stats"
             " FROM nodes WHERE result = ? AND id > ? ORDER BY id",
             (self.number, after),
         )
@@ -118,8 +118,8 @@ class SearchPages:
                 more = True
                 break
             *plain, text, said, stats = row
-            last, origin, finish = row[0], row[3], row[4]
-            plain[6] = self._fate(last, finish, plain[6])
+            last, origin, finish = row[0], row[3], row[5]
+            plain[7] = self._fate(last, finish, plain[7])
             arrays = unpack(stats)
             means = [None if origin == Origin.PROMPT else _mean(arrays.get(name)) for name in ("entropy", "logprob")]
             values = (*plain, *means, tags(origin, text), text[:_BEGINNING], len(text))
@@ -194,7 +194,7 @@ class SearchPages:
                 }
             )
         parts = json.loads(usage)["parts"]
-        spend = {f"{p['purpose']}/{p['model']}": {k: v for k, v in p.items() if k not in _KEYS} for p in parts}
+        spend = {f"{p['role']}/{p['model']}": {k: v for k, v in p.items() if k not in _KEYS} for p in parts}
         return {"proposals": proposals, "spend": spend}
 
     def _fate(self, node: int, finish: str, said: str) -> str:
@@ -210,12 +210,13 @@ class SearchPages:
         return any(_mean(unpack(stats).get("entropy")) is not None for (stats,) in rows)
 
 
-_KEYS = ("model", "purpose")
+_KEYS = ("model", "role")
 _SKELETON = (
     "id",
     "parent",
     "beginning_of",
     "origin",
+    "role",
     "finish",
     "label",
     "fate",

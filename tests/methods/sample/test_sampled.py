@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clew.budget import Budget, Gauge
+from clew.budget import Budget
 from clew.errors import UsageError
+from clew.ledger import Gauge
 from clew.methods.sample.best_of_n import best
 from clew.methods.sample.first_finish import STRETCH
 from clew.models.base import Context, Model

@@ -70,7 +70,7 @@ def test_one_draft_is_sequential_refinement() -> None:
     assert abs(rate("AB", finder(), drafts=1, rounds=4) - (1 - 2 * 0.5**4)) < ERROR
     given = search(finder())
     run(parallel_distill_refine(given, drafts=1, rounds=4))
-    assert all(root.label == "" for root in given.tree.roots) and len(given.tree.roots) == 4
+    assert all(root.role == "generate" for root in given.tree.roots) and len(given.tree.roots) == 4
 
 
 def test_random_workspaces_hold_k_drafts() -> None:
@@ -83,7 +83,7 @@ def drafts_of(given: Search) -> list[list[Node]]:
     """The drafts, by the prompt that they were written from, in order."""
     groups: dict[int, list[Node]] = {}
     for node in given.tree.nodes:
-        if node.parent is not None and node.path()[0].label == "":
+        if node.parent is not None and node.path()[0].role == "generate":
             groups.setdefault(node.path()[0].id, []).append(node)
     return list(groups.values())
 
@@ -92,7 +92,7 @@ def test_rounds_have_as_many_drafts_as_asked_and_the_last_has_one() -> None:
     given = search(finder("ABC"))
     answer = run(parallel_distill_refine(given, drafts=3, rounds=3))
     assert [len(group) for group in drafts_of(given)] == [3, 1, 1, 1, 1]
-    assert sum(root.label == "judge" for root in given.tree.roots) == 2
+    assert sum(root.role == "judge" for root in given.tree.roots) == 2
     assert answer.node is drafts_of(given)[-1][0]
     assert len(given.proposals) == 3
 
@@ -100,7 +100,9 @@ def test_rounds_have_as_many_drafts_as_asked_and_the_last_has_one() -> None:
 def test_only_the_last_rounds_notes_are_shown() -> None:
     given = search(finder("ABCDEFGH"))
     run(parallel_distill_refine(given, drafts=2, rounds=4))
-    notes = [re.findall(r"^([A-Z]+)$", root.text, re.MULTILINE) for root in given.tree.roots[1:] if root.label == ""]
+    notes = [
+        re.findall(r"^([A-Z]+)$", root.text, re.MULTILINE) for root in given.tree.roots[1:] if root.role == "generate"
+    ]
     assert all(len(shown) == 1 for shown in notes), "one summary, and nothing of the rounds before"
     assert [len(shown[0]) for shown in notes] == sorted(len(shown[0]) for shown in notes)
 

@@ -66,14 +66,14 @@ def _spans(result: Result, trace: str, model: str, created: float, content: bool
     yield span
     made = [n for n in result.tree.nodes if n.origin is Origin.SAMPLED]
     scale = total.seconds / total.tokens if total.tokens else 0.0
+    writers = {role: name for name, role in result.usage.parts}
     for node in made:
-        yield _node_span(node, trace, root, model, created, scale, content)
+        yield _node_span(node, trace, root, writers.get(node.role, model), created, scale, content)
 
 
 def _node_span(
     node: Node, trace: str, root: str, model: str, created: float, scale: float, content: bool
 ) -> dict[str, Any]:
-    purpose = node.path()[0].label or "generate"
     finish = _FINISH.get(node.finish, "step")
     said: dict[str, Any] = {
         "gen_ai.operation.name": "chat",
@@ -83,7 +83,7 @@ def _node_span(
         "gen_ai.response.finish_reasons": [finish],
         "clew.node": node.id,
         "clew.parent": node.parent.id if node.parent is not None else None,
-        "clew.purpose": purpose,
+        "clew.role": node.role,
         "clew.label": node.label or None,
         "clew.time": "by tokens",
     }

@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from clew.budget import Cost, Gauge
+from clew.budget import Cost
 from clew.errors import ContextOverflow, ModelError, UsageError
+from clew.ledger import Gauge
 from clew.models.base import Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks

@@ -10,7 +10,7 @@ from enum import Enum
 
 import numpy as np
 
-from clew.budget import Gauge
+from clew.ledger import Gauge
 from clew.models.ending import Watch
 from clew.models.llamacpp.sampler import Draw
 from clew.models.llamacpp.swap_pool import CachedSequence

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.budget import Gauge
+from clew.ledger import Gauge
 from clew.models.llamacpp.binding import Decoder, Snapshot, buffer_of
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.tree import Ints

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from clew.budget import Gauge
 from clew.errors import ModelError
+from clew.ledger import Gauge
 from clew.models.base import Context
 from clew.models.openai.growth import assemble
 from clew.models.openai.reply import choices_of, pieces, text_of, usage_of

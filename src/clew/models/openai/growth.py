@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clew.budget import Gauge
+from clew.ledger import Gauge
 from clew.models.ending import Watch
 from clew.models.openai.reply import ENDS, Piece, spread
 from clew.sampling import Sampling, Until

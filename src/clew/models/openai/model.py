@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from clew.budget import Cost, Gauge
+from clew.budget import Cost
 from clew.errors import ContextOverflow, ModelError
+from clew.ledger import Gauge
 from clew.models.base import Context, require
 from clew.models.openai.facts import Probe
 from clew.models.openai.failures import Transient

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clew import registry
-from clew.budget import Cost, Gauge
+from clew.budget import Cost
 from clew.errors import ContextOverflow, UsageError
+from clew.ledger import Gauge
 from clew.models.base import Context
 from clew.models.draw import NO_BANS, Reals, log_softmax, proposal, statistics, top
 from clew.models.ending import Watch

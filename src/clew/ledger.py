@@ -1,0 +1,244 @@
+"""The ledger of a search, where what it spends is held against its budget, and the gauge of each continuation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from clew.budget import Budget, Cost, Spend, Usage
+from clew.errors import BudgetExhausted
+
+
+class Ledger:
+    """Budget and usage of one search. Thread-safe: an engine charges each token from its worker thread."""
+
+    def __init__(self, budget: Budget, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.budget = budget
+        self._usage = Usage()
+        self._clock = clock
+        self._start = clock()
+        self._lock = threading.Lock()
+        self._busy: dict[tuple[str, str], tuple[int, float]] = {}
+        # The running sums of what the budget limits, so that the check after each token stays cheap.
+        self._tokens = 0
+        self._flops = 0.0
+        self._usd = 0.0
+        self._calls = 0
+        self._closed = False
+
+    @property
+    def usage(self) -> Usage:
+        """A snapshot of what has been spent until now."""
+        with self._lock:
+            snapshot = self._usage.copy()
+        snapshot.seconds = self._clock() - self._start
+        return snapshot
+
+    @property
+    def tokens_left(self) -> int | None:
+        """Tokens until the token budget is spent; None without one."""
+        return None if self.budget.tokens is None else max(0, self.budget.tokens - self._tokens)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens spent until now."""
+        return self._tokens
+
+    def affords(self, cost: Cost, context: int, tokens: int) -> bool:
+        """Whether `tokens` more generated tokens, and one more call, would stay within every limit but time.
+
+        context: tokens that the search has computed before, and that the call goes on from.
+        """
+        b = self.budget
+        billed = cost.billed(0, context)
+        return (
+            self.calls_left != 0
+            and (b.tokens is None or self._tokens + billed + tokens <= b.tokens)
+            and (b.flops is None or self._flops + cost.flops(billed + tokens, context - billed) <= b.flops)
+            and (
+                b.usd is None
+                or self._usd + cost.usd(prefilled=billed, reused=context - billed, generated=tokens) <= b.usd
+            )
+            and not self.spent
+        )
+
+    @property
+    def calls_left(self) -> int | None:
+        """Calls until the call budget is spent; None without one."""
+        return None if self.budget.calls is None else max(0, self.budget.calls - self._calls)
+
+    @property
+    def spent(self) -> bool:
+        """Whether some limit has been reached (calls aside: they are checked before a call)."""
+        b = self.budget
+        return (
+            (b.tokens is not None and self._tokens >= b.tokens)
+            or (b.flops is not None and self._flops >= b.flops)
+            or (b.usd is not None and self._usd >= b.usd)
+            or (b.seconds is not None and self._clock() - self._start >= b.seconds)
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether the search will ask for nothing more."""
+        return self._closed or self.spent
+
+    def close(self) -> None:
+        """Say that the search is over."""
+        self._closed = True
+
+    def check(self) -> None:
+        """Raise BudgetExhausted when nothing more may be started."""
+        if self.spent or self.calls_left == 0:
+            raise BudgetExhausted
+
+    def open(self, model: str, role: str, cost: Cost, *, fresh: int, reused: int, beside: bool = False) -> Gauge:
+        """Charge one continuation's context, of which `fresh` tokens are new to this search and `reused` are not, and
+        return the gauge that its generated tokens are charged to.
+
+        beside: whether it is a further one of a call whose context is charged already (see `Cost.billed`).
+
+        Raises BudgetExhausted, with nothing charged, when the context and one token more would pass the budget.
+        """
+        return self._charge((model, role), cost, [(fresh, reused)], beside=beside)[0]
+
+    def open_all(self, model: str, role: str, cost: Cost, contexts: Sequence[tuple[int, int]]) -> list[Gauge]:
+        """Charge contexts that are read together, all of them or none, and return a gauge for each.
+
+        contexts: for each its tokens that are new to this search, and those that are not.
+
+        Raises BudgetExhausted, with nothing charged, when all of them and one token more would pass the budget.
+        """
+        return self._charge((model, role), cost, contexts) if contexts else []
+
+    def _charge(
+        self, key: tuple[str, str], cost: Cost, contexts: Sequence[tuple[int, int]], *, beside: bool = False
+    ) -> list[Gauge]:
+        b = self.budget
+        added = Spend(calls=len(contexts))
+        for fresh, reused in contexts:
+            billed = cost.billed(fresh, reused, beside=beside)
+            free = fresh + reused - billed
+            added += Spend(
+                prefilled=billed,
+                reused=free,
+                distinct=fresh,
+                flops=cost.flops(billed, free),
+                usd=cost.usd(prefilled=billed, reused=free),
+            )
+        with self._lock:
+            if (
+                self.spent
+                or (b.calls is not None and self._calls + added.calls > b.calls)
+                or (b.tokens is not None and self._tokens + added.prefilled + 1 > b.tokens)
+                or (b.flops is not None and self._flops + added.flops >= b.flops)
+                or (b.usd is not None and self._usd + added.usd >= b.usd)
+            ):
+                raise BudgetExhausted
+            part = self._usage.parts.setdefault(key, Spend())
+            part += added
+            self._tokens += added.prefilled
+            self._flops += added.flops
+            self._usd += added.usd
+            self._calls += added.calls
+            count, since = self._busy.get(key, (0, 0.0))
+            self._busy[key] = (count + added.calls, since if count else self._clock())
+            self._usage.peak = max(self._usage.peak, sum(count for count, _ in self._busy.values()))
+        return [Gauge(self, key, cost, fresh + reused) for fresh, reused in contexts]
+
+    def _take(self, gauge: Gauge, count: int) -> None:
+        flops = gauge.cost.flops(count, gauge.context)
+        usd = gauge.cost.usd(generated=count)
+        with self._lock:
+            part = self._usage.parts[gauge.key]
+            part.generated += count
+            part.flops += flops
+            part.usd += usd
+            self._tokens += count
+            self._flops += flops
+            self._usd += usd
+        gauge.context += count
+
+    def _computed(self, gauge: Gauge, count: int) -> None:
+        with self._lock:
+            self._usage.parts[gauge.key].computed += count
+
+    def _release(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            count, since = self._busy[key]
+            self._busy[key] = (count - 1, since)
+            if count == 1:
+                self._usage.parts[key].seconds += self._clock() - since
+
+
+class Gauge:
+    """The meter of one continuation. The model calls `take` for every token it generates and stops when it says so."""
+
+    __slots__ = ("_callbacks", "_closed", "_ledger", "_released", "context", "cost", "generated", "key")
+
+    def __init__(self, ledger: Ledger, key: tuple[str, str], cost: Cost, context: int) -> None:
+        self._ledger = ledger
+        self.key = key
+        self.cost = cost
+        self.context = context
+        self.generated = 0
+        self._closed = False
+        self._released = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def take(self, count: int = 1) -> bool:
+        """Charge `count` generated tokens. False: generate no more (the budget is spent, or the caller gave up)."""
+        self._ledger._take(self, count)
+        self.generated += count
+        return not (self._closed or self._ledger.spent)
+
+    def computed(self, count: int) -> None:
+        """Tell that `count` tokens of context were really prefilled for this continuation (physical count)."""
+        if count:
+            self._ledger._computed(self, count)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the continuation was given up or the budget is spent."""
+        return self._closed or self._ledger.spent
+
+    @property
+    def over(self) -> bool:
+        """Whether the search that the continuation belongs to will ask for nothing more."""
+        return self._ledger.over
+
+    @property
+    def left(self) -> int | None:
+        """Tokens until the token budget is spent, over all that is in flight; None without one."""
+        return self._ledger.tokens_left
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time budget is spent; None without one."""
+        ledger = self._ledger
+        limit = ledger.budget.seconds
+        return None if limit is None else max(0.0, limit - (ledger._clock() - ledger._start))
+
+    def close(self) -> None:
+        """Give the continuation up: the model ends it at its next token, finish `cancelled`."""
+        self._closed = True
+        for callback in self._callbacks:
+            callback()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the continuation is given up (at once if it already is)."""
+        if self._closed:
+            callback()
+        self._callbacks.append(callback)
+
+    @property
+    def released(self) -> bool:
+        """Whether the continuation has ended."""
+        return self._released
+
+    def release(self) -> None:
+        """The continuation has ended; its time no longer counts."""
+        if not self._released:
+            self._released = True
+            self._ledger._release(self.key)
