@@ -67,7 +67,7 @@ def test_reflections_lead_to_the_answer(by: str) -> None:
 
 def attempts(given: Search) -> list[str]:
     """The prompts of the attempts, in order."""
-    return [r.text for r in given.tree.roots if r.label == ""]
+    return [r.text for r in given.tree.roots if r.role == "generate"]
 
 
 def test_no_more_is_remembered_than_memory_allows() -> None:
@@ -76,7 +76,9 @@ def test_no_more_is_remembered_than_memory_allows() -> None:
     seen = attempts(given)
     assert [text.count("not ") for text in seen] == [0, 1, 2, 2, 2]
     assert REMEMBER not in seen[0] and all(REMEMBER in text for text in seen[1:])
-    tried = [n.solution for n in given.tree.nodes if n.parent and n.parent.parent is None and n.parent.label == ""]
+    tried = [
+        n.solution for n in given.tree.nodes if n.parent and n.parent.parent is None and n.parent.role == "generate"
+    ]
     # The latest reflections are the ones that stay: they are of the two attempts before.
     assert all(f"not {letter}" in seen[-1] for letter in tried[-3:-1])
     assert f"not {tried[0]}" not in seen[-1]
