@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -14,7 +13,7 @@ from clew.methods.tree.mcts import mcts
 from clew.problem import Answer
 from clew.search import Search
 from clew.testing import check_method
-from clew.testing.toys import letters, run
+from clew.testing.toys import letters, run, search
 from clew.testing.toys.steps import (
     LENGTH,
     LETTERS,
@@ -192,11 +191,10 @@ def test_the_same_seed_gives_the_same_tree_and_parallel_simulations_are_in_fligh
 
 def test_what_is_left_of_the_budget_buys_further_steps() -> None:
     """Two samples of a one-step solution are soon exhausted; the right one of 27 comes with further ones."""
-    search = searching(model=letters(dict.fromkeys(LETTERS, 1.0), length=3))
-    search.problem = replace(search.problem, steps=("\n",))
-    answer = run(mcts(search, expand=2, scorer=ByText(lambda t: float(t == "cbc"))))
+    given = search(letters(dict.fromkeys(LETTERS, 1.0), length=3), steps=("\n",))
+    answer = run(mcts(given, expand=2, scorer=ByText(lambda t: float(t == "cbc"))))
     assert answer.value == "cbc"
-    assert len({n.solution for n in search.tree.nodes if n.finished}) >= 20, "two of a kind are not what it stops at"
+    assert len({n.solution for n in given.tree.nodes if n.finished}) >= 20, "two of a kind are not what it stops at"
 
 
 def test_every_simulation_extends_another_partial_solution() -> None:
