@@ -43,6 +43,17 @@ def test_compare_as_json_is_one_object(tmp_path: Path) -> None:
     assert data["failed"] == 0
 
 
+def test_compare_says_in_one_line_how_it_read_a_file(tmp_path: Path) -> None:
+    data = tmp_path / "contest.jsonl"
+    rows = [{"ID": i, "Problem": f"What is {i} + 1?", "Solution": f"It is {i + 1}.", "Answer": i + 1} for i in range(3)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = clew("compare", str(data), *COMPARE[2:6], "--methods", "sample", "--shots", "1", "-o", str(tmp_path / "r.db"))
+    assert ran.returncode == 0, ran.stderr
+    told = f"{data}: the shape of AIME; prompt: Problem, gold: Answer (number), solution: Solution, id: ID"
+    assert told in ran.stderr.splitlines()
+    assert "2 searches to run" in ran.stderr
+
+
 def test_show_lists_searches_and_draws_a_tree_with_its_best_path(done: Path) -> None:
     listed = clew("show", str(done))
     assert listed.stdout.count("self_consistency") == 3

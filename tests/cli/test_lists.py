@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -59,6 +60,25 @@ def test_a_name_lists_its_parameters_with_what_they_take_their_default_and_their
 def test_every_name_that_is_listed_can_be_asked_for(kind: str) -> None:
     for row in json.loads(listed(kind, "--json")):
         assert json.loads(listed(kind, row["name"], "--json"))["summary"] == row["summary"]
+
+
+def test_a_family_of_reasoning_gym_lists_its_options() -> None:
+    pytest.importorskip("reasoning_gym")
+    told = {name: (takes, default) for name, takes, default, _ in lines("tasks", "rg:gcd")}
+    assert told["max_value"] == ("int", "1000") and "seed" not in told
+    row = json.loads(listed("tasks", "rg:gcd?max_value=5+rename", "--json"))
+    assert row["name"] == "rg:gcd" and "Divisor" in row["summary"]
+    with pytest.raises(UsageError, match=r"no family 'gdc'. Did you mean .*rg:gcd"):
+        listed("tasks", "rg:gdc")
+
+
+def test_a_file_lists_how_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"ID": 1, "Problem": "1+1?", "Answer": 2}\n')
+    ((name, summary, count),) = lines("tasks", str(path))
+    assert name == str(path) and "the shape of AIME; prompt: Problem, gold: Answer (number)" in summary and count == "1"
+    with pytest.raises(UsageError, match="no field 'gold'"):
+        listed("tasks", f"{path}?answer=gold")
 
 
 def test_papers_are_found_by_words_and_status() -> None:

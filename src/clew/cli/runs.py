@@ -85,7 +85,8 @@ def solve(question: str, param: Sequence[str], key_env: str | None, show: bool, 
     examples=(
         "clew compare word --methods greedy,self_consistency,best_of_n --budgets 500,1000,2000",
         "clew compare rg:gcd --methods greedy,self_consistency --count 50 --seeds 3",
-        "clew compare data.jsonl --field question=problem --field answer=solution --kind math",
+        "clew compare aime.parquet --methods greedy,self_consistency --shots 2",
+        "clew compare data.jsonl.gz --field question=ask --field answer=ground_truth.value --kind math",
         "clew compare add --model toy:arithmetic?skill=0.4 --methods sample,self_consistency --axis calls",
     ),
 )
@@ -100,8 +101,8 @@ def solve(question: str, param: Sequence[str], key_env: str | None, show: bool, 
 @click.option("--seed", type=int, default=0, show_default=True, help="The first seed, and the problems' seed.")
 @click.option("--difficulty", type=float, default=None, help="The task's dial.")
 @click.option("--shots", type=int, default=None, help="Worked examples in the prompt.")
-@click.option("--kind", default=None, help="Data files: math, exact, number or choice.")
-@click.option("--field", multiple=True, help="Data files: question=COLUMN, answer=COLUMN, …; may be repeated.")
+@click.option("--kind", default=None, help="Data files: math, number, choice, exact or text.")
+@click.option("--field", multiple=True, help="Data files: question=FIELD, answer=FIELD, …; may be repeated.")
 @click.option("--option", multiple=True, help="key=value for the task; may be repeated.")
 @click.option("--judge", default=None, help="A model for questions of opinion.")
 @click.option("--baseline", default=None, help="The method the others are compared with (default: the first).")
@@ -122,7 +123,10 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compare methods on a task at equal budgets: accuracy at each budget with 95 % intervals, and a report."""
+    """Compare methods on a task at equal budgets: accuracy at each budget with 95 % intervals, and a report.
+
+    TASK is a name (`clew list tasks`), or a file of problems: one in the shape of a known data set, or with the usual
+    names of fields, is read as it is."""
     from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
     from clew.models import keyed
     from clew.store import Store
@@ -140,6 +144,8 @@ def compare(
         **options,
     )
     experiment = prepare(plan)
+    if read := experiment.problems[0].meta.get("file"):
+        to_stderr().print(read, style="dim", markup=False, highlight=False, soft_wrap=True)
     with Store.create(out or default_path(plan), plan, experiment.problems) as store:
         _go_on(experiment, store, report, as_json)
 

@@ -19,6 +19,8 @@ from clew.registry import Entry, spelled
         "clew list methods",
         "clew list methods beam",
         "clew list tasks --json",
+        "clew list tasks rg:gcd",
+        "clew list tasks data.jsonl",
         "clew list papers particle filter",
         "clew list papers --status absent | wc -l",
     ),
@@ -60,12 +62,18 @@ def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) ->
 
         rows = [{"name": name, "summary": summary} for name, summary in catalogue().items()] + rows
     if kind == "tasks":
+        from clew.tasks import described
+        from clew.tasks.files import FORMATS, NAMES
+
         rows.append({"name": "rg:NAME", "summary": "A family of reasoning-gym, with its verifier as grader."})
-        rows.append({"name": "FILE", "summary": "Problems of your own: .jsonl, .csv or .parquet, as --field maps it."})
+        summary = f"Problems of your own: {', '.join(FORMATS)} (.gz, .zst), in the shape of {', '.join(NAMES)}, by the "
+        rows.append({"name": "FILE", "summary": summary + "usual names of fields, or as --field says."})
     if words:
         # A file, or what a pattern stands for, is listed without being registered: it has a summary only.
         plain = [row for row in rows if row["name"] == words[0] and "parameters" not in row]
-        _list_one(*((plain[0], []) if plain else _told(getattr(registry, kind)[words[0]])), as_json)
+        other = described(words[0]) if kind == "tasks" and not plain else None
+        about, parameters = (plain[0], []) if plain else other or _told(getattr(registry, kind)[words[0]])
+        _list_one(about, parameters, as_json)
         return
     if as_json:
         print_json(rows)
@@ -106,7 +114,7 @@ def _list_one(about: dict[str, Any], rows: list[dict[str, Any]], as_json: bool) 
         for row in rows:
             click.echo(tabbed(row))
         if not rows:
-            to_stderr().print(f"{about['name']} has no parameters", style="dim", markup=False)
+            click.echo(tabbed(about))
         return
     console.print(facts_table([(what, fact) for what, fact in about.items() if fact]))
     if rows:

@@ -9,8 +9,9 @@ from clew import registry
 from clew.errors import UsageError
 from clew.problem import Problem
 from clew.tasks.base import Task
-from clew.tasks.files import ROLES, SUFFIXES, read_file
+from clew.tasks.files import ROLES, File, format_of, read_file
 from clew.tasks.rg import gym
+from clew.tasks.rg import told as told_of_family
 from clew.tasks.transforms import TRANSFORMS, transformed
 
 _FILE_OPTIONS = ("kind", "instruct")
@@ -19,8 +20,8 @@ _FILE_OPTIONS = ("kind", "instruct")
 def load_task(spec: str, **options: Any) -> Task:
     """The task that `spec` names: `NAME`, `rg:NAME`, or the path of a file, then `?key=value`, then `+transform`s.
 
-    options: the same as `?key=value`, which they override: a file's `kind`, `instruct` and columns (`question`,
-    `answer`, `id`, `choices`, or all of them as `fields`), a reasoning-gym family's configuration.
+    options: the same as `?key=value`, which they override: a file's `kind`, `instruct` and columns (the roles
+    of `clew.tasks.files.ROLES`, or all of them as `fields`), a reasoning-gym family's configuration.
     Raises UsageError for an unknown name, option or transform, and for a file that cannot be read.
     """
     base, names = _untransformed(spec)
@@ -28,16 +29,33 @@ def load_task(spec: str, **options: Any) -> Task:
     given = {**given, **{k: v for k, v in options.items() if v is not None}}
     if name.startswith("rg:"):
         task: Task = gym(name.removeprefix("rg:"), given)
-    elif Path(name).suffix in SUFFIXES or "/" in name:
-        fields = {**given.pop("fields", {}), **{role: given.pop(role) for role in ROLES if role in given}}
-        for key in given:
-            if key not in _FILE_OPTIONS:
-                raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join((*ROLES, *_FILE_OPTIONS))}")
-        task = read_file(Path(name).expanduser(), fields=fields, **given)
+    elif format_of(name) or "/" in name:
+        task = _file(name, given)
     else:
         entry = registry.tasks[name]
         task = entry.make(**entry.checked(given))
     return transformed(task, names)
+
+
+def _file(name: str, given: dict[str, Any]) -> File:
+    fields = {**given.pop("fields", {}), **{role: given.pop(role) for role in ROLES if role in given}}
+    for key in given:
+        if key not in _FILE_OPTIONS:
+            raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join((*ROLES, *_FILE_OPTIONS))}")
+    return read_file(Path(name).expanduser(), fields=fields, **given)
+
+
+def described(spec: str) -> tuple[dict[str, str], list[dict[str, str]]] | None:
+    """What a spec names that is not registered (a family of reasoning-gym, a file), and its options, as `clew list`
+    shows them; None for other specs. Raises UsageError as `load_task`."""
+    name, given = registry.parse_spec(_untransformed(spec)[0])
+    if name.startswith("rg:"):
+        summary, options = told_of_family(name.removeprefix("rg:"))
+        return {"name": name, "summary": summary}, options
+    if format_of(name):
+        file = _file(name, given)
+        return {"name": name, "summary": file.told(), "problems": f"{len(file.rows):,}"}, []
+    return None
 
 
 def _untransformed(spec: str) -> tuple[str, list[str]]:
@@ -45,7 +63,7 @@ def _untransformed(spec: str) -> tuple[str, list[str]]:
     names: list[str] = []
     while "+" in spec:
         head, _, tail = spec.rpartition("+")
-        if tail not in TRANSFORMS and (Path(spec).suffix in SUFFIXES or "?" in head or Path(spec).exists()):
+        if tail not in TRANSFORMS and (format_of(spec) or "?" in head or Path(spec).exists()):
             break
         names.insert(0, tail)
         spec = head

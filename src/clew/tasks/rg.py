@@ -200,8 +200,26 @@ class Gym:
         )
 
 
-def gym(family: str, config: Mapping[str, Any]) -> Gym:
-    """The task `rg:FAMILY`. Raises UsageError where there is no such family, or reasoning-gym is not installed."""
+def told(family: str) -> tuple[str, list[dict[str, str]]]:
+    """What a family is, in one line, and the options that it takes, as `clew list` shows them.
+
+    Raises UsageError where there is no such family, or reasoning-gym is not installed.
+    """
+    _known(family)
+    make, config = _factory().DATASETS[family]
+    rows = []
+    for field in dataclasses.fields(config):
+        if field.name in ("seed", "size"):
+            continue
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        takes = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        known = "(must be given)" if default in (dataclasses.MISSING, None) else str(default)
+        rows.append({"parameter": field.name, "takes": takes, "default": known, "meaning": ""})
+    return (inspect.getdoc(make) or "").split("\n", 1)[0], rows
+
+
+def _known(family: str) -> None:
+    """Raises UsageError where there is no such family, or reasoning-gym is not installed."""
     known = families()
     if family not in known:
         near = difflib.get_close_matches(family, known, n=3)
@@ -209,5 +227,10 @@ def gym(family: str, config: Mapping[str, Any]) -> Gym:
             f"Did you mean {' or '.join(f'rg:{n}' for n in near)}?" if near else f"There are {len(known)}, {known[0]} …"
         )
         raise UsageError(f"reasoning-gym has no family {family!r}", hint)
+
+
+def gym(family: str, config: Mapping[str, Any]) -> Gym:
+    """The task `rg:FAMILY`. Raises UsageError where there is no such family, or reasoning-gym is not installed."""
+    _known(family)
     query = "&".join(f"{k}={v}" for k, v in sorted(config.items()))
     return Gym(f"rg:{family}" + (f"?{query}" if query else ""), family, dict(config))

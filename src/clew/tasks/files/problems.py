@@ -1,0 +1,289 @@
+"""A data file as a task: its rows read and checked whole, and problems made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from clew.errors import UsageError
+from clew.problem import Message, Problem
+from clew.sampling import Stream
+from clew.tasks.answers import Kind, as_canonical, checked, extractor, request
+from clew.tasks.answers.statements import LONGEST
+from clew.tasks.base import check_count, check_shots
+from clew.tasks.files.cells import conversation, found, plain, refused, several, shown, solution_text
+from clew.tasks.files.golds import Gold, bare, grader_of, guessed, stated_in, tolerances_of
+from clew.tasks.files.options import Options, asked, chosen, letter, options_of
+from clew.tasks.files.rows import Row, rows_of, stem_of
+from clew.tasks.files.shapes import GOLD, Shape, recognised
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a row says.
+
+    place: where it stands, for messages. turns: the conversation up to the question. asks: what else the prompt has to
+    say of the answer. golds: gold answers as they are written, any of which counts, each with the kind that its form
+    shows. index: the right option from 0, where a field of its own says it. worked: a solution to show as an example.
+    """
+
+    place: str
+    id: str
+    turns: tuple[Message, ...]
+    asks: str
+    golds: tuple[tuple[str, Kind | None], ...]
+    options: Options
+    index: int | None
+    gold: Gold
+    worked: str
+    level: float | None
+
+    @property
+    def question(self) -> str:
+        """The text of the last turn, which is the user's."""
+        return self.turns[-1].text
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of problems, read and checked whole.
+
+    shape: which field is what, and where that is known from. kind: how answers are compared. instruct: whether the
+    prompt says how to end.
+    """
+
+    name: str
+    path: Path
+    shape: Shape
+    kind: Kind
+    rows: tuple[Read, ...]
+    instruct: bool = True
+
+    def problems(
+        self, count: int | None, *, seed: int = 0, difficulty: float | None = None, shots: int | None = None
+    ) -> list[Problem]:
+        """See `Task.problems`: the rows in an order that depends on the seed only. The first rows serve as examples.
+
+        A file that has fewer problems than asked for gives all of them.
+        """
+        if difficulty is not None:
+            raise UsageError("a file does not have a dial of difficulty", "Leave --difficulty out")
+        used = check_shots(shots or 0, len(self.rows) - 1)
+        left = self.rows[used:]
+        wanted = len(left) if count is None else check_count(count)
+        examples: list[Message] = []
+        for row in self.rows[:used]:
+            examples += self._prompt(row)
+            examples.append(Message("assistant", self._worked(row) or self._stated(row)))
+        order = Stream("file", seed).generator().permutation(len(left))
+        return [self._problem(left[int(i)], tuple(examples)) for i in order[:wanted]]
+
+    def told(self) -> str:
+        """How the file was read, in one line."""
+        roles = dict(self.shape.roles)
+        gold = next(role for role in GOLD if role in roles)
+        others = "".join(f", {role}: {path}" for role, path in roles.items() if role not in ("question", gold))
+        by = f"the shape of {self.shape.name}" if self.shape.needs else "by the names of its fields"
+        return f"{self.path}: {by}; prompt: {roles['question']}, gold: {roles[gold]} ({self.kind}){others}"
+
+    def _prompt(self, row: Read) -> tuple[Message, ...]:
+        text = asked(row.question, row.options.texts)
+        if self.instruct:
+            text += row.asks + request(self.kind)
+        return Problem("", row.turns).asking(text)
+
+    def _stated(self, row: Read) -> str:
+        """The gold answer in the form that the prompt asks for."""
+        return f"\\boxed{{{row.gold.texts[0]}}}" if self.kind == "math" else f"#### {row.gold.texts[0]}"
+
+    def _worked(self, row: Read) -> str:
+        """The worked solution such that it states the gold answer; empty where the file has none."""
+        if not row.worked or stated_in(row.worked)[0] == row.golds[0][0]:
+            return row.worked
+        return f"{row.worked}\n{self._stated(row)}"
+
+    def _problem(self, row: Read, examples: tuple[Message, ...]) -> Problem:
+        choices = row.options.texts
+        prompt = self._prompt(row)
+        systems = sum(m.role == "system" for m in prompt[:1])  # a system message stays the first
+        golds = list(row.gold.texts)
+        return Problem(
+            id=row.id,
+            messages=(*prompt[:systems], *examples, *prompt[systems:]),
+            family=self.name,
+            difficulty=row.level,
+            grader=grader_of(row.gold, self.kind, choices),
+            extract=extractor(self.kind, choices),
+            reference=golds[0] if self.kind == "choice" else as_canonical(golds[0], self.kind, choices=choices),
+            steps=("\n\n",),
+            max_tokens=1024,
+            meta={
+                "question": row.question,
+                "solution": self._worked(row),
+                **({"choices": choices} if choices else {}),
+                "golds": golds,
+                "kind": self.kind,
+                **({"tolerances": [float(t) for t in row.gold.tolerances]} if row.gold.tolerances else {}),
+                "file": self.told(),
+            },
+        )
+
+
+def read_file(
+    path: Path, *, fields: Mapping[str, str] | None = None, kind: str | None = None, instruct: bool | None = None
+) -> File:
+    """The problems of a file. fields: role (see `ROLES`) → the field that has it, with dots between the names of nested
+    ones; known shapes and usual names are found without it. kind: how answers are compared; guessed from the gold
+    answers where not given. instruct: whether the prompt says how to end; None leaves that to the shape.
+
+    Raises UsageError, with file and line, for anything that cannot be read, a row without question or answer, a gold
+    answer that is not of this kind, and an id that occurs twice.
+    """
+    if kind is not None:
+        checked(kind)
+    rows = rows_of(path)
+    first = next(rows, None)
+    if first is None:
+        raise UsageError(f"{path}: the file has no rows", "Write at least one problem")
+    given = {role: str(name) for role, name in (fields or {}).items()}
+    try:
+        shape = recognised(first.data, given)
+    except UsageError as problem:
+        raise UsageError(f"{first.place}: {problem.cause}", problem.cure) from None
+    for role, known in (("question", "question" in shape.roles), ("answer", any(r in shape.roles for r in GOLD))):
+        if not known:
+            cause = f"{first.place}: no field looks like the {role}"
+            raise UsageError(cause, f"Say which one is: {role}=… of {shown(first.data)}")
+    stem = stem_of(path)
+    read = [_read(row, shape.roles, stem) for row in chain([first], rows)]
+    named: set[str] = set()
+    for one in read:
+        if one.id in named:
+            cause = f"{one.place}: the id {one.id.removeprefix(f'{stem}:')!r} occurs twice"
+            raise UsageError(cause, "Make ids unique, or give another id field: id=FIELD")
+        named.add(one.id)
+    chosen_kind = checked(kind) if kind else shape.kind
+    if chosen_kind is None:
+        chosen_kind = guessed([gold for one in read for gold in one.golds], "choices" in shape.roles)
+    by_text = all(text in one.options.texts for one in read for text, _ in one.golds)
+    made = tuple(_with_gold(one, chosen_kind, by_text) for one in read)
+    return File(stem, path, shape, chosen_kind, made, shape.instruct if instruct is None else instruct)
+
+
+def _read(row: Row, roles: Mapping[str, str], stem: str) -> Read:
+    """What a row says. Raises UsageError that names it."""
+    cells = {role: found(row.data, path) for role, path in roles.items()}
+    try:
+        if cells.get("image") is not None:
+            raise refused(roles["image"], "holds a picture, which clew does not read from files", "Leave the row out")
+        turns = conversation(cells["question"], roles["question"])
+        ending = turns[-1].text if len(turns) > 1 and turns[-1].role == "assistant" else None
+        if ending is not None:
+            turns = turns[:-1]
+        if not turns:
+            raise UsageError(f"this row has no question ({roles['question']})", "Fill it in, or remove the row")
+        if turns[-1].role != "user":
+            cause = f"the conversation ({roles['question']}) does not end with the user"
+            raise UsageError(cause, "Leave the row out, or say which field is the question")
+        context = plain(cells.get("context"), roles.get("context", ""))
+        if context is not None:
+            turns = Problem("", turns).asking(f"{context}\n\n{turns[-1].text}")
+        options = options_of(cells["choices"], roles["choices"]) if "choices" in roles else Options(())
+        golds, worked = _golds(cells, roles, ending)
+        name = plain(cells.get("id"), roles.get("id", ""))
+        level = re.search(r"\d{1,3}", str(cells.get("level")))
+        return Read(
+            row.place,
+            f"{stem}:{row.number if name is None else name}",
+            turns,
+            _asks(cells, roles),
+            golds,
+            options,
+            _index(cells, roles),
+            Gold((), _tolerances(cells, roles)),
+            "" if options.texts else worked,
+            float(level.group()) if level else None,
+        )
+    except UsageError as problem:
+        raise UsageError(f"{row.place}: {problem.cause}", problem.cure) from None
+
+
+def _golds(
+    cells: Mapping[str, Any], roles: Mapping[str, str], ending: str | None
+) -> tuple[tuple[tuple[str, Kind | None], ...], str]:
+    """The gold answers of a row, and its worked solution. ending: the assistant's turn at the end of the question."""
+    role = next((role for role in GOLD if role in roles), "")
+    what = roles[role]
+    aside = "solution" in roles and roles["solution"] != roles["question"]
+    solution = solution_text(cells["solution"], roles["solution"]) if aside else ending
+    if role == "solution":
+        golds = [] if solution is None else [stated_in(solution)]
+    else:
+        cell = cells[role]
+        texts = [solution_text(cell, what)] if _is_solution(cell) else several(cell, what)
+        if cells.get("many") is True:
+            texts = [", ".join(t for t in texts if t is not None)]
+        elif role == "answer" and len(texts) > 1:
+            cause = f"{what} holds {len(texts)} answers, and one is wanted"
+            raise UsageError(cause, f"Write answers={what} where any of them counts, or answer={what}.0 for the first")
+        formed: Kind | None = "text" if isinstance(cell, bool) else None
+        golds = [(gold, form or formed) for gold, form in (bare(text) for text in texts if text)]
+        if solution is None and len(golds) == 1 and golds[0][0] != texts[0]:
+            solution = texts[0]
+    if not golds:
+        raise UsageError(f"this row has no answer ({what})", "Fill it in, or remove the row")
+    worked = re.sub(r"<<.*?>>", "", solution or "").strip()  # GSM8K's calculator annotations
+    return tuple(golds), worked
+
+
+def _is_solution(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and isinstance(cell[0], Mapping)
+
+
+def _asks(cells: Mapping[str, Any], roles: Mapping[str, str]) -> str:
+    """What the prompt has to say of the answer, where the row says more of it than its kind."""
+    unit = plain(cells.get("unit"), roles.get("unit", ""))
+    many = "\nGive all answers, with commas between them." if cells.get("many") is True else ""
+    return many + (f"\nGive the answer in {unit}, without the unit." if unit else "")
+
+
+def _index(cells: Mapping[str, Any], roles: Mapping[str, str]) -> int | None:
+    text = plain(cells.get("index"), roles.get("index", ""))
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 2:
+        raise UsageError(f"{roles['index']} is {text[:40]!r}, not a number from 0", "Correct it")
+    return int(text)
+
+
+def _tolerances(cells: Mapping[str, Any], roles: Mapping[str, str]) -> tuple[Any, ...]:
+    text = plain(cells.get("tolerance"), roles.get("tolerance", ""))
+    try:
+        return tolerances_of(text) if text else ()
+    except ValueError:
+        cause = f"{roles['tolerance']} is {str(text)[:40]!r}, not a tolerance"
+        raise UsageError(cause, "Write a number, or one for each answer with commas between them") from None
+
+
+def _with_gold(row: Read, kind: Kind, by_text: bool) -> Read:
+    """The row with its gold answers in the form that its kind wants. Raises UsageError where one is not of the kind."""
+    texts = []
+    for text, _ in row.golds:
+        given = chosen(text, row.options, by_text=by_text) if row.options.texts else text
+        if given is None or as_canonical(given, kind, choices=row.options.texts) is None:
+            if len(text) > LONGEST:
+                cause = f"the answer has {len(text):,} characters, more than the {LONGEST} that are compared"
+            elif row.options.texts:
+                cause = f"the answer {text[:40]!r} is none of the {len(row.options.texts)} options"
+            else:
+                cause = f"the answer {text[:40]!r} is not of the kind {kind}"
+            raise UsageError(f"{row.place}: {cause}", "Correct it, or give another kind or field")
+        texts.append(given)
+    if row.index is not None and (row.index >= len(row.options.texts) or [letter(row.index)] != texts):
+        cause = f"the answer {row.golds[0][0]!r} and the index {row.index} name different options"
+        raise UsageError(f"{row.place}: {cause}", "Correct one of them")
+    return replace(row, gold=replace(row.gold, texts=tuple(dict.fromkeys(texts))))
