@@ -128,6 +128,12 @@ def test_options_that_cannot_be_read(tmp_path: Path, choices: Any, answer: Any, 
         problem_of(tmp_path, {"question": "a?", "choices": choices, "answer": answer})
 
 
+def test_options_that_the_first_row_does_not_have_are_not_passed_over(tmp_path: Path) -> None:
+    rows = [{"question": "a?", "answer": "1"}, {"question": "b?", "answer": "A", "Options": ["1", "2"]}]
+    with pytest.raises(UsageError, match="x.jsonl:2: this row has Options, and the first row has not"):
+        raw(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
 def test_chat_messages_stay_messages(tmp_path: Path) -> None:
     url = "https://example.org/a.png"
     parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
         'clew solve "Tom has 3 boxes of 4 pens and loses 2. How many are left?"',
         'clew solve "…" --method best_of_n --param n=8 --budget 4000 --show',
         'clew solve "…" --model http://127.0.0.1:8080/v1 --json',
+        "clew solve - < question.txt",
+        "clew solve --file questions.jsonl --out answers.jsonl",
     ),
 )
-@click.argument("question")
+@click.argument("question", required=False)
 @click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
 @key_option
 @click.option("--method", default="self_consistency", show_default=True, help="A method, as name or name?key=value.")
@@ -44,35 +47,90 @@ if TYPE_CHECKING:
 @click.option("--kind", default="auto", show_default=True, help="How the answer is read off: auto, math, number, …")
 @click.option("--judge", default=None, help="A model for questions of opinion.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--file", type=click.Path(path_type=Path), default=None, help="A data file of questions, all answered.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="Where the answers to --file go.")
+@click.option("--field", multiple=True, help="--file: question=FIELD, choices=FIELD, id=FIELD; may be repeated.")
+@click.option("--concurrency", type=int, default=32, show_default=True, help="--file: questions in flight.")
 @click.option("--show", is_flag=True, help="Print the tree and what was spent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @sampling_options
-def solve(question: str, param: Sequence[str], key_env: str | None, show: bool, as_json: bool, **options: Any) -> None:
-    """Solve one problem within a token budget."""
+def solve(
+    question: str | None,
+    param: Sequence[str],
+    key_env: str | None,
+    file: Path | None,
+    out: Path | None,
+    field: Sequence[str],
+    concurrency: int,
+    show: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Solve one problem within a token budget, or each of those in a --file.
+
+    QUESTION is the text itself; `-`, or none where something is piped in, stands for standard input. Without an answer
+    nothing goes to standard output, and the exit status is 1.
+
+    --file takes any data file that `clew compare` reads (.jsonl, .json, .csv, .parquet, …, by its known shape or the
+    usual names of fields); gold answers are not needed. Each answer is a line of --out as soon as it is there, and the
+    same command goes on where an earlier one stopped."""
     from clew import api
-    from clew.lab.experiment import DEFAULT_MODEL
+    from clew.cli.questions import question_given, solve_file
+    from clew.lab.experiment import DEFAULT_MODEL, method_spec
     from clew.models import keyed
     from clew.sampling import Sampling
 
-    sampling = Sampling(**sampling_given(options))
+    sampling = sampling_given(options)
     options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
+    if (file is None) != (out is None):
+        raise UsageError("--file and --out go together", "Write --file questions.jsonl --out answers.jsonl")
+    if file is not None and out is not None:
+        if question is not None or show:
+            raise UsageError("--file takes the place of a question, and shows no tree", "Leave the other out")
+        solve_file(
+            file,
+            out,
+            model=options["model"],
+            roles={} if options["judge"] is None else {"judge": options["judge"]},
+            method=method_spec(options["method"], pairs(param)),
+            budget=options["budget"] or api.DEFAULT_BUDGET,
+            seed=options["seed"],
+            kind=options["kind"],
+            sampling=sampling,
+            fields=pairs(field),
+            concurrency=concurrency,
+            as_json=as_json,
+        )
+        return
+    asked = question_given(question)
     with to_stderr().status("thinking …"):
         result = api.solve(
-            question, sampling=sampling, **{k: v for k, v in options.items() if v is not None}, **pairs(param)
+            asked,
+            sampling=Sampling(**sampling),
+            **{k: v for k, v in options.items() if v is not None},
+            **pairs(param),
         )
     if as_json:
         print_json(_result_data(result))
-        return
-    console = to_stdout()
+    else:
+        _print_answer(result, show)
+    if result.answer.value is None:
+        sys.exit(1)
+
+
+def _print_answer(result: Result, show: bool) -> None:
+    """The answer alone on standard output; what is said of it on standard error."""
+    console, answer, total = to_stdout(), result.answer, result.usage.total
     if show:
         from clew.cli.tables import usage_table
         from clew.cli.tree import solution_tree
 
         console.print(solution_tree(result))
         console.print(usage_table(result))
-    answer = result.answer
-    console.print(answer.value if answer.value is not None else "no answer", style="bold", markup=False)
-    total = result.usage.total
+    if answer.value is None:
+        to_stderr().print("no answer", style="bold")
+    else:
+        console.print(answer.value, style="bold", markup=False, soft_wrap=True)
     sure = f", confidence {answer.confidence:.2f}" if answer.confidence is not None else ""
     to_stderr().print(
         f"{answer.status}{sure} · {total.tokens:,} tokens ({total.generated:,} generated) · {total.seconds:.1f} s",

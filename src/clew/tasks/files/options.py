@@ -56,6 +56,8 @@ def options_of(value: Any, what: str) -> Options:
         value, labels = [v["text"] for v in value], [v.get("label") for v in value]
     if not isinstance(value, list) or not 2 <= len(value) <= MOST:
         raise refused(what, f"is not a list of 2 to {MOST} options", _FORM)
+    if not isinstance(labels, list):
+        raise refused(what, "does not have a list of labels", _FORM)
     texts = [plain(v, what) for v in value]
     known = [plain(v, what) for v in labels]
     if None in texts or None in known:

@@ -1,11 +1,10 @@
-"""A data file as a task: its rows read and checked whole, and problems made of them."""
+"""A data file as a task: its questions with their gold answers, read and checked whole, and problems made of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,29 @@ from clew.sampling import Stream
 from clew.tasks.answers import Kind, as_canonical, checked, extractor, request
 from clew.tasks.answers.statements import LONGEST
 from clew.tasks.base import check_count, check_shots
-from clew.tasks.files.cells import conversation, found, plain, refused, several, shown, solution_text
+from clew.tasks.files.cells import plain, several, solution_text
 from clew.tasks.files.golds import Gold, bare, grader_of, guessed, stated_in, tolerances_of
-from clew.tasks.files.options import Options, asked, chosen, letter, options_of
-from clew.tasks.files.rows import Row, rows_of, stem_of
-from clew.tasks.files.shapes import GOLD, Shape, recognised
+from clew.tasks.files.options import chosen, letter
+from clew.tasks.files.questions import Question, cells_of, questions_of
+from clew.tasks.files.rows import Row, stem_of
+from clew.tasks.files.shapes import GOLD, Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a row says.
+class Graded:
+    """A question with what is known of its answer.
 
-    place: where it stands, for messages. turns: the conversation up to the question. asks: what else the prompt has to
-    say of the answer. golds: gold answers as they are written, any of which counts, each with the kind that its form
-    shows. index: the right option from 0, where a field of its own says it. worked: a solution to show as an example.
+    golds: gold answers as they are written, any of which counts, each with the kind that its form shows. gold: what the
+    grader compares with. index: the right option from 0, where a field of its own says it. worked: a solution to show
+    as an example. level: difficulty.
     """
 
-    place: str
-    id: str
-    turns: tuple[Message, ...]
-    asks: str
+    asked: Question
     golds: tuple[tuple[str, Kind | None], ...]
-    options: Options
-    index: int | None
     gold: Gold
+    index: int | None
     worked: str
     level: float | None
-
-    @property
-    def question(self) -> str:
-        """The text of the last turn, which is the user's."""
-        return self.turns[-1].text
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class File:
     path: Path
     shape: Shape
     kind: Kind
-    rows: tuple[Read, ...]
+    rows: tuple[Graded, ...]
     instruct: bool = True
 
     def problems(
@@ -77,7 +68,7 @@ class File:
         wanted = len(left) if count is None else check_count(count)
         examples: list[Message] = []
         for row in self.rows[:used]:
-            examples += self._prompt(row)
+            examples += self._prompt(row.asked)
             examples.append(Message("assistant", self._worked(row) or self._stated(row)))
         order = Stream("file", seed).generator().permutation(len(left))
         return [self._problem(left[int(i)], tuple(examples)) for i in order[:wanted]]
@@ -90,29 +81,26 @@ class File:
         by = f"the shape of {self.shape.name}" if self.shape.needs else "by the names of its fields"
         return f"{self.path}: {by}; prompt: {roles['question']}, gold: {roles[gold]} ({self.kind}){others}"
 
-    def _prompt(self, row: Read) -> tuple[Message, ...]:
-        text = asked(row.question, row.options.texts)
-        if self.instruct:
-            text += row.asks + request(self.kind)
-        return Problem("", row.turns).asking(text)
+    def _prompt(self, question: Question) -> tuple[Message, ...]:
+        return question.prompt(request(self.kind) if self.instruct else None)
 
-    def _stated(self, row: Read) -> str:
+    def _stated(self, row: Graded) -> str:
         """The gold answer in the form that the prompt asks for."""
         return f"\\boxed{{{row.gold.texts[0]}}}" if self.kind == "math" else f"#### {row.gold.texts[0]}"
 
-    def _worked(self, row: Read) -> str:
+    def _worked(self, row: Graded) -> str:
         """The worked solution such that it states the gold answer; empty where the file has none."""
         if not row.worked or stated_in(row.worked)[0] == row.golds[0][0]:
             return row.worked
         return f"{row.worked}\n{self._stated(row)}"
 
-    def _problem(self, row: Read, examples: tuple[Message, ...]) -> Problem:
-        choices = row.options.texts
-        prompt = self._prompt(row)
+    def _problem(self, row: Graded, examples: tuple[Message, ...]) -> Problem:
+        choices = row.asked.options.texts
+        prompt = self._prompt(row.asked)
         systems = sum(m.role == "system" for m in prompt[:1])  # a system message stays the first
         golds = list(row.gold.texts)
         return Problem(
-            id=row.id,
+            id=row.asked.id,
             messages=(*prompt[:systems], *examples, *prompt[systems:]),
             family=self.name,
             difficulty=row.level,
@@ -122,7 +110,7 @@ class File:
             steps=("\n\n",),
             max_tokens=1024,
             meta={
-                "question": row.question,
+                "question": row.asked.text,
                 "solution": self._worked(row),
                 **({"choices": choices} if choices else {}),
                 "golds": golds,
@@ -145,67 +133,28 @@ def read_file(
     """
     if kind is not None:
         checked(kind)
-    rows = rows_of(path)
-    first = next(rows, None)
-    if first is None:
-        raise UsageError(f"{path}: the file has no rows", "Write at least one problem")
-    given = {role: str(name) for role, name in (fields or {}).items()}
-    try:
-        shape = recognised(first.data, given)
-    except UsageError as problem:
-        raise UsageError(f"{first.place}: {problem.cause}", problem.cure) from None
-    for role, known in (("question", "question" in shape.roles), ("answer", any(r in shape.roles for r in GOLD))):
-        if not known:
-            cause = f"{first.place}: no field looks like the {role}"
-            raise UsageError(cause, f"Say which one is: {role}=… of {shown(first.data)}")
-    stem = stem_of(path)
-    read = [_read(row, shape.roles, stem) for row in chain([first], rows)]
-    named: set[str] = set()
-    for one in read:
-        if one.id in named:
-            cause = f"{one.place}: the id {one.id.removeprefix(f'{stem}:')!r} occurs twice"
-            raise UsageError(cause, "Make ids unique, or give another id field: id=FIELD")
-        named.add(one.id)
+    shape, asked_of = questions_of(path, fields or {}, graded=True)
+    read = [(row.place, _graded(row, question, shape.roles)) for row, question in asked_of]
     chosen_kind = checked(kind) if kind else shape.kind
     if chosen_kind is None:
-        chosen_kind = guessed([gold for one in read for gold in one.golds], "choices" in shape.roles)
-    by_text = all(text in one.options.texts for one in read for text, _ in one.golds)
-    made = tuple(_with_gold(one, chosen_kind, by_text) for one in read)
-    return File(stem, path, shape, chosen_kind, made, shape.instruct if instruct is None else instruct)
+        chosen_kind = guessed([gold for _, one in read for gold in one.golds], "choices" in shape.roles)
+    by_text = all(text in one.asked.options.texts for _, one in read for text, _ in one.golds)
+    rows = tuple(_with_gold(place, one, chosen_kind, by_text) for place, one in read)
+    return File(stem_of(path), path, shape, chosen_kind, rows, shape.instruct if instruct is None else instruct)
 
 
-def _read(row: Row, roles: Mapping[str, str], stem: str) -> Read:
-    """What a row says. Raises UsageError that names it."""
-    cells = {role: found(row.data, path) for role, path in roles.items()}
+def _graded(row: Row, question: Question, roles: Mapping[str, str]) -> Graded:
+    """A question with what its row says of the answer. Raises UsageError that names the row."""
+    cells = cells_of(row, roles)
     try:
-        if cells.get("image") is not None:
-            raise refused(roles["image"], "holds a picture, which clew does not read from files", "Leave the row out")
-        turns = conversation(cells["question"], roles["question"])
-        ending = turns[-1].text if len(turns) > 1 and turns[-1].role == "assistant" else None
-        if ending is not None:
-            turns = turns[:-1]
-        if not turns:
-            raise UsageError(f"this row has no question ({roles['question']})", "Fill it in, or remove the row")
-        if turns[-1].role != "user":
-            cause = f"the conversation ({roles['question']}) does not end with the user"
-            raise UsageError(cause, "Leave the row out, or say which field is the question")
-        context = plain(cells.get("context"), roles.get("context", ""))
-        if context is not None:
-            turns = Problem("", turns).asking(f"{context}\n\n{turns[-1].text}")
-        options = options_of(cells["choices"], roles["choices"]) if "choices" in roles else Options(())
-        golds, worked = _golds(cells, roles, ending)
-        name = plain(cells.get("id"), roles.get("id", ""))
+        golds, worked = _golds(cells, roles, question.ending)
         level = re.search(r"\d{1,3}", str(cells.get("level")))
-        return Read(
-            row.place,
-            f"{stem}:{row.number if name is None else name}",
-            turns,
-            _asks(cells, roles),
+        return Graded(
+            question,
             golds,
-            options,
-            _index(cells, roles),
             Gold((), _tolerances(cells, roles)),
-            "" if options.texts else worked,
+            _index(cells, roles),
+            "" if question.options.texts else worked,
             float(level.group()) if level else None,
         )
     except UsageError as problem:
@@ -244,13 +193,6 @@ def _is_solution(cell: Any) -> bool:
     return isinstance(cell, list) and bool(cell) and isinstance(cell[0], Mapping)
 
 
-def _asks(cells: Mapping[str, Any], roles: Mapping[str, str]) -> str:
-    """What the prompt has to say of the answer, where the row says more of it than its kind."""
-    unit = plain(cells.get("unit"), roles.get("unit", ""))
-    many = "\nGive all answers, with commas between them." if cells.get("many") is True else ""
-    return many + (f"\nGive the answer in {unit}, without the unit." if unit else "")
-
-
 def _index(cells: Mapping[str, Any], roles: Mapping[str, str]) -> int | None:
     text = plain(cells.get("index"), roles.get("index", ""))
     if text is None:
@@ -269,21 +211,22 @@ def _tolerances(cells: Mapping[str, Any], roles: Mapping[str, str]) -> tuple[Any
         raise UsageError(cause, "Write a number, or one for each answer with commas between them") from None
 
 
-def _with_gold(row: Read, kind: Kind, by_text: bool) -> Read:
-    """The row with its gold answers in the form that its kind wants. Raises UsageError where one is not of the kind."""
+def _with_gold(place: str, row: Graded, kind: Kind, by_text: bool) -> Graded:
+    """The question with its gold answers in the form that its kind wants. Raises UsageError where one is not."""
     texts = []
+    options = row.asked.options
     for text, _ in row.golds:
-        given = chosen(text, row.options, by_text=by_text) if row.options.texts else text
-        if given is None or as_canonical(given, kind, choices=row.options.texts) is None:
+        given = chosen(text, options, by_text=by_text) if options.texts else text
+        if given is None or as_canonical(given, kind, choices=options.texts) is None:
             if len(text) > LONGEST:
                 cause = f"the answer has {len(text):,} characters, more than the {LONGEST} that are compared"
-            elif row.options.texts:
-                cause = f"the answer {text[:40]!r} is none of the {len(row.options.texts)} options"
+            elif options.texts:
+                cause = f"the answer {text[:40]!r} is none of the {len(options.texts)} options"
             else:
                 cause = f"the answer {text[:40]!r} is not of the kind {kind}"
-            raise UsageError(f"{row.place}: {cause}", "Correct it, or give another kind or field")
+            raise UsageError(f"{place}: {cause}", "Correct it, or give another kind or field")
         texts.append(given)
-    if row.index is not None and (row.index >= len(row.options.texts) or [letter(row.index)] != texts):
+    if row.index is not None and (row.index >= len(options.texts) or [letter(row.index)] != texts):
         cause = f"the answer {row.golds[0][0]!r} and the index {row.index} name different options"
-        raise UsageError(f"{row.place}: {cause}", "Correct one of them")
+        raise UsageError(f"{place}: {cause}", "Correct one of them")
     return replace(row, gold=replace(row.gold, texts=tuple(dict.fromkeys(texts))))

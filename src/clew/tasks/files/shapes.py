@@ -135,8 +135,9 @@ SHAPES: tuple[Shape, ...] = (
 NAMES = tuple(dict.fromkeys(shape.name for shape in SHAPES))
 
 
-def recognised(first: Mapping[str, Any], given: Mapping[str, str]) -> Shape:
+def recognised(first: Mapping[str, Any], given: Mapping[str, str], *, graded: bool) -> Shape:
     """The shape of a file by its first row, with what the user said of its fields (`given`: role → path).
+    graded: whether gold answers are wanted.
 
     Raises UsageError for a role that there is not, a field that the row has not, and preferences between two answers,
     of which neither is gold.
@@ -151,7 +152,7 @@ def recognised(first: Mapping[str, Any], given: Mapping[str, str]) -> Shape:
     if any(role in GOLD for role in given):
         fixed = {role: path for role, path in fixed.items() if role not in (*GOLD, "index")}
         shape = replace(shape, kind=None)
-    elif shape.roles.get("solution") == "completion" and "label" in first:
+    elif graded and shape.roles.get("solution") == "completion" and "label" in first:
         raise UsageError("these are preferences, which have no gold answer", "Say which field is: answer=FIELD")
     roles = {role: path for role, path in (fixed | dict(given)).items() if _has(first, path)}
     return replace(shape, roles=roles)
