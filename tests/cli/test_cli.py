@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from clew.tasks.files import FORMATS, NAMES
+from clew.tasks.files.packed import PACKED
+
 COMPARE = ("compare", "add", "--model", "toy:arithmetic?skill=0.5", "--budgets", "300,600", "-n", "3")
 
 
@@ -99,6 +102,13 @@ def test_every_command_has_help_with_an_example() -> None:
     for command in ("solve", "compare", "resume", "show", "export", "list", "pull", "doctor"):
         ran = clew(command, "--help")
         assert ran.returncode == 0 and f"clew {command}" in ran.stdout.split("Examples", 1)[1]
+
+
+@pytest.mark.parametrize("command", [("solve", "--help"), ("compare", "--help"), ("list", "tasks")])
+def test_the_help_names_every_shape_and_format_of_data_files(command: tuple[str, ...]) -> None:
+    told = " ".join(clew(*command).stdout.split())
+    for name in (*NAMES, *FORMATS, *PACKED):
+        assert name in told, name
 
 
 WRONG: dict[str, tuple[list[str], str]] = {

@@ -9,10 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from clew.budget import Budget, Usage
+from clew.lab.answering import AnswersFile
+from clew.problem import Answer, Message, Problem
+from clew.result import Result
+from clew.runner import Trial
+from clew.tree import Tree
 
 MODEL = ("-m", "toy:arithmetic?skill=1")
 MUTE = ("-m", "toy:uniform?vocab=ab&length=4", "--method", "greedy", "--kind", "number")
@@ -138,6 +146,17 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, how: signal
     assert out.read_bytes().startswith(before.rpartition(b"\n")[0])
     assert clew(*arguments, "--out", str(whole)).returncode == 0
     assert answers(out) == answers(whole)
+
+
+def test_a_search_that_failed_is_asked_again(tmp_path: Path) -> None:
+    trial = Trial(Problem("q:1", (Message("user", "What?"),)), "greedy", 0)
+    failed = Result(trial.problem, "greedy", 0, Budget(tokens=9), Answer(None), None, Usage(), Tree(), error="gone")
+    with AnswersFile(tmp_path / "a.jsonl", [trial.problem], {"method": "greedy", "seed": 0}) as kept:
+        kept.keep(failed)
+        assert kept.finished() == set() and not kept.answered
+        kept.keep(replace(failed, error="", answer=Answer("half \ud83d")))
+        assert kept.finished() == {trial.key}
+    assert json.loads((tmp_path / "a.jsonl").read_bytes())["answer"] == "half \ud83d"
 
 
 def test_a_torn_line_is_answered_again(tmp_path: Path) -> None:

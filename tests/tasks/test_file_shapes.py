@@ -116,6 +116,10 @@ def test_olympiadbench_says_unit_and_number_of_answers_and_allows_its_error(tmp_
 def test_a_picture_is_not_left_out_in_silence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="x.jsonl:1: image_1 holds a picture"):
         problems_of(tmp_path, ROWS["OlympiadBench"][0] | {"image_1": {"path": "a.png"}})
+    for row in (ROWS["verl"][0], ROWS["TRL"][0], {"question": "a?", "answer": "1"}):
+        assert problems_of(tmp_path, row | {"images": []})
+        with pytest.raises(UsageError, match="x.jsonl:1: images holds a picture"):
+            problems_of(tmp_path, row | {"images": ["a.png"]})
 
 
 def test_a_prompt_of_verl_is_asked_as_it_stands(tmp_path: Path) -> None:

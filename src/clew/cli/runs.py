@@ -71,9 +71,10 @@ def solve(
     QUESTION is the text itself; `-`, or none where something is piped in, stands for standard input. Without an answer
     nothing goes to standard output, and the exit status is 1.
 
-    --file takes any data file that `clew compare` reads (.jsonl, .json, .csv, .parquet, …, by its known shape or the
-    usual names of fields); gold answers are not needed. Each answer is a line of --out as soon as it is there, and the
-    same command goes on where an earlier one stopped."""
+    --file takes any data file that `clew compare` reads: .jsonl, .ndjson, .json, .csv, .tsv, .parquet, packed as .gz or
+    .zst or not; in the shape of GSM8K, MATH, AIME, ARC, MMLU-Pro, OlympiadBench, verl or TRL, or with the usual names
+    of fields. Gold answers are not needed. Each answer is a line of --out as soon as it is there, and the same command
+    goes on where an earlier one stopped."""
     from clew import api
     from clew.cli.questions import question_given, solve_file
     from clew.lab.experiment import DEFAULT_MODEL, method_spec
@@ -183,8 +184,9 @@ def compare(
 ) -> None:
     """Compare methods on a task at equal budgets: accuracy at each budget with 95 % intervals, and a report.
 
-    TASK is a name (`clew list tasks`), or a file of problems: one in the shape of a known data set, or with the usual
-    names of fields, is read as it is."""
+    TASK is a name (`clew list tasks`), or a file of problems: .jsonl, .ndjson, .json, .csv, .tsv, .parquet, packed as
+    .gz or .zst or not. Those in the shape of GSM8K, MATH, AIME, ARC, MMLU-Pro, OlympiadBench, verl or TRL, or with the
+    usual names of fields, are read as they are."""
     from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
     from clew.models import keyed
     from clew.store import Store

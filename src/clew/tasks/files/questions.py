@@ -91,7 +91,7 @@ def _check_options(row: Row, first: Row, roles: Mapping[str, str]) -> None:
 
 def _question(row: Row, roles: Mapping[str, str], stem: str) -> Question:
     cells = cells_of(row, roles)
-    if cells.get("image") is not None:
+    if cells.get("image"):
         raise refused(roles["image"], "holds a picture, which clew does not read from files", "Leave the row out")
     turns = conversation(cells["question"], roles["question"])
     ending = turns[-1].text if len(turns) > 1 and turns[-1].role == "assistant" else None

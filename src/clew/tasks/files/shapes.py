@@ -68,7 +68,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "verl",
         ("prompt", "reward_model.ground_truth"),
-        {"question": "prompt", "answer": "reward_model.ground_truth"},
+        {"question": "prompt", "answer": "reward_model.ground_truth", "image": "images"},
         instruct=False,
     ),
     Shape(
@@ -122,12 +122,20 @@ SHAPES: tuple[Shape, ...] = (
         kind="number",
     ),
     Shape("GSM8K", ("question", "answer"), {"question": "question", "answer": "answer"}, when=_hashes, kind="number"),
-    Shape("TRL", ("prompt", "completion"), {"question": "prompt", "answer": "answer", "solution": "completion"}),
-    Shape("TRL", ("prompt", "solution"), {"question": "prompt", "answer": "answer", "solution": "solution"}),
+    Shape(
+        "TRL",
+        ("prompt", "completion"),
+        {"question": "prompt", "answer": "answer", "solution": "completion", "image": "images"},
+    ),
+    Shape(
+        "TRL",
+        ("prompt", "solution"),
+        {"question": "prompt", "answer": "answer", "solution": "solution", "image": "images"},
+    ),
     Shape(
         "TRL",
         ("messages",),
-        {"question": "messages", "answer": "answer", "solution": "messages"},
+        {"question": "messages", "answer": "answer", "solution": "messages", "image": "images"},
         when=_messages_only,
     ),
 )
@@ -160,7 +168,8 @@ def recognised(first: Mapping[str, Any], given: Mapping[str, str], *, graded: bo
 
 def _usual(first: Mapping[str, Any]) -> Shape:
     lower = {str(name).lower(): str(name) for name in first}
-    roles = {role: next((lower[u] for u in usual if u in lower), "") for role, usual in ROLES.items()}
+    named = {**ROLES, "image": ("image", "images")}
+    roles = {role: next((lower[u] for u in usual if u in lower), "") for role, usual in named.items()}
     if not isinstance(first.get(roles["context"]), str):  # of HotpotQA it is an object, which nobody could leave out
         roles["context"] = ""
     return Shape("usual names", roles={role: name for role, name in roles.items() if name})
