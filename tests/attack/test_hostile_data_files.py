@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -17,7 +16,7 @@ import pytest
 from clew.errors import UsageError
 from clew.tasks import load_problems
 from clew.tasks.files import packed
-from support.data_files import ROWS
+from support.data_files import ROWS, as_csv
 
 MUTATED_BYTES = 3_000
 MUTATED_CELLS = 6_000
@@ -43,15 +42,6 @@ def read_or_refused(path: Path, **options: Any) -> bool:
 
 def lines(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
-
-
-def as_csv(rows: list[dict[str, Any]]) -> bytes:
-    out = io.StringIO()
-    table = csv.DictWriter(out, list(rows[0]))
-    table.writeheader()
-    for row in rows:
-        table.writerow({key: v if isinstance(v, str) else json.dumps(v) for key, v in row.items()})
-    return out.getvalue().encode(errors="replace")
 
 
 def zst(content: bytes) -> bytes:

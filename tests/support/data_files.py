@@ -1,5 +1,8 @@
 """Rows in the shapes of well-known data sets: our own words under their names of fields."""
 
+import csv
+import io
+import json
 from typing import Any
 
 ARC_LABELS = {"text": ["a kettle", "a lamp", "a spoon", "a boat"], "label": ["1", "2", "3", "4"]}
@@ -77,3 +80,13 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for i in range(2)
     ],
 }
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    """A CSV of the rows; what is not text is JSON in it."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(rows[0]))
+    table.writeheader()
+    for row in rows:
+        table.writerow({key: v if isinstance(v, str | None) else json.dumps(v) for key, v in row.items()})
+    return out.getvalue().encode(errors="replace")

@@ -152,6 +152,19 @@ def test_chat_messages_stay_messages(tmp_path: Path) -> None:
             problem_of(tmp_path, {"prompt": odd, "answer": "1"})
 
 
+def test_json_in_a_cell_of_text_is_read_and_a_python_repr_is_not(tmp_path: Path) -> None:
+    def cell(value: str, answer: str = "1") -> Problem:
+        path = tmp_path / "x.csv"
+        path.write_text("prompt,answer\n" + ",".join(f'"{c.replace(chr(34), chr(34) * 2)}"' for c in (value, answer)))
+        return load_problems(str(path))[0]
+
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a?"}]
+    assert [m.role for m in cell(json.dumps(turns)).messages] == ["system", "user"]
+    assert cell("a?", '["7"]').reference == "7" and cell("a?", "[1, 2]").reference == "[1, 2]"
+    with pytest.raises(UsageError, match="x.csv:2: prompt holds messages as Python prints them"):
+        cell(str(turns))
+
+
 def test_cells_of_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -12,7 +12,7 @@ from clew.problem import Problem
 from clew.tasks import load_problems
 from clew.tasks.files import NAMES, read_file
 from clew.testing import check_task
-from support.data_files import ROWS
+from support.data_files import ROWS, as_csv
 
 REFERENCES = {
     "GSM8K": {"7", "1200"},
@@ -47,6 +47,9 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
         pyarrow.parquet = pytest.importorskip("pyarrow.parquet")
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
         return path
+    if path.suffix == ".csv":
+        path.write_bytes(as_csv(rows))
+        return path
     text = json.dumps(rows, indent=1) if ".json" in path.suffixes else "".join(json.dumps(r) + "\n" for r in rows)
     content = text.encode()
     if path.suffix == ".gz":
@@ -57,7 +60,7 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "json", "parquet", "jsonl.gz", "json.zst"])
+@pytest.mark.parametrize("ending", ["jsonl", "json", "parquet", "csv", "jsonl.gz", "json.zst"])
 @pytest.mark.parametrize("shape", ROWS)
 def test_each_shape_is_recognised_in_each_format(tmp_path: Path, shape: str, ending: str) -> None:
     path = written(tmp_path / f"some.{ending}", ROWS[shape])

@@ -60,6 +60,7 @@ def test_csv_with_options_and_other_field_names(tmp_path: Path) -> None:
             right = problem.meta["choices"][ord(problem.reference or "?") - ord("A")]
             assert right in ("Rome", "c") and f"{problem.reference}) {right}" in problem.question
             assert problem.grader and problem.grader(problem.reference or "") == 1.0
+            assert problem.meta["golds"] == [problem.reference]
             seen.add(problem.question)
     assert len(seen) > 4
 
@@ -111,6 +112,8 @@ def test_kinds(tmp_path: Path) -> None:
             "a.jsonl:1: the answer 'b' is not of the kind number",
         ),
         ("a.jsonl", '{"question": "a", "answer": "1"}\n', {"rows": 3}, "no option 'rows'"),
+        ("a.jsonl", '{"question": "a", "answer": "1"}\n', {"instruct": "no"}, "instruct is 'no'"),
+        ("a.jsonl", '{"question": "a", "answer": "1"}\n', {"fields": 3}, "fields is 3"),
         ("a.jsonl", '{"question": "a", "answer": "1"}\n', {"difficulty": 2}, "not have a dial"),
         ("a.jsonl", '{"id": 1, "question": "a", "answer": "1"}\n' * 2, {}, "a.jsonl:2: the id '1' occurs twice"),
         ("a.csv", "question,answer\na,1,2\n", {}, "a.csv:2: this row has 3 fields, and the header 2"),

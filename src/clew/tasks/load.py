@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,15 @@ def load_task(spec: str, **options: Any) -> Task:
 
 
 def _file(name: str, given: dict[str, Any]) -> File:
-    fields = {**given.pop("fields", {}), **{role: given.pop(role) for role in ROLES if role in given}}
-    for key in given:
+    fields = given.pop("fields", {})
+    if not isinstance(fields, Mapping):
+        raise UsageError(f"fields is {fields!r}", "Name each role by itself, as in question=FIELD")
+    fields = {**fields, **{role: given.pop(role) for role in ROLES if role in given}}
+    for key, value in given.items():
         if key not in _FILE_OPTIONS:
             raise UsageError(f"a file has no option {key!r}", f"It takes: {', '.join((*ROLES, *_FILE_OPTIONS))}")
+        if key == "instruct" and not isinstance(value, bool):
+            raise UsageError(f"instruct is {value!r}", "Write true or false")
     return read_file(Path(name).expanduser(), fields=fields, **given)
 
 

@@ -38,15 +38,16 @@ def _shuffle(problem: Problem, stream: Stream) -> Problem:
         raise _cannot(problem, "shuffle", "its options are not in the question")
     order = [int(i) for i in stream.generator().permutation(len(choices))]
     options = tuple(choices[i] for i in order)
-    right = chr(ord("A") + order.index(ord(problem.reference) - ord("A")))
+    golds = problem.meta.get("golds", [problem.reference])
+    rights = [chr(ord("A") + order.index(ord(gold) - ord("A"))) for gold in golds]
     question = problem.question.replace(old, asked(problem.meta["question"], options))
     return replace(
         problem,
         messages=problem.asking(question),
-        reference=right,
-        grader=lambda answer: float(answer == right),
+        reference=rights[0],
+        grader=lambda answer: float(answer in rights),
         extract=extractor("choice", options),
-        meta={**problem.meta, "choices": options},
+        meta={**problem.meta, "choices": options, "golds": rights},
     )
 
 

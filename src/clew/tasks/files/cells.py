@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import Any
 
 from clew.errors import UsageError
 from clew.problem import Message, Role
+from clew.tasks.files.rows import parsed
 
 _ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
@@ -28,17 +30,28 @@ def shown(names: Iterable[Any]) -> str:
 
 def found(data: Mapping[str, Any], path: str) -> Any:
     """The cell at a path: a field's name, or names and numbers with dots between them (`reward_model.ground_truth`,
-    `choices.0`). None where there is none."""
+    `choices.0`), also into JSON that is kept as text, as in a CSV. None where there is none."""
     if path in data:
         return data[path]
     value: Any = data
     for part in path.split("."):
+        value = _unfolded(value)
         if isinstance(value, Mapping):
             value = value.get(part)
         elif isinstance(value, list) and part.isdecimal() and int(part[:9]) < len(value):
             value = value[int(part)]
         else:
             return None
+    return value
+
+
+def _unfolded(value: Any) -> Any:
+    """The value of a text that is JSON of a list or an object; any other value itself."""
+    if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+        try:
+            return parsed(value)
+        except ValueError:
+            return value
     return value
 
 
@@ -77,13 +90,22 @@ def plain(value: Any, what: str) -> str | None:
 
 def several(value: Any, what: str) -> list[str]:
     """The texts of a cell that is a text or a list of texts; empty ones are left out. Raises UsageError as `plain`."""
-    texts = [plain(item, what) for item in value] if isinstance(value, list) else [plain(value, what)]
+    items = _unfolded(value)  # of texts only: [1, 2] and [0, 1) are answers themselves
+    if not (isinstance(items, list) and (items is value or all(isinstance(item, str) for item in items))):
+        items = [value]
+    texts = [plain(item, what) for item in items]
     return [text for text in texts if text is not None]
 
 
 def is_conversation(value: Any) -> bool:
-    """Whether a cell is a list of chat messages."""
-    return isinstance(value, list) and bool(value) and all(isinstance(m, Mapping) and "role" in m for m in value)
+    """Whether a cell is a list of chat messages, or JSON of one."""
+    turns = _unfolded(value)
+    return isinstance(turns, list) and bool(turns) and all(isinstance(m, Mapping) and "role" in m for m in turns)
+
+
+def is_true(value: Any) -> bool:
+    """Whether a cell says true, be it as text."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
 def conversation(value: Any, what: str) -> tuple[Message, ...]:
@@ -93,9 +115,12 @@ def conversation(value: Any, what: str) -> tuple[Message, ...]:
     """
     if not is_conversation(value):
         text = plain(value, what)
+        if text is not None and re.match(r"\[\{'(?:role|content)':", text):
+            cause = "holds messages as Python prints them, which cannot be read back for sure"
+            raise refused(what, cause, "Write the file as JSON lines or Parquet")
         return () if text is None else (Message("user", text),)
     turns = []
-    for turn in value:
+    for turn in _unfolded(value):
         role = _ROLES.get(turn["role"]) if isinstance(turn["role"], str) else None
         if role is None:
             cause = f"has a message of the role {shown([turn['role']])!r}"
@@ -131,6 +156,4 @@ def solution_text(value: Any, what: str) -> str | None:
     if is_conversation(value):
         turns = [m for m in conversation(value, what) if m.role == "assistant"]
         return turns[-1].text if turns else None
-    if isinstance(value, list):
-        return next(iter(several(value, what)), None)
-    return plain(value, what)
+    return next(iter(several(value, what)), None)

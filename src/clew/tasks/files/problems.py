@@ -14,7 +14,7 @@ from clew.sampling import Stream
 from clew.tasks.answers import Kind, as_canonical, checked, extractor, request
 from clew.tasks.answers.statements import LONGEST
 from clew.tasks.base import check_count, check_shots
-from clew.tasks.files.cells import plain, several, solution_text
+from clew.tasks.files.cells import is_true, plain, several, solution_text
 from clew.tasks.files.golds import Gold, bare, grader_of, guessed, stated_in, tolerances_of
 from clew.tasks.files.options import chosen, letter
 from clew.tasks.files.questions import Question, cells_of, questions_of
@@ -174,7 +174,7 @@ def _golds(
     else:
         cell = cells[role]
         texts = [solution_text(cell, what)] if _is_solution(cell) else several(cell, what)
-        if cells.get("many") is True:
+        if is_true(cells.get("many")):
             texts = [", ".join(t for t in texts if t is not None)]
         elif role == "answer" and len(texts) > 1:
             cause = f"{what} holds {len(texts)} answers, and one is wanted"

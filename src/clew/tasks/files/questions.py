@@ -11,7 +11,7 @@ from typing import Any
 from clew.errors import UsageError
 from clew.problem import Message, Problem
 from clew.tasks.answers import extractor, request
-from clew.tasks.files.cells import conversation, found, plain, refused, shown
+from clew.tasks.files.cells import conversation, found, is_true, plain, refused, shown
 from clew.tasks.files.options import Options, asked, options_of
 from clew.tasks.files.rows import Row, rows_of, stem_of
 from clew.tasks.files.shapes import GOLD, ROLES, Shape, recognised
@@ -91,7 +91,7 @@ def _check_options(row: Row, first: Row, roles: Mapping[str, str]) -> None:
 
 def _question(row: Row, roles: Mapping[str, str], stem: str) -> Question:
     cells = cells_of(row, roles)
-    if cells.get("image"):
+    if cells.get("image") and cells["image"] != "[]":
         raise refused(roles["image"], "holds a picture, which clew does not read from files", "Leave the row out")
     turns = conversation(cells["question"], roles["question"])
     ending = turns[-1].text if len(turns) > 1 and turns[-1].role == "assistant" else None
@@ -118,7 +118,7 @@ def cells_of(row: Row, roles: Mapping[str, str]) -> dict[str, Any]:
 def _asks(cells: Mapping[str, Any], roles: Mapping[str, str]) -> str:
     """What the prompt has to say of the answer, where the row says more of it than its kind."""
     unit = plain(cells.get("unit"), roles.get("unit", ""))
-    many = "\nGive all answers, with commas between them." if cells.get("many") is True else ""
+    many = "\nGive all answers, with commas between them." if is_true(cells.get("many")) else ""
     return many + (f"\nGive the answer in {unit}, without the unit." if unit else "")
 
 
