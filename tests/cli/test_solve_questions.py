@@ -148,6 +148,15 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, how: signal
     assert answers(out) == answers(whole)
 
 
+def test_a_second_command_does_not_write_the_same_answers(tmp_path: Path) -> None:
+    settings = {"method": "greedy", "seed": 0}
+    with AnswersFile(tmp_path / "a.jsonl", [], settings):
+        asked(tmp_path / "q.jsonl", 1)
+        ran = clew("solve", "--file", "q.jsonl", "--out", "a.jsonl", *MODEL, cwd=tmp_path)
+        assert ran.returncode == 2 and "another command is writing a.jsonl" in ran.stderr
+    assert clew("solve", "--file", "q.jsonl", "--out", "a.jsonl", *MODEL, cwd=tmp_path).returncode == 0
+
+
 def test_a_search_that_failed_is_asked_again(tmp_path: Path) -> None:
     trial = Trial(Problem("q:1", (Message("user", "What?"),)), "greedy", 0)
     failed = Result(trial.problem, "greedy", 0, Budget(tokens=9), Answer(None), None, Usage(), Tree(), error="gone")
@@ -201,6 +210,8 @@ def test_answers_are_never_mixed_with_others(tmp_path: Path) -> None:
         (["--file", "q.jsonl", "--out", "a.jsonl", "--method", "gredy"], "Did you mean 'greedy'"),
         (["--file", "q.jsonl", "--out", "a.jsonl", "-b", "3"], "a budget of 3 tokens does not pay"),
         (["--file", "q.jsonl", "--out", "/dev/null/a.jsonl"], "cannot be written"),
+        (["--file", "q.jsonl", "--out", "/dev/stdout"], "cannot be written"),
+        (["--file", "q.jsonl", "--out", "."], "cannot be written"),
         (["--file", "q.jsonl", "--out", "a.jsonl", "--field", "question=ask"], "q.jsonl:1: there is no field 'ask'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ class AnswersFile:
     path: the file. questions: all that are asked. settings: what the answers depend on; each line has them (`by`).
 
     Raises StoreError for a file that clew did not write, one whose answers were made with other settings or belong to
-    other questions, and one that cannot be written.
+    other questions, one that another command is writing, and one that cannot be written.
     """
 
     def __init__(self, path: Path, questions: Sequence[Problem], settings: Mapping[str, Any]) -> None:
@@ -37,23 +38,39 @@ class AnswersFile:
         self._known = {problem.id: problem.question for problem in questions}
         self._keys = [(problem.id, str(settings["method"]), int(settings["seed"])) for problem in questions]
         try:
-            if path.exists():
-                self._read()
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("ab")
+            self._file: IO[bytes] = path.open("a+b")
+            try:
+                self._lock()
+                self._read()
+            except BaseException:
+                self._file.close()
+                raise
         except OSError as error:
-            raise StoreError(f"{path} cannot be written ({error.strerror})", "Name another --out") from None
+            raise StoreError(f"{path} cannot be written ({error})", "Name another --out") from None
+
+    def _lock(self) -> None:
+        """Keep others from writing; the system gives the lock back however the process ends."""
+        if sys.platform == "win32":  # which has no such lock
+            return
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            cure = "Wait for it to end, or name another --out"
+            raise StoreError(f"another command is writing {self.path}", cure) from None
 
     def _read(self) -> None:
-        content = self.path.read_bytes()
+        self._file.seek(0)
+        content = self._file.read()
         whole, newline, torn = content.rpartition(b"\n")
         if torn and not (torn.startswith(_BEGINNING) or _BEGINNING.startswith(torn)):
             raise StoreError(f"{self.path} does not hold answers that clew wrote", "Name another --out")
         for number, line in enumerate(whole.splitlines(), 1):
             self._check(number, line)
         if torn:  # a kill in the middle of a line: that question is asked again
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole) + len(newline))
+            self._file.truncate(len(whole) + len(newline))
 
     def _check(self, number: int, line: bytes) -> None:
         where = f"{self.path}:{number}"
