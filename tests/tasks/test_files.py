@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,14 @@ def test_kinds(tmp_path: Path) -> None:
     references = {kind: {p.reference for p in problems} for kind, problems in by_kind.items()}
     assert references["exact"] == {"New York", "42"} and references["text"] == {"new york", "42"} == references["math"]
     assert read_file(path, fields=fields).kind == "exact"
+
+
+@pytest.mark.parametrize(("name", "missing"), [("a.jsonl.zst", "zstandard"), ("a.parquet", "pyarrow")])
+def test_what_needs_an_extra_says_so(tmp_path: Path, name: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UsageError, match=r"pip install 'clew\[data\]'"):
+        load_problems(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """How the name of a data file ends, `PACKED` aside."""
 LONGEST_LINE = 2**26
 """The most bytes of one line, and the most characters of one CSV field."""
+LARGEST_JSON = 2**28
+"""The most characters of a .json file, which is read whole: as objects they may take twenty times the memory."""
 MOST_ROWS = 2_000_000
 _MOST_DIGITS = 4_000  # of a whole number that is read as one; Python refuses more than 4,300
 
@@ -160,8 +162,8 @@ def _json(path: Path, file: IO[bytes]) -> Iterator[Row]:
     for number, line in _lines(path, file):
         lines.append((number, line))
         size += len(line)
-        if size > LARGEST:
-            raise UsageError(f"{path} has more than {LARGEST:,} characters", "Write one object a line, as .jsonl")
+        if size > LARGEST_JSON:
+            raise UsageError(f"{path} has more than {LARGEST_JSON:,} characters", "Write one object a line, as .jsonl")
     try:
         data = parsed("".join(line for _, line in lines))
     except ValueError as problem:
