@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from clew.budget import Budget, Cost, Usage
+from clew.budget import AXES, Budget, Cost, Usage
 from clew.errors import BudgetExhausted, UsageError
 from clew.ledger import Ledger
 
@@ -117,3 +117,16 @@ def test_usage_survives_the_way_through_json() -> None:
     ledger.open("m", "draft", FREE, fresh=3, reused=1).take(2)
     usage = ledger.usage
     assert Usage.from_dict(usage.as_dict()) == usage
+
+
+def test_each_axis_measures_a_usage_and_limits_a_budget_where_there_is_such_a_limit() -> None:
+    limited = {axis: Budget.along(axis, 7.5).as_dict() for axis in AXES}
+    assert limited == {
+        "generated": {},
+        "tokens": {"tokens": 7},
+        "calls": {"calls": 7},
+        "seconds": {"seconds": 7.5},
+        "flops": {"flops": 7.5},
+        "usd": {"usd": 7.5},
+    }
+    assert [Usage().along(axis) for axis in AXES] == [0.0] * len(AXES)

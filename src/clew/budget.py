@@ -10,12 +10,38 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from clew.errors import UsageError
 
-AXES = ("generated", "tokens", "calls", "seconds", "flops", "usd")
-"""The axes that a comparison can be drawn over."""
+
+class Axis(NamedTuple):
+    """One way to measure spending. unit: its words for people, as in "equal generated tokens". whole: counted in whole
+    numbers."""
+
+    unit: str
+    whole: bool = False
+
+
+AXES: Mapping[str, Axis] = MappingProxyType(
+    {
+        "generated": Axis("generated tokens", whole=True),
+        "tokens": Axis("tokens", whole=True),
+        "calls": Axis("calls", whole=True),
+        "seconds": Axis("seconds"),
+        "flops": Axis("FLOPs"),
+        "usd": Axis("US dollars"),
+    }
+)
+"""Name → axis that a comparison can be drawn over; the name is an attribute of `Spend`."""
+
+
+def check_axis(axis: str) -> Axis:
+    """The axis of this name. Raises UsageError where there is none."""
+    if axis not in AXES:
+        raise UsageError(f"{axis!r} is not an axis to compare over", f"Choose one of {', '.join(AXES)}")
+    return AXES[axis]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +71,14 @@ class Budget:
     def __str__(self) -> str:
         parts = [f"{getattr(self, f.name):g} {f.name}" for f in fields(self) if getattr(self, f.name) is not None]
         return ", ".join(parts) or "unlimited"
+
+    @staticmethod
+    def along(axis: str, amount: float) -> Budget:
+        """The tightest budget that limits one axis of `AXES`; unlimited for one that is not a limit (`generated`)."""
+        if axis not in (f.name for f in fields(Budget)):
+            return Budget()
+        limit: dict[str, Any] = {axis: int(amount) if AXES[axis].whole else amount}
+        return Budget(**limit)
 
     def as_dict(self) -> dict[str, float]:
         """The limits that are set."""

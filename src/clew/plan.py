@@ -54,9 +54,3 @@ class Plan:
                 "budget": Budget(**data["budget"]),
             }
         )
-
-
-def budget_along(axis: str, amount: float) -> Budget:
-    """A budget that limits one axis."""
-    limit: dict[str, Any] = {axis: int(amount) if axis in ("tokens", "calls") else amount}
-    return Budget(**limit)

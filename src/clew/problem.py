@@ -29,6 +29,15 @@ class Message:
         return "".join(str(p.get("text", "")) for p in self.content if p.get("type") == "text")
 
 
+RIGHT = 1.0
+"""The least grade of an answer that counts as right; 0 is wrong, and what is between is partly right."""
+
+
+def is_right(grade: float | None) -> bool:
+    """Whether an answer of this grade (in [0, 1], None where it cannot be graded) counts as right."""
+    return grade is not None and grade >= RIGHT
+
+
 def identity(text: str) -> str | None:
     """The stripped text itself as the answer; None where there is none."""
     return text.strip() or None
@@ -69,6 +78,12 @@ class Problem:
     def posed(self) -> Problem:
         """The problem as a search is handed it: without what tells the right answer (grader, reference, `meta`)."""
         return replace(self, grader=None, reference=None, meta={})
+
+    def grade(self, value: str | None) -> float | None:
+        """The grade in [0, 1] of a canonical answer: 0 for None (no answer), None where the problem has no grader."""
+        if self.grader is None:
+            return None
+        return 0.0 if value is None else float(self.grader(value))
 
     @property
     def question(self) -> str:

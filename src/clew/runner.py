@@ -147,20 +147,13 @@ async def solve(
         seed=trial.seed,
         budget=budget,
         answer=answer,
-        grade=grade(trial.problem, answer),
+        grade=trial.problem.grade(answer.value),
         usage=search.ledger.usage,
         tree=search.tree,
         proposals=search.proposals,
         samples=tuple(leaf.id for leaf in search.samples),
         cost=search.model.cost,
     )
-
-
-def grade(problem: Problem, answer: Answer) -> float | None:
-    """The grader's verdict: 0 without an answer, None without a grader."""
-    if problem.grader is None:
-        return None
-    return 0.0 if answer.value is None else float(problem.grader(answer.value))
 
 
 def trials_of(problems: Sequence[Problem], methods: Sequence[str], seeds: Sequence[int]) -> list[Trial]:

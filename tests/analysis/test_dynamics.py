@@ -19,6 +19,7 @@ from clew.analysis.dynamics import (
     stated,
     timeline,
 )
+from clew.analysis.measures import trace_measures
 from clew.analysis.trace import Trace
 from clew.api import asolve
 from clew.tasks import load_problems
@@ -120,3 +121,14 @@ def test_length_is_compared_within_problems_only() -> None:
     traces = [made("hard", 50, False), made("hard", 60, True), made("easy", 3, False), made("easy", 5, True)]
     assert length_and_grade([*traces, made("all right", 9, True)]) == {"hard": 1, "easy": 1}
     assert length_and_grade([made("p", 5, True), made("p", 5, False), made("p", 7, False)]) == {"p": -0.5}
+
+
+def test_a_partly_right_answer_does_not_count_as_right() -> None:
+    partly = {"grader": lambda value: {"12": 1.0, "7": 0.75}.get(value, 0.0)}
+    held = timeline(twelve(**partly), [10, 30, 40], ["7", "12", "7"], 100)  # type: ignore[arg-type]
+    assert held.flips == (1, 1)
+    half, whole = traced(["The answer is 7.", " Yes."]), traced(["The answer is 12."])
+    traces = [Trace(twelve(**partly), trace.node) for trace in (half, whole)]  # type: ignore[arg-type]
+    assert [trace.grade for trace in traces] == [0.75, 1.0]
+    assert length_and_grade(traces) == {traces[0].problem.id: -1.0}  # the right one is the shorter one
+    assert [math.isnan(trace_measures(trace)["overthinking"]) for trace in traces] == [True, False]

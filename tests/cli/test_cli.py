@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "budget": ([*COMPARE, "--methods", "greedy", "--budgets", "0"], "buys nothing"),
     "prompt": ([*COMPARE, "--methods", "greedy", "--budgets", "20"], "does not pay for the"),
     "numbers": ([*COMPARE, "--methods", "greedy", "--budgets", "many"], "is no list of numbers"),
-    "axis": ([*COMPARE, "--methods", "greedy", "--axis", "watts"], "is no axis"),
+    "axis": ([*COMPARE, "--methods", "greedy", "--axis", "watts"], "is not an axis"),
     "baseline": ([*COMPARE, "--methods", "greedy", "--baseline", "rpc"], "is not among the methods"),
     "temperature": ([*COMPARE, "--methods", "greedy", "-t", "-1"], "temperature=-1"),
     "count": ([*COMPARE[:-2], "-n", "0", "--methods", "greedy"], "at least one problem"),

@@ -140,7 +140,7 @@ def test_the_table_reads_well() -> None:
     [
         ({"budgets": ()}, "budgets above zero"),
         ({"budgets": (0,)}, "budgets above zero"),
-        ({"budgets": (10,), "axis": "joules"}, "no axis 'joules'"),
+        ({"budgets": (10,), "axis": "joules"}, "'joules' is not an axis"),
         ({"budgets": (10,), "baseline": "rpc"}, "baseline 'rpc' is not among"),
     ],
 )

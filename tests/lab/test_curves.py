@@ -159,7 +159,7 @@ def test_what_was_used_at_a_budget() -> None:
 
 
 def test_bad_input_is_one_clear_line() -> None:
-    with pytest.raises(UsageError, match="no axis 'watts'"):
+    with pytest.raises(UsageError, match="'watts' is not an axis"):
         curve(sampled([("yes", 1)]), [10], "watts")
     ungraded = Problem("q", problem().messages)
     with pytest.raises(UsageError, match="q has no grader"):

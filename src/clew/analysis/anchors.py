@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clew.analysis.replay import replay, rollouts
+from clew.analysis.replay import mean_grade, replay, rollouts
 from clew.analysis.segment import sentences
 from clew.analysis.trace import Trace
 from clew.budget import Usage
-from clew.problem import Problem
 from clew.sampling import Sampling, Stream, tokens
 from clew.search import Search
 from clew.tree import Node
@@ -145,7 +144,7 @@ async def find_anchors(
                 counterfactual=divergence(other, kept) if enough else float("nan"),
                 resampling=divergence(values[i], kept),
                 p=_chance(other, kept, rng) if enough else float("nan"),
-                advantage=_mean_grade(problem, kept) - _mean_grade(problem, values[i]),
+                advantage=mean_grade(problem, kept) - mean_grade(problem, values[i]),
                 kept=len(kept),
                 different=len(other),
                 forced=divergence(answers[i + 1], answers[i]) if forced else float("nan"),
@@ -206,9 +205,3 @@ def _chance(of: Sequence[str | None], given: Sequence[str | None], rng: np.rando
         mixed = rng.permutation(both).tolist()
         as_much += divergence(mixed[: len(of)], mixed[len(of) :]) >= seen - 1e-12
     return as_much / (_SHUFFLES + 1)
-
-
-def _mean_grade(problem: Problem, values: Sequence[str | None]) -> float:
-    if problem.grader is None:
-        return float("nan")
-    return float(np.mean([problem.grader(v) if v is not None else 0.0 for v in values]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clew.analysis.segment import Span
 from clew.analysis.trace import Trace
-from clew.problem import Problem
+from clew.problem import RIGHT, Problem, is_right
 from clew.result import Result
 from clew.tasks.answers import THINK_CLOSE, THINK_OPEN
 from clew.tree import Floats
@@ -88,8 +88,8 @@ class Timeline:
 
     @property
     def flips(self) -> tuple[int, int]:
-        """How often a right answer became a wrong one (or none), and a wrong one (or none) a right one."""
-        right = self.success >= 0.5
+        """How often a right answer became one that is not (or none), and one that is not (or none) became right."""
+        right = self.success >= RIGHT
         return int(np.sum(right[:-1] & ~right[1:])), int(np.sum(~right[:-1] & right[1:]))
 
     @property
@@ -122,14 +122,8 @@ def timeline(
     success: Sequence[float] | None = None,
 ) -> Timeline:
     """A timeline whose success is the grade of each value, unless it is given."""
-    graded = [_grade(problem, v) for v in values] if success is None else success
-    return Timeline(np.asarray(tokens, np.int64), tuple(values), np.asarray(graded, np.float64), end)
-
-
-def _grade(problem: Problem, value: str | None) -> float:
-    if problem.grader is None:
-        return float("nan")
-    return problem.grader(value) if value is not None else 0.0
+    graded = [problem.grade(v) for v in values] if success is None else success
+    return Timeline(np.asarray(tokens, np.int64), tuple(values), np.array(graded, np.float64), end)
 
 
 def stated(trace: Trace) -> Timeline:
@@ -174,7 +168,7 @@ def length_and_grade(traces: Sequence[Trace]) -> dict[str, float]:
     lengths: dict[str, tuple[list[int], list[int]]] = {}
     for trace in traces:
         if trace.grade is not None:
-            lengths.setdefault(trace.problem.id, ([], []))[trace.grade >= 0.5].append(trace.tokens)
+            lengths.setdefault(trace.problem.id, ([], []))[is_right(trace.grade)].append(trace.tokens)
     return {
         problem: float(np.sign(np.subtract.outer(right, wrong)).mean())
         for problem, (wrong, right) in lengths.items()

@@ -14,6 +14,7 @@ from clew.analysis.rules import BEHAVIOURS
 from clew.analysis.structure import trace_structure, tree_structure
 from clew.analysis.trace import Trace
 from clew.errors import UsageError
+from clew.problem import is_right
 from clew.result import Result
 
 SHARES = frozenset(
@@ -56,7 +57,7 @@ def trace_measures(trace: Trace, forking: float | None = None) -> dict[str, floa
         "wrong_to_right": to_right,
         "answer_changes": held.changes,
         "converged_at": held.converged / held.end if held.converged is not None and held.end else np.nan,
-        "overthinking": _number(held.after) if trace.grade == 1 else np.nan,
+        "overthinking": _number(held.after) if is_right(trace.grade) else np.nan,
         "first_wrong_at": wrong / len(steps) if wrong is not None else np.nan,
     }
     return {name: float(value) for name, value in found.items()}

@@ -11,6 +11,7 @@ from clew.analysis.anchors import Anchors
 from clew.analysis.dynamics import Timeline, profile
 from clew.analysis.trace import Trace
 from clew.errors import UsageError
+from clew.problem import is_right
 
 
 def _axes(axes: Any) -> Any:
@@ -31,7 +32,7 @@ def plot_profile(traces: Sequence[Trace], stat: str = "entropy", *, bins: int = 
     axes = _axes(axes)
     places = (np.arange(bins) + 0.5) / bins
     for name, want in (("right", True), ("wrong", False), ("not graded", None)):
-        chosen = [t for t in traces if (None if t.grade is None else t.grade >= 0.5) is want]
+        chosen = [t for t in traces if (None if t.grade is None else is_right(t.grade)) is want]
         known = np.array([profile(t, stat, bins) for t in chosen]).reshape(-1, bins)
         known = known[~np.isnan(known).all(axis=1)]
         if len(known):

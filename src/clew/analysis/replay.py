@@ -62,9 +62,12 @@ def success(problem: Problem, leaves: Sequence[Node]) -> float:
     """The mean grade of what these solutions answer; without an answer it is 0. Raises ValueError without a grader."""
     if problem.grader is None:
         raise ValueError(f"{problem.id} has no grader")
-    grader = problem.grader
-    values = [problem.extract(leaf.solution) for leaf in leaves]
-    return float(np.mean([grader(v) if v is not None else 0.0 for v in values]))
+    return mean_grade(problem, [problem.extract(leaf.solution) for leaf in leaves])
+
+
+def mean_grade(problem: Problem, values: Sequence[str | None]) -> float:
+    """The mean grade of these canonical answers (None counts as wrong); NaN where the problem has no grader."""
+    return float(np.mean(np.array([problem.grade(value) for value in values], np.float64)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,7 @@ class Trace:
     @cached_property
     def grade(self) -> float | None:
         """The grade of its answer in [0, 1]; 0 without an answer, None where the problem has no grader."""
-        if self.problem.grader is None:
-            return None
-        return self.problem.grader(self.answer) if self.answer is not None else 0.0
+        return self.problem.grade(self.answer)
 
     @cached_property
     def complete(self) -> bool:

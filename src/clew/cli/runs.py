@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clew.budget import AXES
 from clew.cli.options import (
     Examples,
     key_option,
@@ -154,7 +155,7 @@ def _print_answer(result: Result, show: bool) -> None:
 @key_option
 @click.option("--methods", required=True, help="Comma-separated, each name or name?key=value.")
 @click.option("--budgets", default="500,1000,2000", show_default=True, help="Comma-separated, on the axis.")
-@click.option("--axis", default="tokens", show_default=True, help="generated, tokens, calls, seconds, flops or usd.")
+@click.option("--axis", default="tokens", show_default=True, help=f"One of {', '.join(AXES)}.")
 @click.option("-n", "--count", type=int, default=20, show_default=True, help="Problems.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Seeds for each problem.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The first seed, and the problems' seed.")
@@ -341,8 +342,6 @@ def _result_data(result: Result) -> dict[str, Any]:
         "status": str(answer.status),
         "grade": result.grade,
         "usage": result.usage.as_dict(),
-        "total": {
-            axis: result.usage.along(axis) for axis in ("generated", "tokens", "calls", "flops", "seconds", "usd")
-        },
+        "total": {axis: result.usage.along(axis) for axis in AXES},
         "nodes": len(result.tree),
     }

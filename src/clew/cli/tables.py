@@ -14,7 +14,7 @@ from rich.text import Text
 
 from clew.lab.palette import on_scale
 from clew.lab.papers import Paper
-from clew.problem import Status
+from clew.problem import Status, is_right
 from clew.result import Proposal, Result
 from clew.runner import Trial
 
@@ -148,7 +148,7 @@ def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
 def _answer(result: Result) -> str:
     if result.error:
         return f"[red]failed: {escape(result.error)}[/]"
-    mark = "" if result.grade is None else ("[green]✓[/] " if result.grade >= 1 else "[red]✗[/] ")
+    mark = "" if result.grade is None else ("[green]✓[/] " if is_right(result.grade) else "[red]✗[/] ")
     status = "" if result.answer.status == Status.ANSWERED else f" [dim]{result.answer.status}[/]"
     return mark + escape(_short(result.answer.value, 28)) + status
 

@@ -10,6 +10,7 @@ import click
 
 from clew.cli.options import Examples, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
+from clew.problem import is_right
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -194,7 +195,9 @@ def anchors(
 
 
 def _graded(grade: float | None) -> str:
-    return "not graded" if grade is None else "right" if grade == 1 else "wrong" if grade == 0 else f"grade {grade:.2f}"
+    if grade is None:
+        return "not graded"
+    return "right" if is_right(grade) else "wrong" if grade == 0 else f"grade {grade:.2f}"
 
 
 def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:

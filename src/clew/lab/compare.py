@@ -9,22 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.budget import AXES
+from clew.budget import AXES, check_axis
 from clew.errors import UsageError
-from clew.lab.curves import Point, check_axis, curve, grade_of, resampled
+from clew.lab.curves import Point, curve, grade_of, resampled
 from clew.lab.stats import LEVEL, Interval, clustered, maj_at_k, pareto_front, pass_at_k
-from clew.problem import Problem
+from clew.problem import Problem, is_right
 from clew.registry import parse_spec
 from clew.result import Result
-
-UNITS = {
-    "generated": "generated tokens",
-    "tokens": "tokens",
-    "calls": "calls",
-    "seconds": "seconds",
-    "flops": "FLOPs",
-    "usd": "US dollars",
-}
 
 _Pair = tuple[str, int]
 
@@ -310,7 +301,7 @@ def _method(method: str, searches: Sequence[_Searched], pairs: Sequence[_Pair], 
     pass_at: dict[int, Estimate] = {}
     maj_at: dict[int, Estimate] = {}
     if ks:
-        right = [[pass_at_k(len(s.grades), sum(g >= 1 for g in s.grades), k) for k in ks] for s in searches]
+        right = [[pass_at_k(len(s.grades), sum(map(is_right, s.grades)), k) for k in ks] for s in searches]
         pass_at = _estimates(ks, pairs, right, seed)
         maj_at = _estimates(ks, pairs, [[maj_at_k(s.values, s.grades, k) for k in ks] for s in searches], seed)
     return MethodSummary(
@@ -336,7 +327,7 @@ def _estimates(
 def _held_equal(by_method: Mapping[str, Mapping[_Pair, _Searched]], axis: str) -> list[str]:
     """One sentence for each thing that the methods have in common."""
     searches = [s for found in by_method.values() for s in found.values()]
-    equal = [f"the budget in {UNITS[axis]}", "the problems and their seeds, search by search"]
+    equal = [f"the budget in {AXES[axis].unit}", "the problems and their seeds, search by search"]
     models = [{model for s in found.values() for model in s.models} for found in by_method.values()]
     if all(m == models[0] for m in models):
         equal.append(f"the model ({', '.join(sorted(models[0]))})")

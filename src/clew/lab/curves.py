@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew import registry
-from clew.budget import AXES, Budget, Spend
+from clew.budget import AXES, Budget, Spend, check_axis
 from clew.errors import UsageError
 from clew.problem import Answer, Problem, Status
 from clew.result import Result
@@ -47,20 +47,15 @@ class Point:
     used: Mapping[str, float]
 
 
-def check_axis(axis: str) -> None:
-    """Raise UsageError for an axis that is none."""
-    if axis not in AXES:
-        raise UsageError(f"there is no axis {axis!r}", f"Choose one of {', '.join(AXES)}")
-
-
 def grade_of(problem: Problem, value: str | None) -> float:
     """The grade of an answer; 0 where there is none.
 
     Raises UsageError for a problem that cannot be graded.
     """
-    if problem.grader is None:
+    grade = problem.grade(value)
+    if grade is None:
         raise UsageError(f"problem {problem.id} has no grader", "Compare on problems with reference answers")
-    return 0.0 if value is None else float(problem.grader(value))
+    return grade
 
 
 def resampled(result: Result, axis: str) -> bool:

@@ -14,7 +14,6 @@ from clew.lab.stored_trace import StoredTrace
 from clew.models import public
 from clew.problem import Status
 from clew.result import Result
-from clew.runner import grade
 from clew.search import GENERATE
 from clew.store import Store
 
@@ -41,7 +40,7 @@ def edited(
         seed=seed,
         budget=stored.plan.budget,
         answer=answer,
-        grade=grade(problem, answer),
+        grade=problem.grade(answer.value),
         usage=search.ledger.usage,
         tree=search.tree,
         proposals=search.proposals,

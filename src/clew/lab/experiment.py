@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from clew import registry, runner
 from clew.background import get_model
-from clew.budget import AXES, Budget
+from clew.budget import Budget, check_axis
 from clew.errors import UsageError
 from clew.models import public
-from clew.plan import Plan, budget_along
+from clew.plan import Plan
 from clew.problem import Problem
 from clew.registry import parse_spec, spelled
 from clew.result import Result
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clew.models.base import Model
 
 DEFAULT_MODEL = "smollm2-135m"
-LIMITS = ("tokens", "calls", "seconds", "flops", "usd")
 
 
 def method_spec(method: str, params: Mapping[str, Any]) -> str:
@@ -60,8 +59,7 @@ def make_plan(
     model_options: Mapping[str, Any] | None = None,
 ) -> Plan:
     """A checked plan for a comparison. Raises UsageError for what cannot be done as asked."""
-    if axis not in AXES:
-        raise UsageError(f"{axis!r} is no axis to compare over", f"Choose one of {', '.join(AXES)}")
+    check_axis(axis)
     if not budgets:
         raise UsageError("no budget is given", "Give at least one")
     if not methods:
@@ -74,14 +72,12 @@ def make_plan(
     if "api_key" in (model_options or {}):
         raise UsageError("a plan is kept in a run file, and a key is not", "Name the variable that holds it: key_env")
     Sampling(**(sampling or {}))
-    top = max(budgets)
-    limit = budget_along(axis, top) if axis in LIMITS else Budget()
     return Plan(
         models={"generate": public(model)} | ({"judge": public(judge)} if judge else {}),
         task=task,
         task_options={"count": count, "seed": seed, **(task_options or {})},
         methods=specs,
-        budget=limit,
+        budget=Budget.along(axis, max(budgets)),
         seeds=tuple(range(seed, seed + seeds)),
         sampling=dict(sampling or {}),
         # Searches that share the machine would take each other's seconds.

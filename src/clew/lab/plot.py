@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clew.budget import AXES
 from clew.errors import StoreError, UsageError
-from clew.lab.compare import UNITS, Comparison, Row, amount
+from clew.lab.compare import Comparison, Row, amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +129,7 @@ def _draw(comparison: Comparison, *, title: bool) -> Figure:
     )
     _label_ends(axes, c, ends)
     if title:
-        figure.text(0.012, 0.955, f"Accuracy at equal {UNITS[c.axis]}", size=14, weight="bold", color=INK["ink"][0])
+        figure.text(0.012, 0.955, f"Accuracy at equal {AXES[c.axis].unit}", size=14, weight="bold", color=INK["ink"][0])
         figure.text(0.012, 0.905, subtitle(c), size=9.5, color=INK["muted"][0], parse_math=False)
         key = f"○ Pareto front   shaded: {c.level:.0%} interval, clustered by problem"
         figure.text(0.988, 0.022, key, size=8.5, color=INK["muted"][0], ha="right")
@@ -157,7 +158,7 @@ def _scale(axes: Axes, c: Comparison) -> None:
     )
     axes.set_xticks(c.budgets, [amount(b) for b in c.budgets])
     axes.minorticks_off()
-    axes.set_xlabel(f"budget for one search, {UNITS[c.axis]}", color=muted, size=9.5)
+    axes.set_xlabel(f"budget for one search, {AXES[c.axis].unit}", color=muted, size=9.5)
     axes.set_ylabel("accuracy, %", color=muted, size=9.5)
     axes.tick_params(colors=muted, length=0, pad=6, labelsize=9)
     axes.grid(axis="y", color=grid, lw=0.8)

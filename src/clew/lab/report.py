@@ -7,10 +7,12 @@ from contextlib import suppress
 from html import escape
 from pathlib import Path
 
+from clew.budget import AXES
 from clew.errors import StoreError
-from clew.lab.compare import UNITS, Comparison, Estimate, Row, amount
+from clew.lab.compare import Comparison, Estimate, Row, amount
 from clew.lab.plot import BASELINE, INK, PAGE, SERIES, cut_text, drawable, inline_svgs, subtitle
 from clew.lab.stats import Interval
+from clew.problem import is_right
 from clew.result import Result
 
 EXAMPLES = 5
@@ -39,7 +41,7 @@ def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[
 
 def _page(c: Comparison, results: Sequence[Result]) -> str:
     sections = [
-        f"<h1>Accuracy at equal {UNITS[c.axis]}</h1>",
+        f"<h1>Accuracy at equal {AXES[c.axis].unit}</h1>",
         f'<p class="sub">{escape(subtitle(c))}</p>',
         f'<p class="finding">{escape(finding(c))}</p>',
         *_plots(c),
@@ -81,7 +83,7 @@ def _variables() -> str:
 
 def finding(c: Comparison) -> str:
     """What the comparison says at its greatest budget, and whether the data can tell it from chance."""
-    unit = UNITS[c.axis]
+    unit = AXES[c.axis].unit
     at = [b for b in c.budgets if any(r.reached for r in c.rows if r.budget == b)]
     if not at:
         return "No recording reaches any of these budgets."
@@ -106,7 +108,7 @@ def _plots(c: Comparison) -> list[str]:
     if not drawable():
         return ["<p class=\"note\">Without a plot: that needs matplotlib (pip install 'clew[report]').</p>"]
     together, each = inline_svgs(c)
-    unit = UNITS[c.axis]
+    unit = AXES[c.axis].unit
     caption = (
         f"Accuracy against budget. Shaded: {c.level:.0%} interval, clustered by problem. Ringed: the Pareto front; "
         f"nothing is as accurate for fewer {unit}, or more accurate for as many."
@@ -198,7 +200,7 @@ def _prompts(c: Comparison) -> str:
 
 
 def _spent(c: Comparison) -> str:
-    axes = [a for a in UNITS if any(m.used[a] for m in c.methods)]
+    axes = [a for a in AXES if any(m.used[a] for m in c.methods)]
     rows = []
     for m in c.methods:
         ratio = "–" if m.prefill_ratio is None else f"{m.prefill_ratio:.2f}"
@@ -214,7 +216,7 @@ def _spent(c: Comparison) -> str:
             ]
         )
     by_budget = [[_name(c, r.method), amount(r.budget), *(amount(r.used[a]) for a in axes)] for r in c.rows if r.used]
-    units = [UNITS[a] for a in axes]
+    units = [AXES[a].unit for a in axes]
     return (
         "<h2>What was spent</h2>"
         f'<p class="note">Mean of a whole search. Tokens are generated plus prefilled ones, {_prompts(c)}. Prefill: '
@@ -280,7 +282,7 @@ def _example(c: Comparison, group: Sequence[Result]) -> str:
         grade = r.grade or 0.0
         mark = (
             '<span class="right">✓</span>'
-            if grade >= 1
+            if is_right(grade)
             else '<span class="wrong">✗</span>'
             if grade <= 0
             else f"{grade:.2f}"

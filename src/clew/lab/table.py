@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clew.lab.compare import UNITS, Comparison, amount
+from clew.budget import AXES
+from clew.lab.compare import Comparison, amount
 from clew.lab.stats import Interval
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def render_table(comparison: Comparison) -> Table:
         collapse_padding=True,
         pad_edge=False,
         show_edge=False,
-        title=Text(f"Accuracy in percent at equal {UNITS[c.axis]}", "bold"),
+        title=Text(f"Accuracy in percent at equal {AXES[c.axis].unit}", "bold"),
         caption=Text("; ".join(notes)),
     )
     # A label with parameters may be longer than the line: it is folded, but never into a column of single letters.

@@ -15,12 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from clew.budget import Usage
 from clew.errors import ClewError, UsageError
-from clew.problem import Answer, Problem
-from clew.runner import grade
+from clew.problem import Problem
 from clew.store import Reader, stored_problems
 from clew.store.format import log_of
 from clew.viewer.report import Report
-from clew.viewer.search_pages import SearchPages
+from clew.viewer.search_pages import SearchPages, right
 
 CHUNK = 2000
 """The most rows of one answer."""
@@ -184,9 +183,10 @@ class RunPages:
         def row(r: Sequence[Any]) -> tuple[Any, ...]:
             total = Usage.from_dict(json.loads(r[10])).total
             spent = (total.tokens, total.generated, total.seconds)
-            return (r[0], r[1], methods.get(r[2], -1), r[3], r[4], _cut(r[5], 100), r[6], r[7], *spent, r[8], r[9])
+            said = (r[4], _cut(r[5], 100), r[6], right(r[6]), r[7])
+            return (r[0], r[1], methods.get(r[2], -1), r[3], *said, *spent, r[8], r[9])
 
-        names = ("id", "problem", "method", "seed", "status", "value", "grade", "confidence")
+        names = ("id", "problem", "method", "seed", "status", "value", "grade", "right", "confidence")
         return columns((*names, "tokens", "generated", "seconds", "nodes", "error"), map(row, rows), "id")
 
     def _of_search(self, number: int, asked: Sequence[str], query: dict[str, str]) -> Any:
@@ -225,7 +225,7 @@ class RunPages:
             except ClewError:
                 self._problems_by_id = {}
         known = self._problems_by_id.get(problem)
-        return None if known is None else grade(known, Answer(value))
+        return None if known is None else known.grade(value)
 
 
 def columns(names: Sequence[str], rows: Iterable[Sequence[Any]], key: str, limit: int = CHUNK) -> dict[str, Any]:

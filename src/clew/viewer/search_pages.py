@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from clew.analysis.behaviours import tag_step
 from clew.analysis.fate import fate
 from clew.budget import Usage
+from clew.problem import is_right
 from clew.store import unpack
 from clew.tree import Origin
 from clew.viewer.anchored import Anchored
@@ -31,6 +32,11 @@ _LOOKED_AT = 200
 
 Grade = Callable[[str, str | None], float | None]
 """A problem's id and an answer → the grade; None without a grader."""
+
+
+def right(grade: float | None) -> bool | None:
+    """Whether an answer of this grade counts as right; None where it is not graded."""
+    return None if grade is None else is_right(grade)
 
 
 class SearchPages:
@@ -190,7 +196,7 @@ class SearchPages:
                     "tokens": total.tokens,
                     "generated": total.generated,
                     "seconds": total.seconds,
-                    "right": None if graded is None else graded >= 1,
+                    "right": right(graded),
                 }
             )
         parts = json.loads(usage)["parts"]

@@ -92,8 +92,8 @@ def _results(problem: Problem, group: Sequence[Imported]) -> Iterator[Result]:
         tree, leaf = _grown(problem, trace)
         value = problem.extract(leaf.solution)
         grade = trace.grade
-        if grade is None and problem.grader is not None:
-            grade = problem.grader(value) if value is not None else 0.0
+        if grade is None:
+            grade = problem.grade(value)
         spend = Spend(generated=trace.used or leaf.tokens, calls=1)
         usage = Usage({(method, "generate"): spend})
         answer = Answer(value, leaf.solution, None, leaf, status=Status.ANSWERED if value else Status.ABSTAINED)
