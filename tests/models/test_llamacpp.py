@@ -290,7 +290,7 @@ def test_an_interpreter_that_ends_in_the_middle_does_not_hang() -> None:
     program = """
 import asyncio
 from clew.models import load
-from clew.budget import *; from clew.sampling import *; from clew.models.llamacpp.template import ChatTemplate
+from clew.budget import *; from clew.ledger import *; from clew.sampling import *
 from clew.problem import Message
 model = load("smollm2-135m")
 async def main():
