@@ -1,4 +1,4 @@
-"""The colours that the page and the terminal share: `palette.json`, which the page's build reads too."""
+"""The colours that plots, reports, the terminal and the viewer share: `palette.json`, which its build reads too."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from typing import Any
 
 
 @cache
+def themes() -> dict[str, dict[str, Any]]:
+    """The colours of both themes, `light` and `dark`."""
+    found: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("palette.json").read_text(encoding="utf-8"))
+    return found
+
+
+def on_both(name: str) -> tuple[str, str]:
+    """The colour of this name, on light and on dark."""
+    return themes()["light"][name], themes()["dark"][name]
+
+
+@cache
 def palette() -> dict[str, Any]:
     """The colours for the terminal's background, which is taken to be dark unless COLORFGBG says otherwise."""
-    themes: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("palette.json").read_text(encoding="utf-8"))
     ground = os.environ.get("COLORFGBG", "").rpartition(";")[2]
-    return themes["light" if ground in ("7", "15") else "dark"]
+    return themes()["light" if ground in ("7", "15") else "dark"]
 
 
 def on_scale(value: float, low: float, high: float) -> str:

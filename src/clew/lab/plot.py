@@ -14,6 +14,7 @@ import numpy as np
 from clew.budget import AXES
 from clew.errors import StoreError, UsageError
 from clew.lab.compare import Comparison, Row, amount
+from clew.lab.palette import on_both
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,18 +22,10 @@ if TYPE_CHECKING:
 
 # (on light, on dark). Told apart with every common colour blindness (after Okabe and Ito), and at least 3:1 against the
 # page; the baseline is grey.
-SERIES = (
-    ("#0072b2", "#5ab4f0"),
-    ("#c84e00", "#ff9457"),
-    ("#00825f", "#45cda4"),
-    ("#a23b80", "#ee9ccb"),
-    ("#a86f00", "#f2c14e"),
-    ("#4b5fc4", "#a3b1ff"),
-    ("#7a4a2b", "#d9a98a"),
-)
-BASELINE = ("#5f6368", "#a8adb3")
-INK = {"ink": ("#1b1f24", "#e8eaed"), "muted": ("#5b6169", "#a3a9b1"), "grid": ("#e3e6ea", "#30363d")}
-PAGE = ("#ffffff", "#14171b")
+SERIES = tuple(zip(*on_both("series"), strict=True))
+BASELINE = on_both("baseline")
+INK = {name: on_both(name) for name in ("ink", "muted", "grid")}
+PAGE = on_both("page")
 _MARKERS = "os^DvPX"
 
 

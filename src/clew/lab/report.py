@@ -10,7 +10,8 @@ from pathlib import Path
 from clew.budget import AXES
 from clew.errors import StoreError
 from clew.lab.compare import Comparison, Estimate, Row, amount
-from clew.lab.plot import BASELINE, INK, PAGE, SERIES, cut_text, drawable, inline_svgs, subtitle
+from clew.lab.palette import on_both
+from clew.lab.plot import SERIES, cut_text, drawable, inline_svgs, subtitle
 from clew.lab.stats import Interval
 from clew.problem import is_right
 from clew.result import Result
@@ -68,15 +69,8 @@ def _page(c: Comparison, results: Sequence[Result]) -> str:
 
 
 def _variables() -> str:
-    pairs = {f"--{k}": v for k, v in INK.items()} | {f"--s{i}": v for i, v in enumerate(SERIES)}
-    pairs |= {
-        "--page": PAGE,
-        "--baseline": BASELINE,
-        "--raised": ("#f4f6f8", "#1d2126"),
-        "--rule": ("#cdd2d8", "#3d444d"),
-        "--good": ("#00744f", "#45cda4"),
-        "--bad": ("#b3261e", "#ff8a80"),
-    }
+    names = ("ink", "muted", "grid", "page", "baseline", "raised", "rule", "good", "bad")
+    pairs = {f"--{name}": on_both(name) for name in names} | {f"--s{i}": pair for i, pair in enumerate(SERIES)}
     light, dark = ("".join(f"{k}:{v[i]};" for k, v in pairs.items()) for i in (0, 1))
     return f":root{{{light}}}@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"
 
