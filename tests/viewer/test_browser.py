@@ -41,14 +41,16 @@ LINE = "x" * 1_200_000
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A real run of more than 10,000 nodes, and one with a great tree and with texts that mean harm."""
+    """A real run of more than 10,000 nodes, and one with a great tree, texts that mean harm, and two roles."""
     folder = tmp_path_factory.mktemp("runs")
     real = real_run(folder / "real.db", VOTE, MCTS, count=COUNT, budgets=[1000, 4000])
     with closing(sqlite3.connect(real)) as db:
         assert db.execute("SELECT count(*) FROM nodes").fetchone()[0] >= 10_000
     great = tree_of([f"step {i} tries {i % 13} + {i % 7}.\n" for i in range(LARGE)], 3)
     harm = tree_of([*HOSTILE, LINE], 3)
-    return [real, written(folder / "made.db", [great, harm])]
+    drafted = tree_of(["a first try\n", "a second try\n", "and so on\n"], 2)
+    drafted[1].role = drafted[2].role = "draft"
+    return [real, written(folder / "made.db", [great, harm, drafted])]
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +160,21 @@ def test_the_best_path_is_followed_and_a_node_is_chosen_by_the_mouse(page: Page)
     page.until(lambda: page.tree()["node"] != seen[-1])
     page.click_at(spot["x"] + 5, spot["y"] + 6)
     page.until(lambda: page.tree()["node"] == seen[-1])
+
+
+def test_a_node_says_which_model_of_the_search_wrote_it(page: Page) -> None:
+    page.open("#/r/1/results/3?view=tree&node=1")
+    page.until(lambda: "role draft" in page.node())
+    facts = page.text(".details .facts")
+    assert "roledraft" in facts
+    colours = Select(page.one(".tree-view select"))
+    colours.select_by_visible_text("role (which model)")
+    assert [key.text for key in page.all(".legend > span")] == ["generate", "draft"]
+    colours.select_by_visible_text("origin")
+    assert [key.text for key in page.all(".legend > span")] == ["prompt", "sampled"], "only what there is"
+    search_of(page, 1, 2)
+    page.tree()
+    assert "role (which model)" not in page.text(".tree-view select") and "role" not in page.text(".details .facts")
 
 
 def test_the_text_of_a_path_shows_its_tokens(page: Page) -> None:

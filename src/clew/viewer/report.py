@@ -6,8 +6,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from clew.budget import AXES
 from clew.errors import ClewError
 from clew.lab.experiment import compared
+from clew.lab.report import finding
 from clew.store import Reader
 from clew.viewer.search_pages import finite
 
@@ -26,8 +28,8 @@ class Report:
         self._closed = True
 
     def answer(self, results: int) -> dict[str, Any]:
-        """The comparison as `clew compare --json` has it, or `error` and `cure`. results: how many searches there are;
-        the comparison is made anew when it has changed."""
+        """The comparison as `clew compare --json` has it, with its `finding` in words and the `units` of the axes; or
+        `error` and `cure`. results: how many searches there are; the comparison is made anew when it has changed."""
         with self._lock:
             if self._kept is None or self._kept[0] != results:
                 self._kept = (results, self._made())
@@ -36,7 +38,9 @@ class Report:
     def _made(self) -> dict[str, Any]:
         try:
             with Reader.open(self._path) as reader:
-                return dict(finite(compared(reader, self._go_on).as_dict()))
+                comparison = compared(reader, self._go_on)
+            words = {"finding": finding(comparison), "units": {name: axis.unit for name, axis in AXES.items()}}
+            return dict(finite(comparison.as_dict())) | words
         except ClewError as error:
             return {"error": error.cause, "cure": error.cure}
 

@@ -87,6 +87,8 @@ export interface NodeColumns {
   parent: (number | null)[];
   beginning_of: (number | null)[];
   origin: Origin[];
+  /** Which model of the search wrote it: `generate`, `draft`, `judge`, … */
+  role: string[];
   finish: Finish[];
   label: string[];
   /** Why nobody went on from it; '' where there is nothing to say. */
@@ -199,6 +201,10 @@ export interface Report {
   families: string[];
   held_equal: string[];
   level: number;
+  /** What it says, in words. */
+  finding: string;
+  /** Axis → the unit of its amounts. */
+  units: Record<string, string>;
 }
 
 export interface Failure {

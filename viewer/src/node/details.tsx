@@ -33,6 +33,7 @@ export function Details({ data, node, pick, read }: Props) {
     ["depth", whole(tree.depth[place])],
     ["children", whole(tree.children[place]!.length)],
   ];
+  if (tree.roles.size > 1) facts.push(["role", tree.role[place]!]);
   if (tree.entropy[place] !== null) facts.push(["entropy", `${short(tree.entropy[place])} nats`]);
   if (tree.logprob[place] !== null) facts.push(["mean token", probability(tree.logprob[place])]);
   if (!tree.children[place]!.length) facts.push(["ended", ENDED[tree.finish[place]!] ?? tree.finish[place]!]);

@@ -8,7 +8,6 @@ import { percent, short } from "../text/number";
 import { line } from "../text/visible";
 import { AxisLeft } from "../timeline/axis";
 import { useSize } from "../ui/bits";
-import { UNITS } from "./units";
 
 const HEIGHT = 360;
 const LEFT = 40;
@@ -61,14 +60,14 @@ export function Curves({ report }: { report: Report }) {
   return (
     <figure class="curves" ref={(e) => void (box.current = e as unknown as HTMLDivElement)}>
       {width > 0 && (
-        <svg class="chart" width={width} height={HEIGHT} role="img" aria-label={`Accuracy against ${UNITS[report.axis] ?? report.axis}; the same numbers are in the table below.`}>
+        <svg class="chart" width={width} height={HEIGHT} role="img" aria-label={`Accuracy against ${report.units[report.axis]}; the same numbers are in the table below.`}>
           <AxisLeft scale={y} x={LEFT} right={right} label="accuracy, %" format={percent} />
           <g class="axis" aria-hidden="true">
             <line x1={LEFT} x2={right} y1={BOTTOM} y2={BOTTOM} />
             {budgets.map((b) => (
               <g transform={`translate(${x(b)},${BOTTOM})`}><line y2={4} /><text y={17} text-anchor="middle">{short(b)}</text></g>
             ))}
-            <text class="axis-label" x={(LEFT + right) / 2} y={BOTTOM + 36} text-anchor="middle">{UNITS[report.axis] ?? report.axis} a search</text>
+            <text class="axis-label" x={(LEFT + right) / 2} y={BOTTOM + 36} text-anchor="middle">{report.units[report.axis]} a search</text>
           </g>
           {lines.map(({ method, rows }) => chosen === method && <path class="band" d={band(rows) ?? ""} style={{ fill: colourOf(report, method) }} />)}
           {lines.map(({ method, rows, label }, i) => {

@@ -4,28 +4,11 @@ import { get } from "../api/get";
 import type { Tables } from "../api/tables";
 import type { Report } from "../api/types";
 import { go } from "../route";
-import { percent, plural, short } from "../text/number";
+import { percent, plural } from "../text/number";
 import { Empty, Line, Trouble, useAnswer } from "../ui/bits";
 import { useKeys } from "../ui/keys";
 import { Curves } from "./chart";
 import { AccuracyTable, DifferenceTable, PerK, SpentTable } from "./tables";
-import { UNITS } from "./units";
-
-/** What it says at the greatest budget that is reached, and whether the data can tell it from chance. */
-export function finding(report: Report): string {
-  const unit = UNITS[report.axis] ?? report.axis;
-  const reached = report.rows.filter((r) => r.accuracy !== null);
-  const budget = Math.max(...reached.map((r) => r.budget));
-  const rows = reached.filter((r) => r.budget === budget);
-  if (!rows.length) return "No recording reaches any of these budgets.";
-  const best = rows.reduce((a, b) => (b.accuracy! > a.accuracy! ? b : a));
-  const said = `With ${short(budget)} ${unit} a search, ${best.method} solves ${percent(best.accuracy)} % of the problems`;
-  const apart = best.difference_interval;
-  if (best.difference === null || !apart) return rows.length > 1 ? `${said}; no method does better.` : `${said}.`;
-  const span = `${percent(best.difference, true)} points against ${report.baseline} (${percent(report.level)} % interval ${percent(apart[0], true)} to ${percent(apart[1], true)})`;
-  if (apart[0] > 0 || apart[1] < 0) return `${said}, ${span}.`;
-  return `${said}, ${span}. On ${plural(report.problems, "problem")} the data do not tell the two apart.`;
-}
 
 export function ReportPage({ tables }: { tables: Tables }) {
   const { run } = tables;
@@ -38,11 +21,11 @@ export function ReportPage({ tables }: { tables: Tables }) {
   return (
     <main class="report" tabIndex={-1}>
       <article>
-        <h1>Accuracy at equal {UNITS[report.axis] ?? report.axis}</h1>
+        <h1>Accuracy at equal {report.units[report.axis]}</h1>
         <p class="quiet">
           {plural(report.problems, "problem")} × {plural(report.seeds, "seed")} · <Line text={report.families.join(", ")} /> · <Line text={report.models.join(", ")} />
         </p>
-        <p class="finding">{finding(report)}</p>
+        <p class="finding"><Line text={report.finding} limit={1000} /></p>
         <Curves report={report} />
         <h2>Accuracy</h2>
         <p class="quiet">Percent, with {percent(report.level)} % intervals. Ringed: on the Pareto front. –: the recordings do not reach this budget.</p>

@@ -2,7 +2,6 @@ import type { Estimate, Interval, Report, ReportRow } from "../api/types";
 import { percent, short } from "../text/number";
 import { Line } from "../ui/bits";
 import { colourOf } from "./chart";
-import { UNITS } from "./units";
 
 function Name({ report, method }: { report: Report; method: string }) {
   return (
@@ -81,10 +80,10 @@ function Difference({ row, reach, colour }: { row: ReportRow | undefined; reach:
 }
 
 export function SpentTable({ report }: { report: Report }) {
-  const axes = Object.keys(UNITS).filter((axis) => report.methods.some((m) => m.used[axis]));
+  const axes = Object.keys(report.units).filter((axis) => report.methods.some((m) => m.used[axis]));
   return (
     <table class="plain" aria-label="Spent">
-      <thead><tr><th>method</th>{axes.map((axis) => <th>{UNITS[axis]}</th>)}<th>samples</th><th>prefill</th><th>curve</th></tr></thead>
+      <thead><tr><th>method</th>{axes.map((axis) => <th>{report.units[axis]}</th>)}<th>samples</th><th>prefill</th><th>curve</th></tr></thead>
       <tbody>
         {report.methods.map((m) => (
           <tr>

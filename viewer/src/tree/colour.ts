@@ -6,7 +6,7 @@ import type { Colours } from "../palette";
 import type { Skeleton } from "./skeleton";
 
 /** "score:NAME", or one of the others. */
-export type ColourBy = "origin" | "finish" | "behaviour" | "born" | "entropy" | "logprob" | "tokens" | `score:${string}`;
+export type ColourBy = "origin" | "role" | "finish" | "behaviour" | "born" | "entropy" | "logprob" | "tokens" | `score:${string}`;
 
 export interface Colouring {
   of: (place: number) => string;
@@ -26,8 +26,14 @@ function valuesOf(tree: Skeleton, by: ColourBy): (number | null)[] {
 export function colouring(tree: Skeleton, by: ColourBy, colours: Colours): Colouring {
   if (by === "origin" || by === "finish") {
     const table: Record<string, string> = by === "origin" ? colours.origins : colours.finishes;
-    const names = Object.entries(table).map(([name, colour]) => ({ name, colour }));
+    const there = new Set<string>(tree[by]);
+    const names = Object.entries(table).map(([name, colour]) => ({ name, colour })).filter((n) => there.has(n.name));
     return { of: (place) => table[tree[by][place]!]!, scale: null, names, missing: false };
+  }
+  if (by === "role") {
+    const names = [...tree.roles].map((name, i) => ({ name, colour: colours.series[i % colours.series.length]! }));
+    const table = new Map(names.map(({ name, colour }) => [name, colour]));
+    return { of: (place) => table.get(tree.role[place]!)!, scale: null, names, missing: false };
   }
   if (by === "behaviour") {
     const table: Record<string, string> = colours.behaviours;

@@ -48,6 +48,7 @@ export function choicesOf(data: SearchData): [ColourBy, string][] {
   if (data.detail?.has.entropy) found.push(["entropy", "entropy (mean, nats)"], ["logprob", "log-probability (mean)"]);
   found.push(["born", "budget order"], ["tokens", "tokens"], ["behaviour", "behaviour"], ["finish", "how it ended"]);
   found.push(["origin", "origin"]);
+  if (data.tree.roles.size > 1) found.push(["role", "role (which model)"]);
   return found;
 }
 

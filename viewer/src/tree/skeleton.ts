@@ -8,6 +8,8 @@ export class Skeleton {
   readonly parent: number[] = [];
   readonly beginningOf: (number | null)[] = [];
   readonly origin: Origin[] = [];
+  /** Which model of the search wrote it. */
+  readonly role: string[] = [];
   readonly finish: Finish[] = [];
   readonly label: string[] = [];
   readonly fate: string[] = [];
@@ -18,6 +20,8 @@ export class Skeleton {
   readonly behaviours: string[][] = [];
   readonly text: string[] = [];
   readonly chars: number[] = [];
+  /** The roles that there are, in order of their first node. */
+  readonly roles = new Set<string>();
   readonly scores = new Map<string, (number | null)[]>();
   readonly children: number[][] = [];
   readonly depth: number[] = [];
@@ -45,6 +49,8 @@ export class Skeleton {
       if (parent >= 0) this.children[parent]!.push(at);
       this.beginningOf.push(chunk.beginning_of[i] ?? null);
       this.origin.push(chunk.origin[i]!);
+      this.role.push(chunk.role[i]!);
+      this.roles.add(chunk.role[i]!);
       this.finish.push(chunk.finish[i]!);
       this.label.push(chunk.label[i]!);
       this.fate.push(chunk.fate[i]!);

@@ -203,7 +203,7 @@ function Described({ data, drawn, place, x, y }: { data: SearchData; drawn: Draw
     return value === null ? [] : [`${name} ${short(value)}`];
   });
   const said = [
-    `node ${tree.id[place]}`, tree.origin[place], plural(tree.tokens[place]!, "token"), ...scores,
+    `node ${tree.id[place]}`, tree.origin[place], tree.roles.size > 1 ? `role ${tree.role[place]}` : "", plural(tree.tokens[place]!, "token"), ...scores,
     drawn.bestSet.has(place) ? "on the best path" : "", tree.label[place]!,
     tree.children[place]!.length ? plural(tree.children[place]!.length, "child", "children") : "",
     why(tree, place, drawn.answer), line(tree.text[place]!, 120),
