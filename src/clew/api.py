@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
 from clew import runner
 from clew.background import get_model, run_in_background
@@ -15,6 +16,8 @@ from clew.errors import UsageError
 from clew.lab.experiment import (
     DEFAULT_MODEL,
     Outcome,
+    PlanOptions,
+    by_role,
     default_path,
     execute,
     make_plan,
@@ -31,6 +34,20 @@ if TYPE_CHECKING:
     from clew.models.base import Model
 
 DEFAULT_BUDGET = 2000
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The twin of an async function that waits for its result: the same parameters, the name without its `a`."""
+
+    @wraps(work)
+    def twin(*args: P.args, **options: P.kwargs) -> T:
+        return run_in_background(work(*args, **options))
+
+    twin.__name__ = twin.__qualname__ = work.__name__.removeprefix("a")
+    return twin
 
 
 def as_budget(budget: int | float | Budget | None) -> Budget:
@@ -61,40 +78,49 @@ async def asolve(
     *,
     model: str | Model = DEFAULT_MODEL,
     method: str = "self_consistency",
+    params: Mapping[str, Any] | None = None,
     budget: int | Budget | None = None,
     seed: int = 0,
-    judge: str | Model | None = None,
+    roles: Mapping[str, str | Model] | None = None,
     sampling: Sampling | None = None,
     kind: str = "auto",
-    **params: Any,
 ) -> Result:
-    """Solve one problem within a budget; the async twin of `solve`."""
-    problem = as_problem(question, kind=kind)
-    models = {"generate": get_model(model)} | ({"judge": get_model(judge)} if judge is not None else {})
-    limits = as_budget(budget)
-    trial = runner.Trial(problem, method_spec(method, params), seed)
-    runner.check([trial], models, limits)
-    return await runner.solve(trial, models, limits, sampling=sampling)
+    """Solve one problem within a budget. `solve` waits for the result; `asolve` is awaited.
 
-
-def solve(question: str | Sequence[Message] | Problem, **options: Any) -> Result:
-    """Solve one problem within a budget.
-
-    question: text, messages, or a Problem. Options: model (a spec or a Model), method (`name` or `name?key=value`),
-    budget (tokens, or a Budget), seed, judge (a model for questions of opinion), sampling, kind (how the answer is read
-    off: auto, math, number, choice, exact, text), and the method's own parameters.
+    question: text, messages, or a Problem.
+    model: what generates: a spec, as `clew.load` takes it, or a Model.
+    method: a method as `name` or `name?key=value`. params: further parameters of it.
+    budget: tokens, or a Budget (2,000 tokens by default).
+    seed: the same seed draws the same samples.
+    roles: role → another model, for methods that ask one (`{"judge": …}`); `model` plays each role that is not given.
+    sampling: temperature, truncation and penalties.
+    kind: how the answer is read off: auto, math, number, choice, exact, text.
 
     The result's `answer` holds the answer, `usage` what it cost, `tree` every step; `str(result)` is the answer.
 
     Raises UsageError for what cannot be done as asked, ModelError when the model failed for good.
     """
-    return run_in_background(asolve(question, **options))
+    problem = as_problem(question, kind=kind)
+    models = {role: get_model(one) for role, one in by_role(model, roles).items()}
+    limits = as_budget(budget)
+    trial = runner.Trial(problem, method_spec(method, params or {}), seed)
+    runner.check([trial], models, limits)
+    return await runner.solve(trial, models, limits, sampling=sampling)
 
 
 async def acompare(
-    task: str, *, out: str | Path | None = None, watcher: runner.Watcher | None = None, **options: Any
+    task: str, *, out: str | Path | None = None, watcher: runner.Watcher | None = None, **options: Unpack[PlanOptions]
 ) -> Outcome:
-    """Compare methods on a task at equal budgets; the async twin of `compare`."""
+    """Compare methods on a task at equal budgets. `compare` waits for the result; `acompare` is awaited.
+
+    task: a task's name with its options, or the path of a data file.
+    out: the run file (by default one in `runs/`, named by task, model and time).
+    watcher: told of each search as it begins, proposes and ends.
+    options: as `clew.lab.experiment.make_plan` takes them: model, roles, methods, budgets, axis, count, seeds, …
+
+    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good, StoreError when the
+    run file cannot be written.
+    """
     experiment = await asyncio.to_thread(prepare, make_plan(task, **options))
     with Store.create(
         Path(out) if out else default_path(experiment.plan), experiment.plan, experiment.problems
@@ -102,27 +128,18 @@ async def acompare(
         return await execute(experiment, store, watcher)
 
 
-def compare(task: str, **options: Any) -> Outcome:
-    """Compare methods on a task at equal budgets.
-
-    Options: as `make_plan` takes them (model, methods, budgets, axis, count, seeds, …), and `out`, the run file.
-
-    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good, StoreError when the
-    run file cannot be written.
-    """
-    return run_in_background(acompare(task, **options))
-
-
 async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
-    """Go on with an interrupted run; the async twin of `resume`."""
+    """Go on with an interrupted run: what is done is not done again. On a finished run it only sums up.
+
+    path: the run file. watcher: told of each search as it begins, proposes and ends.
+
+    `resume` waits for the result; `aresume` is awaited. Raises as `compare` does.
+    """
     with Store.open(Path(path)) as store:
         experiment = await asyncio.to_thread(prepare_again, store)
         return await execute(experiment, store, watcher)
 
 
-def resume(path: str | Path, **options: Any) -> Outcome:
-    """Go on with an interrupted run: what is done is not done again. On a finished run it only sums up.
-
-    Raises as `compare` does.
-    """
-    return run_in_background(aresume(path, **options))
+solve = _blocking(asolve)
+compare = _blocking(acompare)
+resume = _blocking(aresume)

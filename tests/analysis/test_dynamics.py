@@ -96,7 +96,7 @@ def test_regret_and_anytime_accuracy_are_areas() -> None:
 
 def test_a_search_has_a_timeline_of_proposals() -> None:
     task = load_problems("add", count=1, seed=3)[0]
-    result = run(asolve(task, model="toy:arithmetic?skill=0.6", method="self_consistency", n=6, budget=4000))
+    result = run(asolve(task, model="toy:arithmetic?skill=0.6", method="self_consistency?n=6", budget=4000))
     held = proposed(result)
     assert len(held.values) == 6
     assert held.values[-1] == result.answer.value

@@ -116,7 +116,7 @@ def test_a_rewind_repeats_no_step() -> None:
 
 
 def test_the_traces_of_a_search_are_its_samples() -> None:
-    result = run(asolve(problem(), model=letters(), method="self_consistency", n=3, budget=500))
+    result = run(asolve(problem(), model=letters(), method="self_consistency?n=3", budget=500))
     assert [t.node.id for t in traces_of(result)] == list(result.samples)
 
 

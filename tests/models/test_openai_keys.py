@@ -128,7 +128,8 @@ def test_no_message_repeats_a_secret(url):
 def test_what_a_plan_keeps_holds_no_secret():
     assert public(f"https://{LOGIN}:{PASSWORD}@llm.example/v1#m") == "https://llm.example/v1#m"
     assert public("toy:arithmetic?skill=0.5") == "toy:arithmetic?skill=0.5"
-    plan = make_plan("add", model="https://u:secret-login@llm.example/v1?model=m", judge="https://u:secret-login@x/v1")
+    secret = "https://u:secret-login@llm.example/v1?model=m"
+    plan = make_plan("add", model=secret, roles={"judge": secret})
     assert "secret-login" not in str(plan.as_dict()) and "u:" not in str(plan.models)
     with pytest.raises(UsageError, match="a key is not"):
         make_plan("add", model_options={"api_key": "secret"})

@@ -67,6 +67,27 @@ key_option = click.option(
 )
 
 
+role_option = click.option(
+    "--role", "roles", multiple=True, metavar="ROLE=SPEC", help="Another model for a role: judge=SPEC; may be repeated."
+)
+
+
+def roles_given(roles: Sequence[str]) -> dict[str, str]:
+    """Role → model spec, of `--role` options.
+
+    Raises UsageError for what is not ROLE=SPEC, and for a role given twice.
+    """
+    given: dict[str, str] = {}
+    for one in roles:
+        role, equals, spec = one.partition("=")
+        if not (role and equals and spec):
+            raise UsageError(f"{one!r} does not give a role its model", "Write --role judge=SPEC")
+        if role in given:
+            raise UsageError(f"the role {role} is given twice", "Give each role one model")
+        given[role] = spec
+    return given
+
+
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a command that samples; `sampling_given` takes them out again."""
     for option in (

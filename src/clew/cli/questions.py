@@ -54,12 +54,13 @@ def solve_file(
     from clew.budget import Budget
     from clew.cli.tables import run_progress
     from clew.lab.answering import AnswersFile, answer_all, to_answer
+    from clew.lab.experiment import by_role
     from clew.models import public
     from clew.sampling import Sampling
     from clew.tasks.files import read_questions
 
     questions = read_questions(file, fields=fields, kind=kind)
-    models = {role: get_model(spec) for role, spec in {"generate": model, **roles}.items()}
+    models = {role: get_model(spec) for role, spec in by_role(model, roles).items()}
     limit = Budget(tokens=budget)
     trials = to_answer(questions, models, method=method, budget=limit, seed=seed)
     settings = {

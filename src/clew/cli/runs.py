@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from clew.cli.options import (
     numbers,
     pairs,
     print_json,
+    role_option,
+    roles_given,
     sampling_given,
     sampling_options,
     to_stderr,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("-b", "--budget", type=int, default=None, help="Tokens to spend (default 2000).")
 @click.option("-p", "--param", multiple=True, help="key=value for the method; may be repeated.")
 @click.option("--kind", default="auto", show_default=True, help="How the answer is read off: auto, math, number, …")
-@click.option("--judge", default=None, help="A model for questions of opinion.")
+@role_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--file", type=click.Path(path_type=Path), default=None, help="A data file of questions, all answered.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="Where the answers to --file go.")
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 def solve(
     question: str | None,
     param: Sequence[str],
+    roles: Sequence[str],
     key_env: str | None,
     file: Path | None,
     out: Path | None,
@@ -93,7 +96,7 @@ def solve(
             file,
             out,
             model=options["model"],
-            roles={} if options["judge"] is None else {"judge": options["judge"]},
+            roles=roles_given(roles),
             method=method_spec(options["method"], pairs(param)),
             budget=options["budget"] or api.DEFAULT_BUDGET,
             seed=options["seed"],
@@ -109,15 +112,30 @@ def solve(
         result = api.solve(
             asked,
             sampling=Sampling(**sampling),
+            roles=roles_given(roles),
+            params=pairs(param),
             **{k: v for k, v in options.items() if v is not None},
-            **pairs(param),
         )
+    _say_unasked(roles_given(roles), [result])
     if as_json:
         print_json(_result_data(result))
     else:
         _print_answer(result, show)
     if result.answer.value is None:
         sys.exit(1)
+
+
+def _say_unasked(roles: Iterable[str], results: Sequence[Result]) -> None:
+    """Say which roles were given a model that no search asked: a role with a mistyped name is one of them."""
+    asked = {role for result in results for _, role in result.usage.parts}
+    for role in roles:
+        if results and role not in asked:
+            to_stderr().print(
+                f"nothing asked the model of the role {role}; `clew show` says which roles a search has",
+                style="yellow",
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def _print_answer(result: Result, show: bool) -> None:
@@ -164,7 +182,7 @@ def _print_answer(result: Result, show: bool) -> None:
 @click.option("--kind", default=None, help="Data files: math, number, choice, exact or text.")
 @click.option("--field", multiple=True, help="Data files: question=FIELD, answer=FIELD, …; may be repeated.")
 @click.option("--option", multiple=True, help="key=value for the task; may be repeated.")
-@click.option("--judge", default=None, help="A model for questions of opinion.")
+@role_option
 @click.option("--baseline", default=None, help="The method the others are compared with (default: the first).")
 @click.option("--concurrency", type=int, default=32, show_default=True, help="Searches in flight.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="The run file.")
@@ -177,6 +195,7 @@ def compare(
     budgets: str,
     field: Sequence[str],
     option: Sequence[str],
+    roles: Sequence[str],
     key_env: str | None,
     out: Path | None,
     report: Path | None,
@@ -200,6 +219,7 @@ def compare(
         task,
         methods=[m for m in methods.split(",") if m.strip()],
         budgets=numbers(budgets),
+        roles=roles_given(roles),
         sampling=sampling_given(options),
         task_options={k: v for k, v in task_options.items() if v is not None},
         **options,
@@ -238,6 +258,7 @@ def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: b
     except KeyboardInterrupt:
         say.print(f"interrupted; what is finished is kept. Go on with: clew resume {store.path}", highlight=False)
         raise
+    _say_unasked(experiment.models, outcome.results)
     _present(outcome, report or store.path.with_suffix(".html"), as_json)
 
 

@@ -67,17 +67,19 @@ def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunPro
 
 
 def usage_table(result: Result) -> Table:
-    """What one search has spent, by model and role."""
-    table = Table(box=None, header_style="dim")
+    """What one search has spent, by model and role, with the share of each in the tokens that are charged."""
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
     for column in ("model", "role"):
         table.add_column(column, no_wrap=True)
     # With a cache, which most models have, what is charged is what is distinct.
     uncached = any(s.distinct != s.prefilled for s in result.usage.parts.values())
     counts = ["generated", "prefilled", *(["distinct"] if uncached else []), "reused", "computed", "calls"]
-    for column in (*counts, "GFLOP"):
+    for column in (*counts, "GFLOP", "share"):
         table.add_column(column, justify="right", no_wrap=True)
+    total = result.usage.total.tokens
     for (model, role), s in result.usage.parts.items():
-        table.add_row(model, role, *(f"{getattr(s, c):,}" for c in counts), f"{s.flops / 1e9:,.0f}")
+        share = f"{s.tokens / total:.0%}" if total else ""
+        table.add_row(model, role, *(f"{getattr(s, c):,}" for c in counts), f"{s.flops / 1e9:,.0f}", share)
     return table
 
 

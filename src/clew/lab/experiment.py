@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from clew import registry, runner
 from clew.background import get_model
@@ -21,12 +21,28 @@ from clew.registry import parse_spec, spelled
 from clew.result import Result
 from clew.sampling import Sampling
 from clew.store import Reader, Store, plan_problems, stored_problems
+from clew.tree import GENERATE
 
 if TYPE_CHECKING:
     from clew.lab.compare import Comparison
     from clew.models.base import Model
 
 DEFAULT_MODEL = "smollm2-135m"
+
+M = TypeVar("M")
+
+
+def by_role(model: M, roles: Mapping[str, M] | None) -> dict[str, M]:
+    """Role → model: `model` generates, and each of `roles` plays the role that it is given for.
+
+    Raises UsageError for a role that is not a name, and for another model that generates.
+    """
+    for role in roles or {}:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", role):
+            raise UsageError(f"{role!r} is not the name of a role", "Write it in small letters: draft, judge, …")
+        if role == GENERATE:
+            raise UsageError("the model that generates is given twice", "Give it as the model, not among the roles")
+    return {GENERATE: model, **(roles or {})}
 
 
 def method_spec(method: str, params: Mapping[str, Any]) -> str:
@@ -41,24 +57,56 @@ def method_spec(method: str, params: Mapping[str, Any]) -> str:
     return spec
 
 
+class PlanOptions(TypedDict, total=False):
+    """What `make_plan` takes beside the task; all of it may be left out."""
+
+    model: str
+    roles: Mapping[str, str]
+    methods: Sequence[str]
+    budgets: Sequence[float]
+    axis: str
+    count: int
+    seeds: int
+    seed: int
+    baseline: str | None
+    concurrency: int
+    sampling: Mapping[str, Any]
+    task_options: Mapping[str, Any]
+    model_options: Mapping[str, Any]
+
+
 def make_plan(
     task: str,
     *,
     model: str = DEFAULT_MODEL,
+    roles: Mapping[str, str] | None = None,
     methods: Sequence[str] = ("greedy", "self_consistency"),
     budgets: Sequence[float] = (500, 1000, 2000),
     axis: str = "tokens",
     count: int = 20,
     seeds: int = 1,
     seed: int = 0,
-    judge: str | None = None,
     baseline: str | None = None,
     concurrency: int = 32,
     sampling: Mapping[str, Any] | None = None,
     task_options: Mapping[str, Any] | None = None,
     model_options: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """A checked plan for a comparison. Raises UsageError for what cannot be done as asked."""
+    """A checked plan for a comparison.
+
+    task: a task's name with its options, or the path of a data file.
+    model: the spec of the model that generates.
+    roles: role → spec of another model (`{"judge": "http://127.0.0.1:8080/v1"}`).
+    methods: specs, `name` or `name?key=value`.
+    budgets: the points of the comparison, on `axis`; each search may spend the greatest.
+    axis: what a budget counts: tokens, generated, calls, seconds, flops or usd.
+    count: problems. seeds: searches of each problem by each method. seed: the first seed, and that of the problems.
+    baseline: the method that the others are compared with; the first by default.
+    concurrency: searches in flight (one at a time on the axis of seconds).
+    sampling: fields of `Sampling`. task_options, model_options: further options of the task and of every model.
+
+    Raises UsageError for what cannot be done as asked.
+    """
     check_axis(axis)
     if not budgets:
         raise UsageError("no budget is given", "Give at least one")
@@ -73,7 +121,7 @@ def make_plan(
         raise UsageError("a plan is kept in a run file, and a key is not", "Name the variable that holds it: key_env")
     Sampling(**(sampling or {}))
     return Plan(
-        models={"generate": public(model)} | ({"judge": public(judge)} if judge else {}),
+        models={role: public(spec) for role, spec in by_role(model, roles).items()},
         task=task,
         task_options={"count": count, "seed": seed, **(task_options or {})},
         methods=specs,
