@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clew.registry import methods, scorers
+from clew.store.format import SCHEMA_VERSION, STATS, columns
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,3 +38,15 @@ PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTI
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_the_page_on_run_files_describes_every_table_column_and_array() -> None:
+    page = (ROOT / "docs/traces.md").read_text()
+    described = {}
+    for table, cell in re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", page, re.MULTILINE):
+        while cell != (bare := re.sub(r"\([^()]*\)", "", cell)):
+            cell = bare
+        described[table] = re.findall(r"`(\w+)`", cell)
+    assert {table: described.get(table) for table in columns()} == {table: [*of] for table, of in columns().items()}
+    assert f"now **{SCHEMA_VERSION}**" in page
+    assert all(f"`{name}`" in page for name in STATS)

@@ -72,6 +72,7 @@ def test_an_export_holds_every_row(done: Path, tmp_path: Path, form: str) -> Non
     ran = clew("export", str(done), "--to", form, "-o", str(tmp_path), "--json")
     counts = {Path(p).stem: n for p, n in json.loads(ran.stdout).items()}
     assert (counts["problems"], counts["results"]) == (3, 9)
+    assert list(counts) == ["meta", "problems", "results", "proposals", "nodes", "anchors"]
     path = tmp_path / f"nodes.{form}"
     if form == "jsonl":
         nodes = [json.loads(line) for line in path.read_text().splitlines()]
@@ -80,6 +81,8 @@ def test_an_export_holds_every_row(done: Path, tmp_path: Path, form: str) -> Non
 
         nodes = pq.read_table(path).to_pylist()
     assert len(nodes) == counts["nodes"]
+    stored = {"id", "parent", "beginning_of", "role", "fate", "label", "born", "tokens", "exact", "cut", "offsets"}
+    assert all(stored <= set(n) for n in nodes)
     sampled = [n for n in nodes if n["origin"] == "sampled"]
     assert all(len(n["token_ids"]) == len(n["logprob"]) == n["tokens"] for n in sampled)
 

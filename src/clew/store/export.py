@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clew.errors import StoreError, UsageError
 from clew.store import Reader
+from clew.store.format import STATS, columns
 
-TABLES = ("problems", "results", "proposals", "nodes")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _BATCH = 2000
 
 
@@ -22,7 +26,7 @@ def export_run(run: Path, form: str, folder: Path) -> dict[str, int]:
     with Reader.open(run) as store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for table in TABLES:
+            for table in columns():
                 path = folder / f"{table}.{form}"
                 part = path.with_suffix(path.suffix + ".part")
                 counts[str(path)] = _jsonl(store, table, part) if form == "jsonl" else _parquet(store, table, part)
@@ -49,7 +53,7 @@ def _parquet(store: Reader, table: str, path: Path) -> int:
         import pyarrow.parquet as pq
     except ImportError:
         raise UsageError("Parquet needs pyarrow, which is not installed", "pip install 'clew[data]'") from None
-    schema = pa.schema([(name, _arrow_type(kind)) for name, kind in _columns(table).items()])
+    schema = pa.schema(_fields(table))
     count = 0
     batch: list[dict[str, object]] = []
     with pq.ParquetWriter(path, schema) as writer:
@@ -63,36 +67,16 @@ def _parquet(store: Reader, table: str, path: Path) -> int:
     return count
 
 
-def _columns(table: str) -> dict[str, str]:
-    """Column → kind. Written out, so that an export of few rows has the same types as one of many."""
-    text = {
-        "problems": "id family question messages reference meta",
-        "results": "problem method status value text votes usage samples cost error",
-        "proposals": "value usage",
-        "nodes": "origin role finish label text scores",
-    }
-    ints = {
-        "problems": "",
-        "results": "id seed node",
-        "proposals": "result number node",
-        "nodes": "result id parent beginning_of born tokens exact cut",
-    }
-    floats = {"problems": "difficulty", "results": "confidence grade", "proposals": "confidence", "nodes": ""}
-    columns = dict.fromkeys(ints[table].split(), "int") | dict.fromkeys(text[table].split(), "text")
-    columns |= dict.fromkeys(floats[table].split(), "float")
-    if table == "nodes":
-        columns |= dict.fromkeys(("token_ids", "offsets"), "ints")
-        columns |= dict.fromkeys(("logprob", "entropy", "certainty", "proposal_logprob"), "floats")
-    return columns
+def _fields(table: str) -> list[tuple[str, pa.DataType]]:
+    """Its columns with their types in Arrow; `stats` becomes a column an array."""
+    import pyarrow as pa
 
-
-def _arrow_type(kind: str) -> object:
-    import pyarrow
-
-    return {
-        "int": pyarrow.int64(),
-        "text": pyarrow.string(),
-        "float": pyarrow.float64(),
-        "ints": pyarrow.list_(pyarrow.int32()),
-        "floats": pyarrow.list_(pyarrow.float32()),
-    }[kind]
+    scalars = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
+    found = [(name, scalars[kind]) for name, kind in columns()[table].items() if kind != "BLOB"]
+    if "stats" in columns()[table]:
+        for name, (number, axes) in STATS.items():
+            kind = pa.from_numpy_dtype(number)
+            for _ in range(axes):
+                kind = pa.list_(kind)
+            found.append((name, kind))
+    return found

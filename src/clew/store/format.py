@@ -6,6 +6,8 @@ import json
 import math
 import sqlite3
 import zlib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,6 @@ SCHEMA_VERSION = 3
 APPLICATION_ID = 0x636C6577  # "clew"
 IMPORTED = "imported"
 """The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
-TABLES = ("problems", "results", "proposals", "nodes", "anchors")
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -48,14 +49,35 @@ CREATE TABLE anchors (
 ) WITHOUT ROWID;
 """
 
-_STATS = ("token_ids", "offsets", "logprob", "entropy", "certainty", "proposal_logprob")
+STATS: Mapping[str, tuple[type[np.generic], int]] = {
+    "token_ids": (np.int32, 1),
+    "offsets": (np.int32, 1),
+    "logprob": (np.float32, 1),
+    "entropy": (np.float32, 1),
+    "certainty": (np.float32, 1),
+    "proposal_logprob": (np.float32, 1),
+    "top_ids": (np.int32, 2),
+    "top_logprob": (np.float32, 2),
+}
+"""What `nodes.stats` may hold: name of an array of `Segment` → the type of its numbers and how many axes it has."""
+
+
+@cache
+def columns() -> dict[str, dict[str, str]]:
+    """Table → column → its type in SQLite, as `SCHEMA` declares them."""
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
+    found = {table: {name: kind for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})")} for table in tables}
+    db.close()
+    return found
 
 
 def pack(segment: Segment) -> bytes:
     """A segment's arrays as one compressed blob: a JSON header line (name → [dtype, shape]), then the raw arrays."""
     header: dict[str, Any] = {}
     raw = b""
-    for name in (*_STATS, "top_ids", "top_logprob"):
+    for name in STATS:
         array = getattr(segment, name)
         if array is not None:
             header[name] = [array.dtype.str, list(array.shape)]

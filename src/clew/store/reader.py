@@ -15,7 +15,7 @@ from clew.plan import Plan
 from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.sampling import Stream
-from clew.store.format import IMPORTED, TABLES, check, connect, log_of, unpack
+from clew.store.format import IMPORTED, check, columns, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader
 from clew.tree import Finish, Node, Origin, Segment, Tree
 
@@ -167,8 +167,8 @@ class Reader:
         )
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """The rows of one of `TABLES` as plain data, blobs unpacked to lists."""
-        if table not in TABLES:
+        """The rows of one of the tables as plain data, `stats` unpacked to a list an array."""
+        if table not in columns():
             raise ValueError(f"a run file has no table {table!r}")
         cursor = self.db.execute(f"SELECT * FROM {table}")  # noqa: S608 (one of a few constants)
         names = [c[0] for c in cursor.description]
