@@ -22,7 +22,7 @@ import pytest
 from clew import api
 from clew.background import get_model
 from clew.budget import Budget
-from clew.errors import ModelError, StoreError, UsageError
+from clew.errors import ClewError, ModelError, StoreError, UsageError
 from clew.lab.experiment import execute, make_plan, prepare
 from clew.models.base import Context
 from clew.models.toy import ToyModel
@@ -210,7 +210,11 @@ def test_a_failing_model_costs_a_search_and_a_dead_one_ends_the_run() -> None:
     dead = Flaky(range(1, 100))
     with pytest.raises(ModelError, match="the server is gone"):
         run(run_cells(trials, {"generate": dead}, Budget(tokens=100), Memory(), concurrency=1))
-    assert dead.calls == 5
+    assert dead.calls == 6, "five searches, and a last greeting"
+
+    odd, memory = Flaky([2, 3, 4, 5, 6, 8, 9]), Memory()
+    assert run(run_cells(trials, {"generate": odd}, Budget(tokens=100), memory, concurrency=1)) == 7
+    assert len(memory.finished()) == 5, "a model that answers a greeting is not gone"
 
 
 def test_a_mistake_in_a_method_is_not_hidden() -> None:
@@ -220,7 +224,7 @@ def test_a_mistake_in_a_method_is_not_hidden() -> None:
 
     inner = letters()
     model = Broken(inner.vocab[:-1], inner._source)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ClewError, match=r"all 1 searches failed, the last by ZeroDivisionError \(test_runs.py:\d+ in"):
         run(run_cells(trials_of([problem()], ["sample"], [0]), {"generate": model}, Budget(tokens=99), Memory()))
 
 

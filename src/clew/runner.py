@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from clew import registry
-from clew.budget import Budget, Usage
-from clew.errors import BudgetExhausted, ModelError, UsageError
+from clew.budget import Budget, Cost, Usage
+from clew.errors import BudgetExhausted, ClewError, ContextOverflow, ModelError, StoreError, UsageError
 from clew.models.base import Model
 from clew.needs import Capability, Check
-from clew.problem import Answer, Problem, Status
+from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.sampling import Sampling
 from clew.search import GENERATE, Scorers, Search
 from clew.tree import Tree
 
 FAILURES_IN_A_ROW = 5
-"""After so many searches in a row that the model failed, the run stops: the model is gone."""
+"""After so many searches in a row that a model failed, each model is asked for one token: a silent one ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,36 +126,79 @@ async def solve(
 
     scorers: those of the run, which closes them.
 
-    Raises ModelError when the model failed for good, and UsageError for parameters that the method refuses.
+    Raises ModelError when the model failed for good, UsageError for parameters that the method refuses, and whatever
+    else the method, a scorer, the extractor or the grader raises.
     """
-    entry, params = registry.methods.resolved(trial.method)
-    search = Search(
-        trial.problem, models, budget, seed=trial.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
-    )
+    result, failure = await _search(trial, models, budget, sampling=sampling, on_proposal=on_proposal, scorers=scorers)
+    if failure is not None:
+        raise failure
+    return result
+
+
+async def _search(
+    trial: Trial,
+    models: Mapping[str, Model],
+    budget: Budget,
+    *,
+    sampling: Sampling | None,
+    on_proposal: Callable[[Proposal], None] | None,
+    scorers: Scorers | None,
+) -> tuple[Result, Exception | None]:
+    """See `solve`; what a failed search had found and spent until then comes with the exception that ended it."""
+    search: Search | None = None
+    answer, grade, failure = Answer(None, status=Status.ABSTAINED), None, None
     try:
-        answer: Answer = await entry.make(search, **params)
-        if answer.value is None and answer.status is Status.ANSWERED:
-            answer = replace(answer, status=Status.EXHAUSTED if search.ledger.spent else Status.ABSTAINED)
-        if not search.proposals or search.proposals[-1].answer != answer:
-            search.propose(answer)
-    except BudgetExhausted:
-        best = search.proposals[-1].answer if search.proposals else Answer(None)
-        answer = replace(best, status=Status.EXHAUSTED)
+        entry, params = registry.methods.resolved(trial.method)
+        search = Search(
+            trial.problem, models, budget, seed=trial.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
+        )
+        try:
+            answer = _ended(search, await entry.make(search, **params))
+        except BudgetExhausted:
+            best = search.proposals[-1].answer if search.proposals else Answer(None)
+            answer = replace(best, status=Status.EXHAUSTED)
+        grade = trial.problem.grade(answer.value)
+    except Exception as error:  # whatever a plug-in or a reply does, it does to this search alone
+        failure = error
     finally:
-        await search.close()
-    return Result(
+        if search is not None:
+            await search.close()
+    result = Result(
         problem=trial.problem,
         method=trial.method,
         seed=trial.seed,
         budget=budget,
         answer=answer,
-        grade=trial.problem.grade(answer.value),
-        usage=search.ledger.usage,
-        tree=search.tree,
-        proposals=search.proposals,
-        samples=tuple(leaf.id for leaf in search.samples),
-        cost=search.model.cost,
+        grade=grade,
+        usage=search.ledger.usage if search else Usage(),
+        tree=search.tree if search else Tree(),
+        proposals=search.proposals if search else [],
+        samples=tuple(leaf.id for leaf in search.samples) if search else (),
+        cost=search.model.cost if search else Cost(),
+        error=_reason(failure) if failure is not None else "",
     )
+    return result, failure
+
+
+def _ended(search: Search, answer: Answer) -> Answer:
+    """What a method that came to its end answers, with its status; it is the last proposal."""
+    if answer.value is None and answer.status is Status.ANSWERED:
+        answer = replace(answer, status=Status.EXHAUSTED if search.ledger.spent else Status.ABSTAINED)
+    if not search.proposals or search.proposals[-1].answer != answer:
+        search.propose(answer)
+    return answer
+
+
+def _reason(error: BaseException) -> str:
+    """Why a search failed, on one line; for what was not raised on purpose also where."""
+    if isinstance(error, BaseExceptionGroup):
+        error = next(_leaves(error))
+    if isinstance(error, ClewError):
+        return str(error)
+    said = " ".join(str(error).split())[:400]
+    places = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(places[-1].filename).name}:{places[-1].lineno} in {places[-1].name})" if places else ""
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
 
 
 def trials_of(problems: Sequence[Problem], methods: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
@@ -173,12 +218,13 @@ async def run(
 ) -> int:
     """Run all trials that `keeper` has not finished yet, at most `concurrency` at a time; how many failed.
 
-    A search that the model failed is kept as failed and does not stop the others; `resume` tries it again.
-    Cancelling (Ctrl-C) gives up what is in flight and keeps what is done.
+    A search that anything but the keeper failed is kept as failed, with what it had found, and does not stop the
+    others; `resume` tries it again. Cancelling (Ctrl-C) gives up what is in flight and keeps what is done.
 
     The trials are taken to be checked (see `check`).
 
-    Raises ModelError when the model failed `FAILURES_IN_A_ROW` searches in a row, or all there were.
+    Raises ModelError when a model is gone (see `FAILURES_IN_A_ROW`), ClewError when all searches failed that there
+    were, and what `keeper` raises.
     """
     done = keeper.finished()
     tell = watcher or _Nobody()
@@ -189,22 +235,25 @@ async def run(
     async def worker() -> None:
         for trial in todo:
             tell.begun(trial)
+            result, failure = await _search(
+                trial,
+                models,
+                budget,
+                sampling=sampling,
+                on_proposal=partial(tell.proposed, trial),
+                scorers=scorers,
+            )
             try:
-                result = await solve(
-                    trial,
-                    models,
-                    budget,
-                    sampling=sampling,
-                    on_proposal=partial(tell.proposed, trial),
-                    scorers=scorers,
-                )
-                state.succeeded()
-            except ModelError as error:
-                result = _failed(trial, budget, error)
-                state.failed(error)
-            keeper.keep(result)
+                keeper.keep(result)
+            except StoreError:
+                raise
+            except Exception as error:  # what was found has a value that no run file can hold
+                failure = error
+                result = _failed(trial, budget, result.usage, error)
+                keeper.keep(result)
             tell.ended(trial, result)
-            state.stop_if_gone()
+            if state.lost(failure):
+                await _ask_for_a_token(models, state)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -214,9 +263,26 @@ async def run(
         raise next(_leaves(errors)) from None
     finally:
         await scorers.close()
-    if state.failures and not state.successes and state.last is not None:
-        raise state.last
+    if state.last is not None and not state.successes and not done:
+        if isinstance(state.last, ClewError):
+            raise state.last
+        raise ClewError(f"all {state.failures} searches failed, the last by {_reason(state.last)}") from state.last
     return state.failures
+
+
+async def _ask_for_a_token(models: Mapping[str, Model], state: _Progress) -> None:
+    """Raise the last failure if a model gives no token to a greeting: it is gone, and the run with it."""
+    asked = Problem("hello", (Message("user", "Hello"),), max_tokens=1)
+    for model in models.values():
+        search = Search(asked, {GENERATE: model}, Budget())
+        try:
+            await search.extend(search.root)
+        except ModelError:
+            assert state.last is not None
+            raise state.last from None
+        finally:
+            await search.close()
+    state.in_a_row = 0
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -232,23 +298,22 @@ class _Progress:
     successes: int = 0
     failures: int = 0
     in_a_row: int = 0
-    last: ModelError | None = None
+    last: Exception | None = None
 
-    def succeeded(self) -> None:
-        self.successes += 1
-        self.in_a_row = 0
-
-    def failed(self, error: ModelError) -> None:
-        self.failures += 1
-        self.in_a_row += 1
-        self.last = error
-
-    def stop_if_gone(self) -> None:
-        if self.in_a_row >= FAILURES_IN_A_ROW and self.last is not None:
-            raise self.last
+    def lost(self, failure: Exception | None) -> bool:
+        """Count how a search ended (None: well); whether so many failed in a row that a model may be gone."""
+        if failure is None:
+            self.successes += 1
+        else:
+            self.failures += 1
+            self.last = failure
+        of_the_model = isinstance(failure, ModelError) and not isinstance(failure, ContextOverflow)
+        self.in_a_row = self.in_a_row + 1 if of_the_model else 0
+        return self.in_a_row >= FAILURES_IN_A_ROW
 
 
-def _failed(trial: Trial, budget: Budget, error: ModelError) -> Result:
+def _failed(trial: Trial, budget: Budget, usage: Usage, error: Exception) -> Result:
+    """A search of which nothing is left but what it spent and why it failed."""
     return Result(
         problem=trial.problem,
         method=trial.method,
@@ -256,7 +321,7 @@ def _failed(trial: Trial, budget: Budget, error: ModelError) -> Result:
         budget=budget,
         answer=Answer(None, status=Status.ABSTAINED),
         grade=None,
-        usage=Usage(),
+        usage=usage,
         tree=Tree(),
-        error=str(error),
+        error=_reason(error),
     )

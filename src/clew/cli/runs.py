@@ -206,7 +206,10 @@ def compare(
 
     TASK is a name (`clew list tasks`), or a file of problems: .jsonl, .ndjson, .json, .csv, .tsv, .parquet, packed as
     .gz or .zst or not. Those in the shape of GSM8K, MATH, AIME, ARC, MMLU-Pro, OlympiadBench, verl or TRL, or with the
-    usual names of fields, are read as they are."""
+    usual names of fields, are read as they are.
+
+    A search that fails is kept with its reason, and the others go on; `clew resume` tries it again. The exit status is
+    then 1."""
     from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
     from clew.models import keyed
     from clew.store import Store
@@ -276,12 +279,18 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
         print_json(
             outcome.comparison.as_dict() | {"run": str(outcome.path), "report": str(report), "failed": outcome.failed}
         )
-        return
-    click.echo(f"run: {outcome.path}\nreport: {report}")
+    else:
+        click.echo(f"run: {outcome.path}\nreport: {report}")
     if outcome.failed:
+        for method, reason in {r.method: r.error for r in outcome.results if r.error}.items():
+            to_stderr().print(f"{method} failed: {reason}", style="yellow", markup=False, highlight=False)
         to_stderr().print(
-            f"{outcome.failed} searches failed; try them again with: clew resume {outcome.path}", style="yellow"
+            f"{outcome.failed} searches failed; try them again with: clew resume {outcome.path}",
+            style="yellow",
+            markup=False,
+            highlight=False,
         )
+        sys.exit(1)
 
 
 @click.command(

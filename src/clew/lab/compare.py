@@ -122,7 +122,8 @@ def summarise(
     """Compare the methods of these results at each budget on one axis of `clew.budget.AXES`.
 
     Only pairs of problem and seed that every method finished are compared; failed searches are left out, with their
-    pair. baseline: the method that the others are compared with; the first one by default. seed: of all resampling.
+    pair, and so are methods whose searches all failed. baseline: the method that the others are compared with; the
+    first one by default. seed: of all resampling.
 
     Raises UsageError without budgets, common pairs or graders, for an unknown axis or baseline, and for two results of
     the same method, problem and seed.
@@ -223,6 +224,8 @@ def _pair_up(searches: Iterable[_Searched]) -> tuple[dict[str, dict[_Pair, _Sear
             )
         if not search.error:
             found[search.pair] = search
+    # A method all of whose searches failed has nothing to show, and keeps nothing from the others.
+    by_method = {method: found for method, found in by_method.items() if found}
     common = set.intersection(*(set(f) for f in by_method.values())) if by_method else set()
     if not common:
         raise UsageError(

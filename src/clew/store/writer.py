@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,20 @@ from clew.problem import Problem
 from clew.result import Result
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, pack
 from clew.store.reader import Reader
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ODD_VALUE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What SQLite raises for a value of a type that it does not know."""
+
+
+def _text(text: str | None) -> str | None:
+    """A text as UTF-8 can hold it: half a surrogate pair, which a reply may have, becomes U+FFFD, a character for a
+    character, so that offsets still hold."""
+    return None if text is None else _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _json(value: Any) -> str:
+    return _LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False))
 
 
 class Store(Reader):
@@ -52,13 +67,13 @@ class Store(Reader):
                 "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        p.id,
+                        _text(p.id),
                         p.family,
                         p.difficulty,
-                        p.question,
-                        json.dumps([{"role": m.role, "content": m.content} for m in p.messages]),
-                        p.reference,
-                        json.dumps(dict(p.meta), default=str),
+                        _text(p.question),
+                        _json([{"role": m.role, "content": m.content} for m in p.messages]),
+                        _text(p.reference),
+                        _text(json.dumps(dict(p.meta), ensure_ascii=False, default=str)),
                     )
                     for p in problems
                 ],
@@ -77,7 +92,7 @@ class Store(Reader):
         """Keep one search in one transaction: after a crash it is there whole, or not at all."""
         with self._writing() as db:
             db.execute("BEGIN IMMEDIATE")
-            key = (result.problem.id, result.method, result.seed)
+            key = (_text(result.problem.id), result.method, result.seed)
             db.execute("DELETE FROM results WHERE problem = ? AND method = ? AND seed = ?", key)
             answer = result.answer
             cursor = db.execute(
@@ -87,16 +102,16 @@ class Store(Reader):
                     *key,
                     len(result.tree),
                     answer.status,
-                    answer.value,
-                    answer.text,
+                    _text(answer.value),
+                    _text(answer.text),
                     answer.confidence,
-                    json.dumps(dict(answer.votes)),
+                    _json(dict(answer.votes)),
                     answer.node.id if answer.node else None,
                     result.grade,
-                    json.dumps(result.usage.as_dict()),
-                    json.dumps(result.samples),
-                    json.dumps(asdict(result.cost)),
-                    result.error,
+                    _json(result.usage.as_dict()),
+                    _json(result.samples),
+                    _json(asdict(result.cost)),
+                    _text(result.error),
                 ),
             )
             number = cursor.lastrowid
@@ -106,10 +121,10 @@ class Store(Reader):
                     (
                         number,
                         i,
-                        p.answer.value,
+                        _text(p.answer.value),
                         p.answer.confidence,
                         p.answer.node.id if p.answer.node else None,
-                        json.dumps(p.usage.as_dict()),
+                        _json(p.usage.as_dict()),
                     )
                     for i, p in enumerate(result.proposals)
                 ],
@@ -125,12 +140,12 @@ class Store(Reader):
                         n.origin,
                         n.role,
                         n.finish,
-                        n.label,
-                        n.fate,
+                        _text(n.label),
+                        _text(n.fate),
                         n.born,
                         len(n.segment),
-                        n.segment.text,
-                        json.dumps(n.scores),
+                        _text(n.segment.text),
+                        _json(n.scores),
                         int(n.segment.exact),
                         n.segment.cut,
                         pack(n.segment),
@@ -161,16 +176,16 @@ class Store(Reader):
                     node,
                     model,
                     rollouts,
-                    json.dumps(usage.as_dict()),
-                    json.dumps(list(sentences), ensure_ascii=False),
-                    result.problem.id,
+                    _json(usage.as_dict()),
+                    _json(list(sentences)),
+                    _text(result.problem.id),
                     result.method,
                     result.seed,
                 ),
             )
 
     def _set(self, key: str, value: Any) -> None:
-        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _json(value)))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -180,7 +195,7 @@ class Store(Reader):
         except BaseException as error:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _ODD_VALUE):
                 raise StoreError(
                     f"{self.path} could not be written ({error})",
                     "Free some space or name another place; what was finished before is kept",
