@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from clew.cli.output import echo, visible
 from clew.cli.runs import compare, export, resume, show, solve
 from clew.cli.tools import doctor, list_, pull
 from clew.cli.traces import anchors, edit, import_, stats
@@ -32,10 +33,11 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
+        error.message = visible(error.message)
         error.show()
         sys.exit(2)
     except ClewError as error:
-        click.echo(f"clew: {error}", err=True)
+        echo(f"clew: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -1,17 +1,13 @@
-"""What the commands share: help with examples, output, options that several of them take."""
+"""What the commands share: help with examples, options that several of them take."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from clew.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Examples(click.Command):
@@ -26,25 +22,6 @@ class Examples(click.Command):
             with formatter.section("Examples"):
                 for line in self.examples:
                     formatter.write(f"  {line}\n")
-
-
-def to_stderr() -> Console:
-    """Where progress and remarks go."""
-    from rich.console import Console
-
-    return Console(stderr=True, emoji=False)
-
-
-def to_stdout() -> Console:
-    """Where results go."""
-    from rich.console import Console
-
-    return Console(emoji=False)
-
-
-def print_json(data: Any) -> None:
-    """One line of JSON on standard output."""
-    click.echo(json.dumps(data, ensure_ascii=False, default=str))
 
 
 def pairs(values: Sequence[str]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
-from clew.cli.options import print_json, to_stderr
+from clew.cli.output import echo, print_json, to_stderr
 from clew.errors import UsageError
 
 LONGEST = 2**24
@@ -97,7 +95,7 @@ def solve_file(
     if as_json:
         print_json({"out": str(out), "questions": len(questions), "without_answer": without, "failed": failed})
     else:
-        click.echo(out)
+        echo(out)
         say.print(f"{len(questions) - failed - without} answers, {without} questions without one", highlight=False)
     if failed:
         say.print(f"{failed} searches failed; the same command tries them again", style="yellow")

@@ -15,14 +15,12 @@ from clew.cli.options import (
     key_option,
     numbers,
     pairs,
-    print_json,
     role_option,
     roles_given,
     sampling_given,
     sampling_options,
-    to_stderr,
-    to_stdout,
 )
+from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +148,7 @@ def _print_answer(result: Result, show: bool) -> None:
     if answer.value is None:
         to_stderr().print("no answer", style="bold")
     else:
-        console.print(answer.value, style="bold", markup=False, soft_wrap=True)
+        console.print(answer.value, style="bold", soft_wrap=True)
     sure = f", confidence {answer.confidence:.2f}" if answer.confidence is not None else ""
     to_stderr().print(
         f"{answer.status}{sure} · {total.tokens:,} tokens ({total.generated:,} generated) · {total.seconds:.1f} s",
@@ -229,7 +227,7 @@ def compare(
     )
     experiment = prepare(plan)
     if read := experiment.problems[0].meta.get("file"):
-        to_stderr().print(read, style="dim", markup=False, highlight=False, soft_wrap=True)
+        to_stderr().print(read, style="dim", highlight=False, soft_wrap=True)
     with Store.create(out or default_path(plan), plan, experiment.problems) as store:
         _go_on(experiment, store, report, as_json)
 
@@ -280,14 +278,13 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
             outcome.comparison.as_dict() | {"run": str(outcome.path), "report": str(report), "failed": outcome.failed}
         )
     else:
-        click.echo(f"run: {outcome.path}\nreport: {report}")
+        echo(f"run: {outcome.path}\nreport: {report}")
     if outcome.failed:
         for method, reason in {r.method: r.error for r in outcome.results if r.error}.items():
-            to_stderr().print(f"{method} failed: {reason}", style="yellow", markup=False, highlight=False)
+            to_stderr().print(f"{method} failed: {reason}", style="yellow", highlight=False)
         to_stderr().print(
             f"{outcome.failed} searches failed; try them again with: clew resume {outcome.path}",
             style="yellow",
-            markup=False,
             highlight=False,
         )
         sys.exit(1)
@@ -332,7 +329,7 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
         for result in found:
             print_json(_result_data(result))
         return
-    console.print(found[0].problem.question, style="italic", markup=False, highlight=False)
+    console.print(found[0].problem.question, style="italic", highlight=False)
     for result in found:
         console.print(solution_tree(result, width=max(60, console.width - 40)))
         console.print(usage_table(result))
@@ -356,7 +353,7 @@ def export(run: Path, form: str, out: Path | None, as_json: bool) -> None:
         print_json(counts)
         return
     for path, count in counts.items():
-        click.echo(f"{path}: {count} {'rows' if form in ('parquet', 'jsonl') else 'searches'}")
+        echo(f"{path}: {count} {'rows' if form in ('parquet', 'jsonl') else 'searches'}")
 
 
 def _result_data(result: Result) -> dict[str, Any]:

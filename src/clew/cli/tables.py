@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -60,7 +59,7 @@ def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunPro
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield RunProgress(progress, total, done)
@@ -135,11 +134,11 @@ def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for r in results:
         table.add_row(
-            escape(r.problem.id),
-            escape(r.method),
+            r.problem.id,
+            r.method,
             *((str(r.seed),) if several_seeds else ()),
             _answer(r),
-            escape(_short(r.problem.reference)),
+            _short(r.problem.reference),
             f"{r.usage.total.tokens:,}",
             str(len(r.tree)),
             f"{r.usage.seconds:.1f}",
@@ -147,12 +146,16 @@ def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
     return table
 
 
-def _answer(result: Result) -> str:
+def _answer(result: Result) -> Text:
     if result.error:
-        return f"[red]failed: {escape(result.error)}[/]"
-    mark = "" if result.grade is None else ("[green]✓[/] " if is_right(result.grade) else "[red]✗[/] ")
-    status = "" if result.answer.status == Status.ANSWERED else f" [dim]{result.answer.status}[/]"
-    return mark + escape(_short(result.answer.value, 28)) + status
+        return Text(f"failed: {result.error}", "red")
+    told = Text()
+    if result.grade is not None:
+        told.append("✓ " if is_right(result.grade) else "✗ ", "green" if is_right(result.grade) else "red")
+    told.append(_short(result.answer.value, 28))
+    if result.answer.status != Status.ANSWERED:
+        told.append(f" {result.answer.status}", "dim")
+    return told
 
 
 def _short(value: str | None, width: int = 40) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from clew.cli.options import Examples, key_option, print_json, to_stderr, to_stdout
+from clew.cli.options import Examples, key_option
+from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.registry import Entry, spelled
 
@@ -85,7 +86,7 @@ def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) ->
         console.print(entries_table(rows))
         return
     for row in rows:
-        click.echo(tabbed({part: row.get(part, "") for part in {**rows[0], **rows[-1]}}))
+        echo(tabbed({part: row.get(part, "") for part in {**rows[0], **rows[-1]}}))
 
 
 def _told(entry: Entry) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -112,9 +113,9 @@ def _list_one(about: dict[str, Any], rows: list[dict[str, Any]], as_json: bool) 
     console = to_stdout()
     if not console.is_terminal:
         for row in rows:
-            click.echo(tabbed(row))
+            echo(tabbed(row))
         if not rows:
-            click.echo(tabbed(about))
+            echo(tabbed(about))
         return
     console.print(facts_table([(what, fact) for what, fact in about.items() if fact]))
     if rows:
@@ -145,7 +146,7 @@ def _list_papers(words: Sequence[str], status: str | None, as_json: bool) -> Non
         console.print(facts_table([(part, fact) for part, fact in rows[0].items() if fact]))
         return
     for row in rows:
-        click.echo(tabbed(row))
+        echo(tabbed(row))
 
 
 @click.command(cls=Examples, examples=("clew pull smollm2-135m", "clew pull hf:ORG/REPO/FILE.gguf"))
@@ -163,7 +164,7 @@ def pull(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "path": str(path)})
     else:
-        click.echo(path)
+        echo(path)
 
 
 @click.command(cls=Examples, examples=("clew doctor", "clew doctor http://127.0.0.1:8080/v1#qwen3-4b --fresh"))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clew.cli.options import Examples, print_json, to_stderr, to_stdout
+from clew.cli.options import Examples
+from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.problem import is_right
 
@@ -44,24 +45,21 @@ def stats(runs: Sequence[Path], form: str, only: Sequence[str], as_json: bool) -
             raise UsageError(f"there is no measure {name!r}", f"Choose among {', '.join(sorted(known))}")
     rows = [row for row in rows if not only or row.measure in only]
     if as_json or form != "table":
-        click.echo(rendered(rows, "json" if as_json else form))
+        echo(rendered(rows, "json" if as_json else form))
         return
-    from rich.console import Console
-
     for run in dict.fromkeys(row.run for row in rows):
-        Console().print(_table([row for row in rows if row.run == run]))
+        to_stdout().print(_table([row for row in rows if row.run == run]))
 
 
 def _table(rows: Sequence[Measured]) -> Table:
     """The measures of one run: a row each, a column for each method."""
     methods = list(dict.fromkeys(row.method for row in rows))
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(f"{rows[0].run}: means over problems, 95 % intervals"))
+    table = Table(title=f"{rows[0].run}: means over problems, 95 % intervals")
     table.add_column("measure", no_wrap=True)
     for method in methods:
-        table.add_column(escape(method), justify="right")
+        table.add_column(method, justify="right")
     for measure in dict.fromkeys(row.measure for row in rows):
         cells = {row.method: _cell(row) for row in rows if row.measure == measure}
         if any(cells.values()):
@@ -91,8 +89,6 @@ def _cell(row: Measured) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_json: bool) -> None:
     """Make a run file of traces from elsewhere: JSONL (prompt, trace, answer), thinking tags, Inspect logs."""
-    import json
-
     from clew.analysis.io.reading import read_traces
     from clew.analysis.io.run_file import import_run
 
@@ -102,7 +98,10 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
     traces = read_traces(file, fields={a: b for a, _, b in pairs})
     path = out or file.with_suffix(".db")
     count = import_run(traces, path, kind=kind)
-    click.echo(json.dumps({"run": str(path), "traces": count}) if as_json else f"{path}: {count} traces")
+    if as_json:
+        print_json({"run": str(path), "traces": count})
+    else:
+        echo(f"{path}: {count} traces")
 
 
 @click.command(
@@ -138,16 +137,16 @@ def edit(
     as_json: bool,
 ) -> None:
     """Change a step of a trace and let the model go on from there."""
-    import json
-
     from clew.lab import edit_run
     from clew.lab.stored_trace import stored_trace
 
     stored = stored_trace(run, problem, method)
     if step is None:
         rows = [{"step": i, "text": said} for i, said in enumerate(stored.trace.step_texts)]
-        lines = "\n".join(f"{row['step']}: {row['text']}" for row in rows)
-        click.echo(json.dumps(rows, ensure_ascii=False) if as_json else lines)
+        if as_json:
+            print_json(rows)
+        else:
+            echo("\n".join(f"{row['step']}: {row['text']}" for row in rows))
         return
     if out is not None and out.exists():
         raise UsageError(f"{out} exists", "Name another file by --out")
@@ -156,13 +155,13 @@ def edit(
         edit_run.keep(stored, result, model, out)
     found = edit_run.told(stored, result, after, step, action) | ({"run": str(out)} if out else {})
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
-    click.echo(f"before: {found['before']['answer']} ({_graded(found['before']['grade'])})")
+    echo(f"before: {found['before']['answer']} ({_graded(found['before']['grade'])})")
     for told in found["after"]:
-        click.echo(f"\n--- {told['answer']} ({_graded(told['grade'])})\n{told['text'].strip()}")
+        echo(f"\n--- {told['answer']} ({_graded(told['grade'])})\n{told['text'].strip()}")
     if out is not None:
-        click.echo(f"\nrun: {out}")
+        echo(f"\nrun: {out}")
 
 
 @click.command(
@@ -191,7 +190,7 @@ def anchors(
         print_json(found)
         return
     to_stdout().print(anchors_table(found))
-    click.echo(f"kept in {run}: `clew view {run}` colours the text by it")
+    echo(f"kept in {run}: `clew view {run}` colours the text by it")
 
 
 def _graded(grade: float | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clew.cli.options import Examples
+from clew.cli.output import echo, print_json
 from clew.errors import UsageError
 
 
@@ -30,7 +31,6 @@ def view(
 ) -> None:
     """Look at runs in the browser: problems, trees, texts, spending, two methods or runs side by side."""
     import asyncio
-    import json
     import webbrowser
     from contextlib import closing
 
@@ -45,14 +45,19 @@ def view(
             count = export(pages, out)
         size = out.stat().st_size
         told = {"file": str(out), "answers": count, "bytes": size}
-        click.echo(json.dumps(told) if as_json else f"{out}: {size / 1e6:.1f} MB, {count} answers")
+        if as_json:
+            print_json(told)
+        else:
+            echo(f"{out}: {size / 1e6:.1f} MB, {count} answers")
         return
     page_files()
 
     def ready(url: str) -> None:
-        click.echo(json.dumps({"url": url, "runs": [str(run) for run in runs]}) if as_json else url)
-        if not as_json:
-            click.echo("Ctrl-C ends it.", err=True)
+        if as_json:
+            print_json({"url": url, "runs": [str(run) for run in runs]})
+        else:
+            echo(url)
+            echo("Ctrl-C ends it.", err=True)
         if not no_open:
             webbrowser.open(url)
 
