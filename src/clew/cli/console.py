@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from clew.cli.output import visible
+from clew.cli.controls import visible
 
 
 class Terminal(Console):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
 
-from clew.cli.output import echo, visible
+from clew.cli.output import echo
 from clew.cli.runs import compare, export, resume, show, solve
 from clew.cli.tools import doctor, list_, pull
 from clew.cli.traces import anchors, edit, import_, stats
@@ -33,8 +34,9 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.message = visible(error.message)
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue().rstrip("\n"), err=True)
         sys.exit(2)
     except ClewError as error:
         echo(f"clew: {error}", err=True)
