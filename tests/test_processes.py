@@ -127,3 +127,9 @@ print(solve(model), solve(URL), flush=True)
     assert len(lines) == 5, done.stderr
     assert lines[1].split()[1] in ("answered", "abstained", "exhausted")
     assert lines[3].startswith("child") and "was loaded before this process was forked" in lines[3]
+
+
+def test_importing_clew_loads_nothing_that_a_call_may_not_need(environment: dict[str, str]) -> None:
+    heavy = ("scipy", "sympy", "math_verify", "matplotlib", "aiohttp", "llama_cpp", "rich", "reasoning_gym", "pyarrow")
+    ran = run(f"print([name for name in {heavy} if name in sys.modules])", environment)
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")

@@ -33,3 +33,8 @@ class StoreError(ClewError):
 
 class BudgetExhausted(Exception):
     """Control flow, not a mistake: the budget is spent. The runner catches it and keeps the best proposal."""
+
+
+def how_to_install(extra: str) -> str:
+    """The cure for a missing package: how to install one of clew's extras from its clone."""
+    return f"In the clone of clew, run: pip install -e '.[{extra}]'"

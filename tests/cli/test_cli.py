@@ -124,7 +124,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "scorer": ([*COMPARE, "--methods", "best_of_n?scorer=self_certanty"], "Did you mean 'self_certainty'"),
     "budget": ([*COMPARE, "--methods", "greedy", "--budgets", "0"], "buys nothing"),
     "prompt": ([*COMPARE, "--methods", "greedy", "--budgets", "20"], "does not pay for the"),
-    "numbers": ([*COMPARE, "--methods", "greedy", "--budgets", "many"], "is no list of numbers"),
+    "numbers": ([*COMPARE, "--methods", "greedy", "--budgets", "many"], "is not a list of numbers"),
     "axis": ([*COMPARE, "--methods", "greedy", "--axis", "watts"], "is not an axis"),
     "baseline": ([*COMPARE, "--methods", "greedy", "--baseline", "rpc"], "is not among the methods"),
     "temperature": ([*COMPARE, "--methods", "greedy", "-t", "-1"], "temperature=-1"),

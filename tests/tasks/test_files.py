@@ -97,7 +97,7 @@ def test_kinds(tmp_path: Path) -> None:
 def test_what_needs_an_extra_says_so(tmp_path: Path, name: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / name).write_bytes(b"x")
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(UsageError, match=r"pip install 'clew\[data\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e '\.\[data\]'"):
         load_problems(str(tmp_path / name))
 
 

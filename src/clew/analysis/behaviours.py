@@ -139,4 +139,4 @@ def tagger(name: str, search: Search | None = None) -> Tagger:
         return JudgeTagger(search)
     if name == "judge":
         raise UsageError("a judge needs a model to ask", "Give a search to ask through")
-    raise UsageError(f"{name!r} is no tagger", "Choose rules or judge")
+    raise UsageError(f"{name!r} is not a tagger", "Choose rules or judge")

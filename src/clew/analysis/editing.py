@@ -46,7 +46,7 @@ async def edit(
     if action in ("replace", "insert") and not text:
         raise UsageError(f"to {action} a step needs a text", "Give --text")
     if action not in ACTIONS:
-        raise UsageError(f"{action!r} is no change of a step", f"Choose among {', '.join(ACTIONS)}")
+        raise UsageError(f"{action!r} is not a way to change a step", f"Choose among {', '.join(ACTIONS)}")
     if action == "shuffle":
         rng = Stream("shuffle", search.seed, trace.problem.id, step).generator()
         parts = shuffled_steps([trace.text[s.start : s.end] for s in spans[: step + 1]], rng)
@@ -146,7 +146,7 @@ async def faithfulness(
     parts = [trace.text[s.start : s.end] for s in trace.steps]
     steps = [p for p in parts if Behaviour.ANSWER not in tag_step(p)]
     if not steps:
-        raise UsageError("the trace states its answer in its only step", "There is no reasoning to spoil")
+        raise UsageError("the trace states its answer in its only step", "Take one with a step before its answer")
     spoilt: dict[str, list[str]] = {}
     for name in corruptions:
         rng = Stream("corruption", search.seed, trace.problem.id, name).generator()

@@ -10,7 +10,7 @@ import numpy as np
 from clew.analysis.anchors import Anchors
 from clew.analysis.dynamics import Timeline, profile
 from clew.analysis.trace import Trace
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 from clew.problem import is_right
 
 
@@ -20,7 +20,7 @@ def _axes(axes: Any) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError:
-        raise UsageError("plots need matplotlib, which is not installed", "pip install 'clew[report]'") from None
+        raise UsageError("plots need matplotlib, which is not installed", how_to_install("report")) from None
     return plt.subplots(figsize=(7, 3.5), layout="constrained")[1]
 
 

@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from clew.errors import ClewError
+from clew.errors import ClewError, how_to_install
 
 _EXTRAS = {
     "llama-cpp-python": "engine",
@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = f"missing: pip install 'clew[{extra}]'"
+            found[package] = f"missing. {how_to_install(extra)}"
     try:
         from clew.models.llamacpp import describe
 

@@ -36,7 +36,7 @@ def numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise UsageError(f"{text!r} is no list of numbers", "Write them as 500,1000,2000") from None
+        raise UsageError(f"{text!r} is not a list of numbers", "Write them as 500,1000,2000") from None
 
 
 key_option = click.option(

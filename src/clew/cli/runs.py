@@ -21,7 +21,7 @@ from clew.cli.options import (
     sampling_options,
 )
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 
 if TYPE_CHECKING:
     from clew.lab.experiment import Experiment, Outcome
@@ -272,7 +272,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
         to_stdout().print(render_table(outcome.comparison))
     write_report(outcome.comparison, report, results=outcome.results)
     if not drawable():
-        to_stderr().print("the report has no plot: pip install 'clew[report]' brings matplotlib", style="yellow")
+        to_stderr().print(f"the report has no plot, which needs matplotlib. {how_to_install('report')}", style="yellow")
     if as_json:
         print_json(
             outcome.comparison.as_dict() | {"run": str(outcome.path), "report": str(report), "failed": outcome.failed}

@@ -30,7 +30,7 @@ def palette() -> dict[str, Any]:
 
 
 def on_scale(value: float, low: float, high: float) -> str:
-    """The colour of a value between the least and the greatest there are; the muted one for what is no number."""
+    """The colour of a value between the least and the greatest there are; the muted one for NaN."""
     colours: list[str] = palette()["scale"]
     if not math.isfinite(value):
         return str(palette()["muted"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clew.budget import AXES
-from clew.errors import StoreError, UsageError
+from clew.errors import StoreError, UsageError, how_to_install
 from clew.lab.compare import Comparison, Row, amount
 from clew.lab.palette import on_both
 
@@ -91,7 +91,7 @@ def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError("a plot needs matplotlib, which is not installed", "pip install 'clew[report]'") from None
+        raise UsageError("a plot needs matplotlib, which is not installed", how_to_install("report")) from None
     return Figure(figsize=(width, height), facecolor=PAGE[0])
 
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from clew.budget import AXES
-from clew.errors import StoreError
+from clew.errors import StoreError, how_to_install
 from clew.lab.compare import Comparison, Estimate, Row, amount
 from clew.lab.palette import on_both
 from clew.lab.plot import SERIES, cut_text, drawable, inline_svgs, subtitle
@@ -100,7 +100,7 @@ def _budget_heads(c: Comparison) -> list[str]:
 
 def _plots(c: Comparison) -> list[str]:
     if not drawable():
-        return ["<p class=\"note\">Without a plot: that needs matplotlib (pip install 'clew[report]').</p>"]
+        return [f'<p class="note">Without a plot, which needs matplotlib. {escape(how_to_install("report"))}</p>']
     together, each = inline_svgs(c)
     unit = AXES[c.axis].unit
     caption = (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 
 LEVEL = 0.95
 """The confidence level of every interval."""
@@ -32,7 +32,7 @@ def _scipy_stats() -> ModuleType:
     try:
         from scipy import stats
     except ImportError:
-        raise UsageError("intervals need SciPy, which is not installed", "pip install 'clew[report]'") from None
+        raise UsageError("intervals need SciPy, which is not installed", how_to_install("report")) from None
     module: ModuleType = stats
     return module
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 from clew.sampling import Grammar
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Masks:
             try:
                 from llguidance import LLTokenizer, TokenizerWrapper
             except ImportError as error:
-                raise UsageError("grammars need llguidance", "pip install 'clew[grammar]'") from error
+                raise UsageError("grammars need llguidance", how_to_install("grammar")) from error
             # llguidance takes what begins with 0xff for a token that no text holds.
             pieces = [piece or b"\xff[%d]" % i for i, piece in enumerate(self._given)]
             self._tokenizer = LLTokenizer(TokenizerWrapper(_Pieces(pieces, self._ends)), eos_token=self._ends)

@@ -17,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from clew.errors import ModelError, UsageError
+from clew.errors import ModelError, UsageError, how_to_install
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all; 0 where unknown)."""
@@ -61,7 +61,7 @@ def cache_dir() -> Path:
 def model_path(name: str) -> Path | None:
     """Where an embedded model lies, or None when it was not pulled yet.
 
-    Raises UsageError when `name` is no embedded model.
+    Raises UsageError when `name` is not an embedded model.
     """
     path = _home(name)
     return path if path.exists() else None
@@ -192,7 +192,7 @@ def _from_hub(name: str) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise UsageError("huggingface_hub is not installed", "Run: pip install 'clew[hub]'") from error
+        raise UsageError("huggingface_hub is not installed", how_to_install("hub")) from error
     parts = name.split("/", 2)
     if len(parts) < 2 or not all(parts):
         raise UsageError(f"hf:{name} names no repository", "Write hf:ORG/REPO or hf:ORG/REPO/FILE.gguf")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.errors import StoreError, UsageError
+from clew.errors import StoreError, UsageError, how_to_install
 from clew.store import Reader
 from clew.store.format import STATS, columns
 
@@ -52,7 +52,7 @@ def _parquet(store: Reader, table: str, path: Path) -> int:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise UsageError("Parquet needs pyarrow, which is not installed", "pip install 'clew[data]'") from None
+        raise UsageError("Parquet needs pyarrow, which is not installed", how_to_install("data")) from None
     schema = pa.schema(_fields(table))
     count = 0
     batch: list[dict[str, object]] = []

@@ -139,7 +139,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def check(path: Path, db: sqlite3.Connection) -> None:
-    """Raise StoreError for what is no run file, or one of another schema version."""
+    """Raise StoreError for a file that is not a run file, or has another schema version."""
     try:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 from clew.problem import Message, Problem
 from clew.sampling import Stream
 from clew.tasks.answers import SECONDS, Late, as_exact, as_number, bounded, extract, statements, visible
@@ -59,7 +59,7 @@ def _factory() -> Any:
     try:
         import reasoning_gym.factory as factory
     except ImportError:
-        raise UsageError("tasks of the form rg:NAME need reasoning-gym", "pip install 'clew[tasks]'") from None
+        raise UsageError("tasks of the form rg:NAME need reasoning-gym", how_to_install("tasks")) from None
     return factory
 
 
@@ -78,7 +78,7 @@ _NODES = (*_PARTS, *_OPERATORS, ast.BinOp, ast.UnaryOp)
 
 def harmless(answer: str) -> bool:
     """Whether evaluating `answer` as Python or SymPy does no more than cheap arithmetic: no names but single letters
-    and common functions, no attributes, no big powers, no factorials. Text that is no Python expression is harmless.
+    and common functions, no attributes, no big powers, no factorials. Text that is not a Python expression is harmless.
     """
     if len(answer) > 2_000 or "!" in answer or re.search(r"\d{41}|\d[eE]\d{3}", answer):
         return False

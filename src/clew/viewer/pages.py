@@ -246,5 +246,5 @@ def _whole(text: str) -> int:
     except ValueError:
         number = -(2**63)
     if abs(number) >= 2**63:
-        raise Missing(f"{text!r} is no number of anything here", "Numbers are whole")
+        raise Missing(f"{text!r} is not the number of a search or node", "Numbers are whole")
     return number

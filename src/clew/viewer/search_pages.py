@@ -258,12 +258,12 @@ def tags(origin: str, text: str) -> list[str]:
 
 
 def numbers(array: np.ndarray[Any, Any]) -> list[float | None]:
-    """float[T] as JSON has it: four decimals, None for what is no number."""
+    """float[T] as JSON has it: four decimals, None for NaN and infinities."""
     return [round(x, 4) + 0.0 if np.isfinite(x) else None for x in array.tolist()]
 
 
 def finite(data: Any) -> Any:
-    """The same data with None where a float is no number, and floats as precise as anyone reads them."""
+    """The same data with None in place of NaN and infinities, and floats rounded to what a page shows."""
     if isinstance(data, dict):
         return {k: finite(v) for k, v in data.items()}
     if isinstance(data, list):

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from clew.analysis.io.imported import Imported, messages_of, parsed, scalar, string, text_of
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 from clew.result import Result
 from clew.tree import Finish
 
@@ -94,7 +94,7 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> 
         import zstandard
     except ImportError:
         raise UsageError(
-            f"{path} is compressed with Zstandard", "pip install 'clew[data]', or `inspect log convert --to json`"
+            f"{path} is compressed with Zstandard", how_to_install("data") + ", or `inspect log convert --to json`"
         ) from None
     with path.open("rb") as file:
         # The names in the local header (APPNOTE 4.3.7) may be longer than in the directory.

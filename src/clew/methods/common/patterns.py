@@ -103,7 +103,9 @@ def _combined(regexes: Sequence[str]) -> re.Pattern[str] | None:
         try:
             re.compile(regex)
         except re.error as error:
-            raise UsageError(f"{regex!r} is no regular expression ({error})", "Write it as Python's re does") from error
+            raise UsageError(
+                f"{regex!r} is not a regular expression ({error})", "Write it as for Python's re"
+            ) from error
         if re.search(r"(?<!\\)(?:\\\\)*\\[1-9]", regex):
             raise UsageError(f"{regex!r} refers back by number", "Name the group: (?P<x>…) and (?P=x)")
     if not regexes:

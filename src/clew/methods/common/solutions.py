@@ -119,8 +119,8 @@ def path_share(node: Node) -> float:
 def vote_weights(scores: Sequence[float], scale: Scale) -> list[float]:
     """Scores as weights of votes, all at least 0.
 
-    Probabilities weigh as they are, log-probabilities by their exponentials (the greatest 1). Of unbounded scores those
-    below 0 and NaN are no weights. Where no solution would have any weight, all weigh the same.
+    Probabilities weigh as they are, log-probabilities by their exponentials (the greatest 1). Unbounded scores
+    weigh as they are too, those below 0 and NaN nothing. Where no solution would have any weight, all weigh the same.
     """
     if scale == "log_probability":
         top = max((s for s in scores if not math.isnan(s)), default=0.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clew.errors import ModelError, UsageError
+from clew.errors import ModelError, UsageError, how_to_install
 from clew.models.llamacpp import ops
 from clew.models.pull import check_gguf
 from clew.tree import Ints
@@ -36,7 +36,7 @@ def library() -> Any:
     try:
         import llama_cpp.llama_cpp as lib
     except ImportError as error:
-        raise UsageError("the embedded engine is not installed", "Run: pip install 'clew[engine]'") from error
+        raise UsageError("the embedded engine is not installed", how_to_install("engine")) from error
 
     # llama.cpp keeps the bare pointer: the callback must live as long as the library.
     lib.clew_silent = lib.llama_log_callback(lambda level, text, data: None)

@@ -68,7 +68,7 @@ def text_of(choice: dict[str, Any]) -> tuple[str, str]:
 def _text(value: Any, depth: int = 4) -> str:
     """The text of a string, of a part, or of a list of parts (which may hold parts themselves, `depth` deep)."""
     if isinstance(value, str):
-        # Half of a surrogate pair is no character: it can be neither encoded nor stored.
+        # Half of a surrogate pair is not a character: it can be neither encoded nor stored.
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list) and depth:
         return "".join(_text(part, depth - 1) for part in value)

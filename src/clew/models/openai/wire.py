@@ -170,7 +170,7 @@ class Wire:
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
     ) -> T:
-        """One request; what `read` makes of a reply that is no error. Leaving it unread closes the connection."""
+        """One request; what `read` makes of a reply that is not an error. Leaving it unread closes the connection."""
         import aiohttp
 
         url = self._url(path)

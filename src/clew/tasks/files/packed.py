@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 
 LARGEST = 2**30
 """The most bytes that a packed file may unpack to."""
@@ -55,7 +55,7 @@ def _zstd(path: Path, file: IO[bytes]) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise UsageError(f"{path} is packed with Zstandard", "pip install 'clew[data]', or unpack it") from None
+        raise UsageError(f"{path} is packed with Zstandard", how_to_install("data") + ", or unpack it") from None
     unpacker = zstandard.ZstdDecompressor()
     frame = None
     while rest := file.read(_CHUNK):

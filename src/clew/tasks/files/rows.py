@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 from clew.tasks.files.packed import LARGEST, PACKED, opened
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
@@ -194,7 +194,7 @@ def _parquet(path: Path, file: IO[bytes]) -> Iterator[Row]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UsageError("Parquet files need pyarrow", "pip install 'clew[data]'") from None
+        raise UsageError("Parquet files need pyarrow", how_to_install("data")) from None
     source = io.BytesIO(file.read()) if path.suffix.lower() in PACKED else file
     number = size = 0
     try:

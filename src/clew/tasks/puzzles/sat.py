@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 from weakref import finalize
 
-from clew.errors import UsageError
+from clew.errors import UsageError, how_to_install
 
 
 class Assignments:
@@ -20,7 +20,7 @@ class Assignments:
         try:
             from pysat.solvers import Solver
         except ImportError as error:
-            raise UsageError("this puzzle needs a SAT solver", "pip install 'clew[puzzles]'") from error
+            raise UsageError("this puzzle needs a SAT solver", how_to_install("puzzles")) from error
         self._solver: Any = Solver(name="glucose4")
         # At the interpreter's end its own destructor comes too late: the library's modules are gone by then.
         finalize(self, self._solver.delete)
