@@ -5,37 +5,71 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clew.tasks.answers.statements import statements
+from clew.tasks.answers.statements import ASIDE, statements
 from clew.tasks.answers.words import plain_words
+
+_FORMAT = re.compile(r"\*|\\(?:text|textbf|mathrm|mathbf|mbox)(?![a-zA-Z])")
+_EITHER = r"(?:\s*(?:,|/|&|\b(?:and|or|nor)\b)\s*\(?[{letters}]\)?(?![\w'’]))"
+_SETTLED = (
+    r"\b(?:option|choice|answer|get|gives?|leaves?|leaving|left with|choose|chose|pick|select|with|be|is|so|thus|hence"
+    r"|therefore)\b[\s:,]*(?:option|choice)?\s*\(?(?P<letter>[{letters}])\)?(?![\w'’])"
+)
 
 
 def as_choice(text: str, choices: Sequence[str]) -> str | None:
-    """The option that a statement names: its letter, or its text."""
-    last = chr(ord("A") + (len(choices) or 10) - 1)
-    text = text.replace("*", "").replace("\\text", "").replace("\\mathrm", "").strip()
+    """The one option that a statement names: its letter, or its text; None where it names none or several."""
+    return next(iter(named), None) if len(named := _named(text, choices)) == 1 else None
+
+
+def _letters(choices: Sequence[str]) -> str:
+    return f"A-{chr(ord('A') + (len(choices) or 10) - 1)}"
+
+
+def _named(text: str, choices: Sequence[str]) -> set[str]:
+    """The letters of all options that a statement names as right."""
+    text = _FORMAT.sub("", text).strip()
     words = plain_words(text)
     for i, choice in enumerate(choices):
         if words == plain_words(choice):
-            return chr(ord("A") + i)
-    lower = last.lower()
-    for pattern in (
-        rf"^\W*(?:option\s+|choice\s+)?([A-{last}a-{lower}])\W*$",
-        rf"^\W*(?:option\s+|choice\s+)?([A-{last}])[).:,]",
-        rf"\(([A-{last}a-{lower}])\)",
-        rf"\b(?:option|choice)\s+([A-{last}])\b",
-        rf"(?<![\w'])([B-HJ-{last}])(?![\w'])" if last > "J" else rf"(?<![\w'])([B-{max(last, 'B')}])(?![\w'])",
-    ):
-        found = re.search(pattern, text)
-        if found:
-            return found.group(1).upper()
+            return {chr(ord("A") + i)}
+    letters = _letters(choices)
+    alone = re.fullmatch(rf"[\W_]*(?:option\s|choice\s)?[\W_]*([{letters}])[\W_]*", text, re.IGNORECASE)
+    if alone:
+        return {alone.group(1).upper()}
+    labelled = re.match(rf"[\W_]*(?:option\s|choice\s)?[\W_]*([{letters}])[).:]+\s*(.*)", text, re.DOTALL)
+    if labelled and not re.match(rf"\W*(?:and|or|nor)?\W*[{letters}]\b(?!\s[a-z])", labelled.group(2)):
+        return {labelled.group(1)}
+    claim = ASIDE.split(text, maxsplit=1)[0]
+    found = set(re.findall(rf"\(([{letters}{letters.lower()}])\)", claim))
+    if not found:
+        # "A" before a word is an article and "I" is the speaker, unless the word "option" comes before.
+        found = set(re.findall(rf"\b(?:[Oo]ption|[Cc]hoice)\s([{letters}])\b", claim))
+        found |= {m for m in re.findall(rf"(?<![\w'’])([{letters}])(?![\w'’])", claim) if m not in "AI"}
+        found |= set(re.findall(r"(?<![\w'’])(A(?![\w'’]|\s[a-z])|A(?=\s(?:and|or|nor)\b))", claim))
+    if found:
+        return {letter.upper() for letter in found} if not re.search(r"\b(?:neither|not)\b", claim, re.I) else set()
     named = [i for i, c in enumerate(choices) if plain_words(c) and plain_words(c) in words]
-    return chr(ord("A") + named[0]) if len(named) == 1 else None
+    return {chr(ord("A") + i) for i in named}
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:
+    """The option that a solution states, or that its last line settles on; None where it leaves several open."""
     for statement, _ in statements(text):
-        letter = as_choice(statement, choices)
-        if letter is not None:
-            return letter
+        named = _named(statement, choices)
+        if named:
+            return next(iter(named)) if len(named) == 1 else None
     lines = [line for line in text.splitlines() if line.strip()]
-    return as_choice(lines[-1], choices) if lines else None
+    if not lines:
+        return None
+    last = _FORMAT.sub("", lines[-1])
+    letters = _letters(choices)
+    settled = list(re.finditer(_SETTLED.replace("{letters}", letters), last))
+    for match in reversed(settled):
+        letter = match.group("letter")
+        rest = last[match.end() :]
+        if letter in "AI" and re.match(r"\s[a-z]", rest):
+            continue
+        if re.match(_EITHER.replace("{letters}", letters), rest):
+            return None
+        return letter
+    return as_choice(last, choices)

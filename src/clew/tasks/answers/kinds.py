@@ -16,7 +16,7 @@ from clew.errors import UsageError
 from clew.tasks.answers.choices import as_choice, read_choice
 from clew.tasks.answers.mathematics import as_math, same_math
 from clew.tasks.answers.numbers import as_number, first_number, last_number
-from clew.tasks.answers.statements import ASIDE, INLINE, LIST, SENTENCE_END, right_side, stated, statements
+from clew.tasks.answers.statements import ASIDE, INLINE, SENTENCE_END, stated, statements
 from clew.tasks.answers.thinking import visible
 from clew.tasks.answers.words import as_exact, as_text
 
@@ -46,7 +46,13 @@ def _number(text: str) -> str | None:
             statement = re.split(r"(?<=[^.]{2})[.!?](?=\s|$)", statement, maxsplit=1)[0]
             if re.match(r"[a-zA-Z]{2,}\s+\d+\s*[:.)]", statement):  # a Markdown heading, "#### Step 1:"
                 continue
-        value = first_number(right_side(statement)) or first_number(statement)
+            statement = ASIDE.split(statement, maxsplit=1)[0] or statement
+        if re.search(r"[\\^*]", statement):  # 2^{10}, \sqrt{16}: computed
+            inline = INLINE.search(statement)
+            whole = as_math(statement if inline is None else next(g for g in inline.groups() if g is not None))
+            if whole is not None and as_number(whole) == whole:
+                return whole
+        value = first_number(statement.rpartition("=")[2]) or first_number(statement)
         if value is not None:
             return value
     return last_number(text)
@@ -62,13 +68,13 @@ def _math(text: str) -> str | None:
                 statement = next(g for g in inline.groups() if g is not None)
             else:
                 statement = ASIDE.split(SENTENCE_END.split(statement, maxsplit=1)[0], maxsplit=1)[0].strip("* ")
-        value = as_math(statement if LIST.search(statement) else right_side(statement))
+        value = as_math(statement)
         if value is not None:
             return value
     inlines = list(INLINE.finditer(text))
     if inlines and last_number(text[inlines[-1].end() :]) is None:
         inner = next(g for g in inlines[-1].groups() if g is not None)
-        return as_math(right_side(inner))
+        return as_math(inner)
     return last_number(text)
 
 
@@ -94,7 +100,7 @@ def _auto(text: str) -> str | None:
             statement = SENTENCE_END.split(statement, maxsplit=1)[0]
         elif not delimited:
             return _math(text)
-        return _as_auto(statement if LIST.search(statement) else right_side(statement))
+        return _as_auto(statement)
     last = stated(text)
     return None if last is None else last_number(last) or _as_auto(last)
 

@@ -19,8 +19,8 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
-ASIDE = re.compile(r",\s+(?!and\b|or\b)(?=[a-z]{2,}\b)")
-LIST = re.compile(r",(?!\d{3}\b)|\b(?:and|or)\b")
+ASIDE = re.compile(r",\s+(?!and\b|or\b)(?=[a-z]{2,}\b)|(?<!\s)[\s(,]+(?:because|since|as|so that|given that)\b")
+"""Where a sentence goes on to something that is no longer the answer: `3, because 4 x 2 = 8`."""
 INLINE = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 
 
@@ -57,12 +57,6 @@ def statements(text: str) -> Iterator[tuple[str, bool]]:
                 yield inner, True
         elif not (match.group("words") or "").strip().lower().endswith("not"):
             yield rest.split("\n", 1)[0].strip(), False
-
-
-def right_side(text: str) -> str:
-    """What follows the last equals sign, if anything."""
-    head, _, tail = text.rpartition("=")
-    return tail if head and tail.strip() else text
 
 
 def stated(text: str) -> str | None:

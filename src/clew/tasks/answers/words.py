@@ -18,8 +18,9 @@ def as_text(answer: str) -> str | None:
 
 
 def as_exact(answer: str) -> str | None:
-    """`answer` without the quotes and spaces around it, spaces within made one; None where nothing is left."""
+    """`answer` without quotes, spaces and a final stop, spaces within made one; None where nothing is left."""
     answer = re.sub(r"\s+", " ", answer).strip()
     while len(answer) > 1 and answer[0] == answer[-1] and answer[0] in "\"'`*":
         answer = answer[1:-1].strip()
+    answer = re.sub(r"(?<=\w)\.$", "", answer)
     return answer if 0 < len(answer) <= LONGEST else None

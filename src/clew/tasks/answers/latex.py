@@ -1,0 +1,85 @@
+r"""The many spellings of LaTeX and plain formulas, brought to the one that the LaTeX reader takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_TEXT = r"\\(?:text|mathrm|mbox|textbf|mathbf|textit)"
+_SPELLINGS = [
+    (re.compile(r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])"), ""),
+    (re.compile(r"(?<![\\a-zA-Z])sqrt\s*\(([^()]*)\)|√\s*\(([^()]*)\)|√\s*(\w+)"), r"\\sqrt{\1\2\3}"),
+    (re.compile(r"(?<![\\a-zA-Z])pi\b|π"), r"\\pi "),
+    (re.compile(r"(?<![\\a-zA-Z])(?:inf|infinity)\b|∞"), r"\\infty "),
+    (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∩"), r"\\cap "),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"[·×∙]|\\times\b|\\cdot\b"), "*"),
+    (re.compile(r"\\geq?(?:slant)?(?![a-zA-Z])|≥|>="), r" \\ge "),
+    (re.compile(r"\\leq?(?:slant)?(?![a-zA-Z])|≤|<="), r" \\le "),
+    (re.compile(r"\\neq?(?![a-zA-Z])|≠|!="), r" \\ne "),
+    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
+    (re.compile(_TEXT + r"\s*\{\s*(?:and|or)\s*\}|\s(?:and|or)\s"), ","),
+    (re.compile(r"(?<=[\d}])\s*\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\s*\^\s*\{?[23]\}?)?\s*$"), ""),
+    (re.compile(_TEXT + r"\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\\?%"), ""),
+    (re.compile(r"\\\{"), "{"),
+    (re.compile(r"\\\}"), "}"),
+]
+_TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\s+|.", re.DOTALL)
+_ARGUMENTS = {r"\frac": 2, r"\sqrt": 1}
+_UNITS = "cm|mm|km|kg|mg|ft|in|hr|hrs|min|sec|mi|yd|lb|lbs|oz|pm|am|st|nd|rd|th|is|no|an|of|to|at|by|we|so|he|it|my|up"
+_PRODUCT = re.compile(rf"(?<![\\a-zA-Z])(?!(?:{_UNITS})\b)[a-z]{{2,3}}(?![a-zA-Z(])")
+
+
+def spelled(text: str) -> str:
+    r"""`text` with one spelling for each symbol, and braces around every argument of `\frac` and `\sqrt`."""
+    for pattern, replacement in _SPELLINGS:
+        text = pattern.sub(replacement, text)
+    return _braced(iter(_TOKEN.findall(text)))
+
+
+def products(text: str) -> str:
+    """`text` with `2xy` as `2x y`: letters side by side are a product where a formula surrounds them."""
+    if not re.search(r"[\d^+=*/_]", text) or re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}", text):
+        return text
+    return _PRODUCT.sub(lambda match: " ".join(match.group()), text)
+
+
+def squeezed(text: str) -> str:
+    r"""`text` without spaces, but for those that end the name of a command: `\pi i` is not `\pii`."""
+    return re.sub(r"(\\[a-zA-Z]+)\s+(?=[a-zA-Z])|\s+", lambda m: f"{m.group(1)} " if m.group(1) else "", text)
+
+
+def _braced(tokens: Iterator[str]) -> str:
+    return "".join(_with_arguments(token, tokens) for token in tokens)
+
+
+def _with_arguments(command: str, tokens: Iterator[str]) -> str:
+    count = _ARGUMENTS.get(command, 0)
+    out = command
+    while count:
+        argument = next((t for t in tokens if not t.isspace()), None)
+        if argument is None:
+            break
+        if argument == "[" and out == r"\sqrt":
+            out += "[" + _until("]", tokens)
+        elif argument == "{":
+            out, count = out + "{" + _until("}", tokens), count - 1
+        else:
+            out, count = f"{out}{{{_with_arguments(argument, tokens)}}}", count - 1
+    return out
+
+
+def _until(close: str, tokens: Iterator[str]) -> str:
+    """The rest of a group with its closing bracket, arguments in braces."""
+    out = ""
+    for piece in tokens:
+        if piece == "{":
+            out += "{" + _until("}", tokens)
+        else:
+            out += _with_arguments(piece, tokens)
+            if piece == close:
+                break
+    return out
