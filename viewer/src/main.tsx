@@ -7,6 +7,7 @@ import "./style/list.css";
 import "./style/search.css";
 import "./style/text.css";
 import "./style/charts.css";
+import "./style/narrow.css";
 
 apply();
 render(<App />, document.getElementById("app")!);

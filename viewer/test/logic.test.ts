@@ -65,7 +65,7 @@ function tree(parents: (number | null)[], more: Partial<NodeColumns> = {}): Skel
   const all = <T>(value: T) => parents.map(() => value);
   const made = new Skeleton();
   made.add({
-    id: parents.map((_, i) => i), parent: parents, beginning_of: all(null), origin: all("sampled"), role: all("generate"), finish: all("step"),
+    id: parents.map((_, i) => i), parent: parents, beginning_of: all(null), origin: all("sampled"), role: all("generate"), answer: all(null), finish: all("step"),
     label: all(""), fate: all(""), born: all(0), tokens: all(1), entropy: all(null), logprob: all(null), scores: {},
     behaviours: all([]), text: all("t"), chars: all(1), cut: all(0), next: null, ...more,
   });
@@ -126,7 +126,7 @@ describe("tree", () => {
   it("keeps scores that appear in a later chunk in their place", () => {
     const t = tree([null]);
     t.add({
-      id: [1], parent: [0], beginning_of: [null], origin: ["sampled"], role: ["generate"], finish: ["end"], label: [""], fate: [""], born: [1], tokens: [1],
+      id: [1], parent: [0], beginning_of: [null], origin: ["sampled"], role: ["generate"], answer: [null], finish: ["end"], label: [""], fate: [""], born: [1], tokens: [1],
       entropy: [1], logprob: [-1], scores: { value: [0.5] }, behaviours: [[]], text: [""], chars: [0], cut: [0], next: null,
     });
     expect([t.score("value", 0), t.score("value", 1)]).toEqual([null, 0.5]);

@@ -19,7 +19,7 @@ from clew.problem import Problem
 from clew.store import Reader, stored_problems
 from clew.store.format import log_of
 from clew.viewer.report import Report
-from clew.viewer.search_pages import SearchPages, right
+from clew.viewer.search_pages import Extract, SearchPages, right
 
 CHUNK = 2000
 """The most rows of one answer."""
@@ -197,7 +197,7 @@ class RunPages:
             case ["timeline"]:
                 return search.timeline(self._grade)
             case ["nodes"]:
-                return search.skeleton(_whole(query.get("after", "-1")), CHUNK)
+                return search.skeleton(_whole(query.get("after", "-1")), CHUNK, self._extract(search.problem))
             case ["nodes", node]:
                 found = search.node(_whole(node), max(0, _whole(query.get("from", "0"))))
                 if found is None:
@@ -218,14 +218,23 @@ class RunPages:
         return self._kept[number]
 
     def _grade(self, problem: str, value: str | None) -> float | None:
-        """By the grader of the plan's task, which is code and not in the file; None where it cannot be had."""
+        """By the grader of the plan's task; None where it cannot be had."""
+        known = self._problem(problem)
+        return None if known is None else known.grade(value)
+
+    def _extract(self, problem: str) -> Extract | None:
+        """What reads an answer from a solution to this problem; None where it cannot be had."""
+        known = self._problem(problem)
+        return None if known is None else known.extract
+
+    def _problem(self, problem: str) -> Problem | None:
+        """With the code of the plan's task, which is not in the file; None where it cannot be had."""
         if self._problems_by_id is None:
             try:
                 self._problems_by_id = {p.id: p for p in stored_problems(self._reader)}
             except ClewError:
                 self._problems_by_id = {}
-        known = self._problems_by_id.get(problem)
-        return None if known is None else known.grade(value)
+        return self._problems_by_id.get(problem)
 
 
 def columns(names: Sequence[str], rows: Iterable[Sequence[Any]], key: str, limit: int = CHUNK) -> dict[str, Any]:

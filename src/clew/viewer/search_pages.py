@@ -16,7 +16,7 @@ from clew.analysis.fate import fate
 from clew.budget import Usage
 from clew.problem import is_right
 from clew.store import unpack
-from clew.tree import Origin
+from clew.tree import Finish, Origin
 from clew.viewer.anchored import Anchored
 from clew.viewer.shape import Shape, shape_of
 
@@ -24,6 +24,10 @@ TEXT = 20_000
 """The most characters of one page of text."""
 SKELETON_TEXT = 150_000
 """A page of a skeleton ends after so many characters: the rules of behaviours take 2 s for a million."""
+ANSWERED = 400_000
+"""Of a page of a skeleton so many characters of whole solutions are read for the answers that they state."""
+CUT = 100
+"""An answer is told with at most so many characters."""
 TAGGED = 50_000
 """The behaviours of a longer text are those of its beginning."""
 _BEGINNING = 120
@@ -32,6 +36,10 @@ _LOOKED_AT = 200
 
 Grade = Callable[[str, str | None], float | None]
 """A problem's id and an answer → the grade; None without a grader."""
+
+
+Extract = Callable[[str], str | None]
+"""The text of a solution → the answer that it states."""
 
 
 def right(grade: float | None) -> bool | None:
@@ -44,7 +52,14 @@ class SearchPages:
 
     def __init__(self, db: sqlite3.Connection, row: Sequence[Any]) -> None:
         self._db = db
-        self.number, self.problem, self.method, self.seed, self.count, self.status, self.leaf, self.grade = row
+        self.number, self.problem, self.method, self.seed, self.count, self.status, self.chosen, self.grade = row
+        first = db.execute(
+            "SELECT p.node FROM proposals p JOIN results r ON r.id = p.result AND p.value = r.value"
+            " WHERE r.id = ? AND p.node IS NOT NULL ORDER BY p.number LIMIT 1",
+            (self.number,),
+        ).fetchone()
+        # Where the search first held its answer. The method may have ended with a later node that states the same.
+        self.leaf = self.chosen if first is None else first[0]
 
     @staticmethod
     def of(db: sqlite3.Connection, number: int) -> SearchPages | None:
@@ -62,7 +77,7 @@ class SearchPages:
     @cached_property
     def anchored(self) -> Anchored:
         """What the run knows of the importance of its sentences."""
-        return Anchored.of(self._db, self.number, self.shape, self.leaf)
+        return Anchored.of(self._db, self.number, self.shape, self.chosen)
 
     def told(self) -> dict[str, Any]:
         """The search, its problem and its answer, without the tree."""
@@ -108,8 +123,11 @@ class SearchPages:
             },
         }
 
-    def skeleton(self, after: int, limit: int) -> dict[str, Any]:
-        """At most `limit` nodes after node `after`, in order of creation."""
+    def skeleton(self, after: int, limit: int, extract: Extract | None) -> dict[str, Any]:
+        """At most `limit` nodes after node `after`, in order of creation.
+
+        extract: of its problem; without it the only answers that are told are those that the method proposed.
+        """
         shape = self.shape
         found: dict[str, list[Any]] = {name: [] for name in _SKELETON}
         scores: list[dict[str, float]] = []
@@ -134,7 +152,37 @@ class SearchPages:
             scores.append(json.loads(said))
             read += len(text)
         named = {name: [s.get(name) for s in scores] for name in shape.score_names}
-        return found | {"scores": finite(named), "next": last if more else None}
+        ended = [n for n, finish in zip(found["id"], found["finish"], strict=True) if finish in _ENDED]
+        stated = self._stated(ended, extract) | self._proposed()
+        answers = [None if (held := stated.get(n)) is None else held[:CUT] for n in found["id"]]
+        return found | {"answer": answers, "scores": finite(named), "next": last if more else None}
+
+    def _proposed(self) -> dict[int, str]:
+        """Node → the answer that the method proposed from it."""
+        rows = self._db.execute("SELECT node, value FROM proposals WHERE result = ? ORDER BY number", (self.number,))
+        return {node: value for node, value in rows if node is not None and value is not None}
+
+    def _stated(self, nodes: Sequence[int], extract: Extract | None) -> dict[int, str]:
+        """Node → the answer that the solution which ends there states; of the tree of solutions, not of side trees."""
+        found: dict[int, str] = {}
+        read = 0
+        for node in nodes if extract is not None else ():
+            path = self.shape.path(node)
+            if path[0] != 0:
+                continue
+            rows = self._db.execute(
+                "SELECT text FROM nodes WHERE result = ? AND id IN (SELECT value FROM json_each(?)) AND origin != ?"
+                " ORDER BY id",
+                (self.number, json.dumps(path), Origin.PROMPT),
+            )
+            solution = "".join(text for (text,) in rows)
+            read += len(solution)
+            if read > ANSWERED:
+                break
+            value = extract(solution)
+            if value is not None:
+                found[node] = value
+        return found
 
     def node(self, number: int, start: int) -> dict[str, Any] | None:
         """A page of one node's text from character `start` on, with its tokens; None where there is no such node."""
@@ -217,6 +265,7 @@ class SearchPages:
 
 
 _KEYS = ("model", "role")
+_ENDED = (Finish.END, Finish.STOP)
 _SKELETON = (
     "id",
     "parent",

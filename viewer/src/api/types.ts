@@ -94,6 +94,8 @@ export interface NodeColumns {
   /** Why nobody went on from it; '' where there is nothing to say. */
   fate: string[];
   born: number[];
+  /** The answer that the solution which ends here states; null for one that goes on or states none. */
+  answer: (string | null)[];
   tokens: number[];
   entropy: (number | null)[];
   logprob: (number | null)[];

@@ -36,6 +36,7 @@ export function Details({ data, node, pick, read }: Props) {
   if (tree.roles.size > 1) facts.push(["role", tree.role[place]!]);
   if (tree.entropy[place] !== null) facts.push(["entropy", `${short(tree.entropy[place])} nats`]);
   if (tree.logprob[place] !== null) facts.push(["mean token", probability(tree.logprob[place])]);
+  if (tree.answer[place] !== null) facts.push(["answer", line(tree.answer[place]!, 60)]);
   if (!tree.children[place]!.length) facts.push(["ended", ENDED[tree.finish[place]!] ?? tree.finish[place]!]);
   return (
     <>
@@ -55,6 +56,9 @@ export function Details({ data, node, pick, read }: Props) {
       </div>
       <p class="buttons">
         <button onClick={read} title="Enter">Read up to here</button>
+        {answer !== undefined && answer !== place && tree.answer[place] !== null && tree.answer[place] === tree.answer[answer] && (
+          <button onClick={() => pick(tree.id[answer]!)} title="Where the search first held this answer">★ First</button>
+        )}
         {parent >= 0 && <button onClick={() => pick(tree.id[parent]!)} title="Arrow left">Parent</button>}
         {tree.beginningOf[place] !== null && (
           <button onClick={() => pick(tree.beginningOf[place]!)} title="This node repeats the first tokens of another">

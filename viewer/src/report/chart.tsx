@@ -56,6 +56,8 @@ export function Curves({ report }: { report: Report }) {
   const band = area<ReportRow>().x((r) => x(r.budget)).y0((r) => y(r.interval?.[0] ?? r.accuracy!)).y1((r) => y(r.interval?.[1] ?? r.accuracy!));
   const path = lineOf<ReportRow>((r) => x(r.budget), (r) => y(r.accuracy!));
   const front = report.rows.filter((r) => r.pareto && r.accuracy !== null);
+  // Points of several methods at one budget stand beside one another, so that their intervals can be told apart.
+  const aside = (i: number) => (i - (lines.length - 1) / 2) * 5;
   const dim = (method: string) => (chosen !== null && chosen !== method ? "dim" : "");
   return (
     <figure class="curves" ref={(e) => void (box.current = e as unknown as HTMLDivElement)}>
@@ -73,14 +75,12 @@ export function Curves({ report }: { report: Report }) {
           {lines.map(({ method, rows, label }, i) => {
             const colour = colourOf(report, method);
             const end = rows.at(-1)!;
-            // Intervals of several methods at one budget stand beside one another.
-            const aside = (i - (lines.length - 1) / 2) * 5;
             return (
-              <g class={`curve ${dim(method)}`} style={{ color: colour }} onPointerEnter={() => setChosen(method)} onPointerLeave={() => setChosen(null)}>
+              <g class={`curve ${dim(method)}`} style={{ color: colour }} transform={`translate(${aside(i)},0)`} onPointerEnter={() => setChosen(method)} onPointerLeave={() => setChosen(null)}>
                 <path class={`line ${method === report.baseline ? "baseline" : ""}`} d={path(rows) ?? ""} />
                 {rows.map((r) => (
                   <g transform={`translate(${x(r.budget)},0)`}>
-                    {r.interval && <line class="whisker" x1={aside} x2={aside} y1={y(r.interval[0])} y2={y(r.interval[1])} />}
+                    {r.interval && <line class="whisker" y1={y(r.interval[0])} y2={y(r.interval[1])} />}
                     <circle cy={y(r.accuracy!)} r={4.5}>
                       <title>{`${line(method, 80)}: ${percent(r.accuracy)} % at ${short(r.budget)}${r.interval ? ` (${percent(r.interval[0])} to ${percent(r.interval[1])})` : ""}`}</title>
                     </circle>
@@ -91,7 +91,7 @@ export function Curves({ report }: { report: Report }) {
               </g>
             );
           })}
-          {front.map((r) => <circle class="pareto" cx={x(r.budget)} cy={y(r.accuracy!)} r={8} />)}
+          {front.map((r) => <circle class="pareto" cx={x(r.budget) + aside(lines.findIndex((l) => l.method === r.method))} cy={y(r.accuracy!)} r={8} />)}
         </svg>
       )}
       <figcaption class="quiet">

@@ -47,7 +47,9 @@ export class CameraControl {
     const wide = layout.right - layout.left + LEAF_WORDS;
     const high = layout.bottom - layout.top + 2 * PAD;
     const least = whole ? LEAST : READABLE;
-    const k = Math.max(least, Math.min(1.1, (width - 2 * PAD) / wide, height / high));
+    // A small tree that is fitted by hand fills the picture; at first its words keep the size of the page's.
+    const most = whole ? 2.5 : 1.1;
+    const k = Math.max(least, Math.min(most, (width - 2 * PAD) / wide, height / high));
     const half = height / k / 2;
     // Where it does not fit, as much of it as there is room for.
     const [first, last] = [layout.top - PAD + half, layout.bottom + PAD - half];

@@ -3,10 +3,11 @@
 import { interpolateRgbBasis } from "d3-interpolate";
 import { scaleQuantize } from "d3-scale";
 import type { Colours } from "../palette";
+import { line } from "../text/visible";
 import type { Skeleton } from "./skeleton";
 
 /** "score:NAME", or one of the others. */
-export type ColourBy = "origin" | "role" | "finish" | "behaviour" | "born" | "entropy" | "logprob" | "tokens" | `score:${string}`;
+export type ColourBy = "answer" | "origin" | "role" | "finish" | "behaviour" | "born" | "entropy" | "logprob" | "tokens" | `score:${string}`;
 
 export interface Colouring {
   of: (place: number) => string;
@@ -18,12 +19,46 @@ export interface Colouring {
 
 const STEPS = 64;
 
+/** Below a node, solutions state different answers. */
+const SEVERAL = Symbol("several answers");
+
+/** What the solutions through each place state: one answer, several, or none (null). */
+function stated(tree: Skeleton): (string | null | typeof SEVERAL)[] {
+  const found: (string | null | typeof SEVERAL)[] = [...tree.answer];
+  for (let place = tree.length - 1; place > 0; place--) {
+    const parent = tree.parent[place]!;
+    const own = found[place]!;
+    if (parent < 0 || own === null) continue;
+    found[parent] = found[parent] === null || found[parent] === own ? own : SEVERAL;
+  }
+  return found;
+}
+
+/** Each answer in a colour of its own, the most frequent first; an inner node in that of all solutions through it. */
+function byAnswer(tree: Skeleton, colours: Colours): Colouring {
+  const counts = new Map<string, number>();
+  for (const answer of tree.answer) if (answer !== null) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  const ranked = [...counts].sort((a, b) => b[1] - a[1]);
+  const table = new Map(ranked.slice(0, colours.series.length).map(([answer], i) => [answer, colours.series[i]!]));
+  const names = [...table].map(([answer, colour]) => ({ name: `${line(answer, 24)} ×${counts.get(answer)}`, colour }));
+  const rest = ranked.length - table.size;
+  if (rest > 0) names.push({ name: `${rest} other${rest > 1 ? "s" : ""}`, colour: colours.none });
+  const through = stated(tree);
+  if (through.includes(SEVERAL)) names.push({ name: "several", colour: colours.muted });
+  const of = (place: number) => {
+    const said = through[place]!;
+    return said === null ? colours.rule : said === SEVERAL ? colours.muted : (table.get(said) ?? colours.none);
+  };
+  return { of, scale: null, names, missing: through.includes(null) };
+}
+
 function valuesOf(tree: Skeleton, by: ColourBy): (number | null)[] {
   if (by.startsWith("score:")) return tree.scores.get(by.slice(6)) ?? [];
   return tree[by as "born" | "entropy" | "logprob" | "tokens"];
 }
 
 export function colouring(tree: Skeleton, by: ColourBy, colours: Colours): Colouring {
+  if (by === "answer") return byAnswer(tree, colours);
   if (by === "origin" || by === "finish") {
     const table: Record<string, string> = by === "origin" ? colours.origins : colours.finishes;
     const there = new Set<string>(tree[by]);

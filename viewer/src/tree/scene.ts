@@ -44,7 +44,8 @@ export function useDrawn(data: SearchData, version: string, room: number, by: Co
 /** The colours that this search can be shown in, with their names. */
 export function choicesOf(data: SearchData): [ColourBy, string][] {
   const scores = [...new Set([...(data.detail?.score_names ?? []), ...data.tree.scores.keys()])];
-  const found: [ColourBy, string][] = scores.map((name) => [`score:${name}`, name]);
+  const found: [ColourBy, string][] = data.tree.answer.some((a) => a !== null) ? [["answer", "answer"]] : [];
+  for (const name of scores) found.push([`score:${name}`, name]);
   if (data.detail?.has.entropy) found.push(["entropy", "entropy (mean, nats)"], ["logprob", "log-probability (mean)"]);
   found.push(["born", "budget order"], ["tokens", "tokens"], ["behaviour", "behaviour"], ["finish", "how it ended"]);
   found.push(["origin", "origin"]);
@@ -52,8 +53,9 @@ export function choicesOf(data: SearchData): [ColourBy, string][] {
   return found;
 }
 
-/** What to show at first: the first score that at least half of the nodes have, else the entropy. */
+/** What to show at first: the answers where there are two; else the first score that at least half of the nodes have, else the entropy. */
 export function colourAtFirst(data: SearchData, choices: [ColourBy, string][]): ColourBy {
+  if (data.tree.answer.filter((a) => a !== null).length > 1) return "answer";
   const has = (values: (number | null)[]) => values.reduce((n: number, v) => n + Number(v !== null), 0) * 2 >= data.tree.length;
   const score = [...data.tree.scores].find(([, values]) => has(values));
   if (score) return `score:${score[0]}`;

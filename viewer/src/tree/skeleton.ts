@@ -13,6 +13,8 @@ export class Skeleton {
   readonly finish: Finish[] = [];
   readonly label: string[] = [];
   readonly fate: string[] = [];
+  /** The answer that the solution which ends here states. */
+  readonly answer: (string | null)[] = [];
   readonly born: number[] = [];
   readonly tokens: number[] = [];
   readonly entropy: (number | null)[] = [];
@@ -54,6 +56,7 @@ export class Skeleton {
       this.finish.push(chunk.finish[i]!);
       this.label.push(chunk.label[i]!);
       this.fate.push(chunk.fate[i]!);
+      this.answer.push(chunk.answer[i] ?? null);
       this.born.push(chunk.born[i]!);
       this.tokens.push(chunk.tokens[i]!);
       this.entropy.push(chunk.entropy[i] ?? null);

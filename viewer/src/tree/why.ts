@@ -49,7 +49,10 @@ const SAID: Record<string, string> = {
 
 /** Empty for a node that went on and of which nothing is said. */
 export function why(tree: Skeleton, place: number, answer: number | undefined): string {
-  if (place === answer) return "The answer was read from here.";
+  if (place === answer) return "The answer was read from here first.";
+  if (answer !== undefined && tree.answer[place] !== null && tree.answer[place] === tree.answer[answer]) {
+    return `States the answer too; the search held it first at node ${tree.id[answer]}.`;
+  }
   const fate = tree.fate[place]!;
   if (fate) return (SAID[fate] ?? `The method says: ${fate}.`) + compared(tree, place);
   if (tree.children[place]!.length) return "";
