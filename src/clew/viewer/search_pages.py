@@ -165,8 +165,10 @@ class SearchPages:
     def _stated(self, nodes: Sequence[int], extract: Extract | None) -> dict[int, str]:
         """Node → the answer that the solution which ends there states; of the tree of solutions, not of side trees."""
         found: dict[int, str] = {}
+        if extract is None:
+            return found
         read = 0
-        for node in nodes if extract is not None else ():
+        for node in nodes:
             path = self.shape.path(node)
             if path[0] != 0:
                 continue
