@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from clew.thinking import THINK_CLOSE, left_open
+
 if TYPE_CHECKING:
     from clew.tree import Node
 
@@ -78,6 +80,17 @@ class Problem:
     def posed(self) -> Problem:
         """The problem as a search is handed it: without what tells the right answer (grader, reference, `meta`)."""
         return replace(self, grader=None, reference=None, meta={})
+
+    def answer_in(self, node: Node) -> str | None:
+        """The canonical answer that a solution states, or None.
+
+        Where the prompt ends inside a thinking block, as templates of reasoning models make it, there is no answer
+        before that block is closed.
+        """
+        text = node.solution
+        if not THINK_CLOSE.search(text) and left_open(node.text.removesuffix(text)):
+            return None
+        return self.extract(text)
 
     def grade(self, value: str | None) -> float | None:
         """The grade in [0, 1] of a canonical answer: 0 for None (no answer), None where the problem has no grader."""

@@ -11,7 +11,7 @@ from clew.tree import Node
 def answer_of(problem: Problem, node: Node, *, confidence: float | None = None) -> Answer:
     """The answer that one solution states."""
     text = node.solution
-    return Answer(problem.extract(text), text, confidence, node)
+    return Answer(problem.answer_in(node), text, confidence, node)
 
 
 def vote(problem: Problem, nodes: Sequence[Node], weights: Sequence[float] | None = None) -> Answer:
@@ -28,7 +28,7 @@ def vote(problem: Problem, nodes: Sequence[Node], weights: Sequence[float] | Non
     votes: dict[str, float] = {}
     best: dict[str, tuple[float, int]] = {}
     for i, (node, share) in enumerate(zip(nodes, shares, strict=True)):
-        value = problem.extract(node.solution)
+        value = problem.answer_in(node)
         if value is None:
             continue
         votes[value] = votes.get(value, 0.0) + share

@@ -127,7 +127,7 @@ async def find_anchors(
         rollouts(search, places, n, sampling=sampling), force_answers(search, nodes if forced else [], forced, sampling)
     )
     firsts = [[_first(node, leaf) for leaf in leaves] for node, leaves in zip(places, grown, strict=True)]
-    values = [[problem.extract(leaf.solution) for leaf in leaves] for leaves in grown]
+    values = [[problem.answer_in(leaf) for leaf in leaves] for leaves in grown]
     if trace.complete:
         values.append([trace.answer] * n)
     found = []

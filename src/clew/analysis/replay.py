@@ -62,7 +62,7 @@ def success(problem: Problem, leaves: Sequence[Node]) -> float:
     """The mean grade of what these solutions answer; without an answer it is 0. Raises ValueError without a grader."""
     if problem.grader is None:
         raise ValueError(f"{problem.id} has no grader")
-    return mean_grade(problem, [problem.extract(leaf.solution) for leaf in leaves])
+    return mean_grade(problem, [problem.answer_in(leaf) for leaf in leaves])
 
 
 def mean_grade(problem: Problem, values: Sequence[str | None]) -> float:

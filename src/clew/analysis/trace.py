@@ -37,7 +37,7 @@ class Trace:
     @cached_property
     def answer(self) -> str | None:
         """The canonical answer that it states, or None."""
-        return self.problem.extract(self.text)
+        return self.problem.answer_in(self.node)
 
     @cached_property
     def grade(self) -> float | None:

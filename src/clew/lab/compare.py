@@ -188,7 +188,7 @@ def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, se
         if problem is None or problem.id != result.problem.id:
             problem = result.problem.remembering()
         found = replace(result, problem=problem)
-        values = [] if found.error else [problem.extract(leaf.solution) for leaf in found.leaves]
+        values = [] if found.error else [problem.answer_in(leaf) for leaf in found.leaves]
         total = found.usage.total
         yield _Searched(
             method=found.method,

@@ -68,7 +68,7 @@ class _VoteShare:
     scale: Scale = "probability"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
-        answers = [search.problem.extract(node.solution) for node in nodes]
+        answers = [search.problem.answer_in(node) for node in nodes]
         votes = Counter(a for a in answers if a is not None)
         return [votes[a] / len(nodes) if a is not None else 0.0 for a in answers]
 

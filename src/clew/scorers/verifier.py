@@ -57,7 +57,7 @@ class _Verifier:
                 f"verifier needs a task that can check an answer, and {search.problem.family} is none",
                 "Use a task with a verifier (`clew list tasks`), or another scorer",
             )
-        answers = [search.problem.extract(node.solution) for node in nodes]
+        answers = [search.problem.answer_in(node) for node in nodes]
         return [0.0 if answer is None else float(check(answer)) for answer in answers]
 
 

@@ -90,7 +90,7 @@ def _results(problem: Problem, group: Sequence[Imported]) -> Iterator[Result]:
         method = trace.model or _UNNAMED
         seed = seeds[method] = seeds.get(method, -1) + 1
         tree, leaf = _grown(problem, trace)
-        value = problem.extract(leaf.solution)
+        value = problem.answer_in(leaf)
         grade = trace.grade
         if grade is None:
             grade = problem.grade(value)
@@ -132,7 +132,7 @@ def _grown(problem: Problem, trace: Imported) -> tuple[Tree, Node]:
         node = tree.add(node, segment, Origin.SAMPLED, stream, born=written)
         written += b - a
     stated = None if trace.answer is None else problem.extract(f"The answer is {trace.answer}")
-    if stated is not None and problem.extract(node.solution) != stated:
+    if stated is not None and problem.answer_in(node) != stated:
         text = f"\n\nThe answer is {trace.answer}"
         places = np.array([m.start() for m in _WORD.finditer(text)], np.int32)
         segment = Segment(np.full(len(places), -1, np.int32), text, places, Finish.END, exact=False)

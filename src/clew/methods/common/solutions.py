@@ -230,4 +230,4 @@ class Solutions:
 
     def states(self, node: Node) -> bool:
         """Whether a solution states an answer."""
-        return self._search.problem.extract(node.solution) is not None
+        return self._search.problem.answer_in(node) is not None

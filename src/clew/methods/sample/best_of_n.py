@@ -21,7 +21,7 @@ SCORER = "self_certainty"
 def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
     """The answer of the leaf with the highest recorded score, among those that state one. NaN is the lowest."""
     name = scorers.spelled(params["scorer"])
-    stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
+    stated = [leaf for leaf in leaves if problem.answer_in(leaf) is not None]
     if not stated:
         return Answer(None)
     scores = [-math.inf if math.isnan(leaf.scores[name]) else leaf.scores[name] for leaf in stated]

@@ -23,7 +23,7 @@ KEEP = 0.1
 def confident_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
     """The vote of the most confident share of the solutions that state an answer (arXiv:2508.15260, section 3.2)."""
     name = scorers.spelled(params["scorer"])
-    stated = [leaf for leaf in leaves if problem.extract(leaf.solution) is not None]
+    stated = [leaf for leaf in leaves if problem.answer_in(leaf) is not None]
     confidences = [leaf.scores[name] for leaf in stated]
     kept = most_confident(confidences, params["keep"])
     weights = vote_weights([c for c, k in zip(confidences, kept, strict=True) if k], scale_of(params["scorer"]))

@@ -56,10 +56,9 @@ class Worth:
 
     def of(self, trace: Node) -> float:
         """What the trace is worth; nothing where it states no answer."""
-        text = trace.solution
-        if self._search.problem.extract(text) is None:
+        if self._search.problem.answer_in(trace) is None:
             return 0.0
-        return float(self._gamma ** len(steps(text)) * self._bounds.unit(self._scores[trace]))
+        return float(self._gamma ** len(steps(trace.solution)) * self._bounds.unit(self._scores[trace]))
 
 
 @method(

@@ -16,8 +16,8 @@ from clew.tasks.answers.kinds import (
 )
 from clew.tasks.answers.numbers import as_number
 from clew.tasks.answers.statements import stated, statements
-from clew.tasks.answers.thinking import THINK_CLOSE, THINK_OPEN, visible
 from clew.tasks.answers.words import as_exact
+from clew.thinking import THINK_CLOSE, THINK_OPEN, visible
 
 __all__ = [
     "KINDS",

@@ -17,8 +17,8 @@ from clew.tasks.answers.choices import as_choice, read_choice
 from clew.tasks.answers.mathematics import as_math, same_math
 from clew.tasks.answers.numbers import as_number, first_number, last_number
 from clew.tasks.answers.statements import ASIDE, INLINE, SENTENCE_END, stated, statements
-from clew.tasks.answers.thinking import visible
 from clew.tasks.answers.words import as_exact, as_text
+from clew.thinking import visible
 
 Kind = Literal["math", "number", "choice", "exact", "text", "auto"]
 """How answers are read and compared.

@@ -1,4 +1,4 @@
-"""Thinking blocks: which part of a solution is for the reader. Answers are sought there only."""
+"""Thinking blocks: which part of a solution is for the reader. Answers are sought only there."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def visible(text: str) -> str | None:
     if THINK_OPEN.search(text, closed):
         return None
     return text[closed:]
+
+
+def left_open(prompt: str) -> bool:
+    """Whether a prompt ends with the tag that opens a thinking block, as templates of reasoning models write it."""
+    tail = prompt[-_TAIL:].rstrip()
+    return any(match.end() == len(tail) for match in THINK_OPEN.finditer(tail))
+
+
+_TAIL = 200  # characters of a prompt's end in which the tag is sought
