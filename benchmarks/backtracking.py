@@ -23,7 +23,7 @@ from clew.models import load
 from clew.models.base import Model
 from clew.problem import Problem
 from clew.result import Result
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.tasks import load_problems
 
@@ -39,7 +39,9 @@ LIVE = 8
 
 
 async def _solve(method: str, problem: Problem, model: Model, budget: Budget, seed: int = 0) -> Result:
-    return await solve(Trial(problem, method, seed), {"generate": model}, budget, sampling=Sampling(temperature=0.8))
+    return await run_trial(
+        Trial(problem, method, seed), {"generate": model}, budget, sampling=Sampling(temperature=0.8)
+    )
 
 
 def recompute(problems: list[Problem], tokens: int) -> dict[str, dict[str, float]]:

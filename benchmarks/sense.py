@@ -22,7 +22,7 @@ from clew.lab.compare import Comparison, Row, summarise
 from clew.models import load
 from clew.registry import scorer
 from clew.result import Result
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.scorers.verifier import step_verifier
 from clew.search import Scorer
 from clew.tasks import load_problems
@@ -74,7 +74,7 @@ async def searched(puzzle: str, methods: list[str], count: int, seed: int) -> li
     model = load(f"toy:{puzzle}?skill={setting.skill}")
     problems = load_problems(f"puzzle:{puzzle}", count=count, seed=seed, difficulty=setting.difficulty)
     return [
-        await solve(
+        await run_trial(
             Trial(problem, method, seed),
             {"generate": model},
             Budget(tokens=len(model.render(problem.messages)) + max(setting.budgets)),

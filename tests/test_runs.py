@@ -27,7 +27,7 @@ from clew.lab.experiment import execute, make_plan, prepare
 from clew.models.base import Context
 from clew.models.toy import ToyModel
 from clew.result import Result
-from clew.runner import Trial, check, solve, trials_of
+from clew.runner import Trial, check, run_trial, trials_of
 from clew.runner import run as run_cells
 from clew.sampling import Sampling
 from clew.store import Store, plan_problems
@@ -55,7 +55,7 @@ def test_what_is_kept_is_what_was_found(tmp_path: Path) -> None:
     problems = plan_problems(p)
     trial = Trial(problems[0], "self_consistency?n=4&weighting=borda", 0)
     p = replace(p, methods=(trial.method,))
-    found = run(solve(trial, {"generate": get_model(MODEL)}, p.budget))
+    found = run(run_trial(trial, {"generate": get_model(MODEL)}, p.budget))
     with Store.create(tmp_path / "run.db", p, problems) as store:
         store.keep(found)
     with Store.open(tmp_path / "run.db") as store:
@@ -275,6 +275,6 @@ def test_sampling_settings_reach_the_draws() -> None:
     toy = letters({"a": 0.5, "b": 0.3, "c": 0.2}, length=1)
     trials = [Trial(problem(), "sample", s) for s in range(60)]
     found = {
-        str(run(solve(c, {"generate": toy}, Budget(), sampling=Sampling(temperature=1.0, top_k=2)))) for c in trials
+        str(run(run_trial(c, {"generate": toy}, Budget(), sampling=Sampling(temperature=1.0, top_k=2)))) for c in trials
     }
     assert found == {"a", "b"}

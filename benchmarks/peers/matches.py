@@ -26,7 +26,7 @@ from clew.methods.common.rewriting import CRITIC, REWRITER
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel
 from clew.problem import Message, Problem
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.search import GENERATE
 from clew.tasks import load_problems
@@ -126,7 +126,7 @@ def outcome(ours: Side, theirs: Side) -> dict[str, Any]:
 async def _ours(match: Match, model: LlamaCppModel, problems: Sequence[Problem], tokens: int | None) -> Side:
     models = {GENERATE: model}
     sampling = Sampling(temperature=match.temperature)
-    await solve(Trial(Problem("warm-up", _UNRELATED, max_tokens=8), "greedy", 0), models, Budget())
+    await run_trial(Trial(Problem("warm-up", _UNRELATED, max_tokens=8), "greedy", 0), models, Budget())
 
     def budget(problem: Problem) -> Budget:
         # The prompt counts in a budget of ours; what is given is what may be generated.
@@ -134,7 +134,7 @@ async def _ours(match: Match, model: LlamaCppModel, problems: Sequence[Problem],
 
     begin = time.perf_counter()
     results = await asyncio.gather(
-        *(solve(Trial(p, match.ours, SEED), models, budget(p), sampling=sampling) for p in problems)
+        *(run_trial(Trial(p, match.ours, SEED), models, budget(p), sampling=sampling) for p in problems)
     )
     seconds = time.perf_counter() - begin
     totals = [result.usage.total for result in results]

@@ -105,7 +105,7 @@ async def asolve(
     limits = as_budget(budget)
     trial = runner.Trial(problem, method_spec(method, params or {}), seed)
     runner.check([trial], models, limits)
-    return await runner.solve(trial, models, limits, sampling=sampling)
+    return await runner.run_trial(trial, models, limits, sampling=sampling)
 
 
 async def acompare(

@@ -113,7 +113,7 @@ def _check_needs(spec: str, model: Model, problems: Sequence[Problem]) -> None:
                 )
 
 
-async def solve(
+async def run_trial(
     trial: Trial,
     models: Mapping[str, Model],
     budget: Budget,
@@ -144,7 +144,7 @@ async def _search(
     on_proposal: Callable[[Proposal], None] | None,
     scorers: Scorers | None,
 ) -> tuple[Result, Exception | None]:
-    """See `solve`; what a failed search had found and spent until then comes with the exception that ended it."""
+    """See `run_trial`; what a failed search had found and spent until then comes with the exception that ended it."""
     search: Search | None = None
     answer, grade, failure = Answer(None, status=Status.ABSTAINED), None, None
     try:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from clew.analysis.agreement import Match, kappa, matched
+from clew.analysis.agreement import MatchCounts, kappa, matched
 from clew.analysis.behaviours import RuleTagger, evidence, read_tags, tag_step, tagger
 from clew.analysis.rules import BEHAVIOURS, Behaviour
 from clew.budget import Budget
@@ -20,7 +20,7 @@ from support.marks import excerpts, matched_tags, tagged
 @pytest.mark.parametrize(("name", "precision", "recall"), [("dev", 0.9, 0.95), ("held", 0.8, 0.75)])
 def test_the_rules_say_what_a_reader_says(name: str, precision: float, recall: float) -> None:
     pairs = tagged(excerpts(name))
-    total = sum((matched_tags(pairs, behaviour) for behaviour in BEHAVIOURS), Match())
+    total = sum((matched_tags(pairs, behaviour) for behaviour in BEHAVIOURS), MatchCounts())
     assert total.precision >= precision
     assert total.recall >= recall
 
@@ -90,4 +90,4 @@ def test_precision_and_recall() -> None:
     match = matched([1, 2, 3], [2, 3, 4, 5])
     assert (match.precision, match.recall) == (2 / 3, 0.5)
     assert match.f1 == pytest.approx(4 / 7)
-    assert math.isnan(Match().precision)
+    assert math.isnan(MatchCounts().precision)

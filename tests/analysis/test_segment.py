@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from clew.analysis.agreement import Match
+from clew.analysis.agreement import MatchCounts
 from clew.analysis.segment import Span, sentences, steps, switches, thoughts
 from support.marks import LEVELS, boundaries, excerpts
 
@@ -20,7 +20,7 @@ def said(text: str, spans: list[Span]) -> list[str]:
     ("level", "precision", "recall"), [("sentences", 0.85, 0.97), ("steps", 0.9, 0.9), ("thoughts", 0.9, 0.9)]
 )
 def test_boundaries_are_where_a_reader_put_them(name: str, level: str, precision: float, recall: float) -> None:
-    total = sum((boundaries(e, level) for e in excerpts(name)), Match())
+    total = sum((boundaries(e, level) for e in excerpts(name)), MatchCounts())
     assert total.precision >= precision
     assert total.recall >= recall
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clew.analysis.agreement import Match, matched
+from clew.analysis.agreement import MatchCounts, matched
 from clew.analysis.graph import reasoning_graph
 from clew.analysis.structure import loops, repetition, shape_of, trace_structure, tree_structure
 from clew.analysis.trace import Trace, traces_of
@@ -32,7 +32,7 @@ def test_what_is_abandoned_and_revisited_is_what_a_reader_drew(drawn: dict[str, 
 
 
 def test_what_builds_on_what_is_mostly_what_a_reader_drew() -> None:
-    total = Match()
+    total = MatchCounts()
     for drawn in DRAWN:
         total += matched(
             enumerate(reasoning_graph(drawn["steps"], drawn["question"]).parents), enumerate(drawn["parents"])

@@ -9,7 +9,7 @@ import pytest
 
 from clew.budget import Budget
 from clew.models import load
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.tasks import load_problems
 
 SEARCHES = ("beam?width=1&expand=6", "rebase?n=8", "a_star", "mcts?parallel=1")
@@ -26,7 +26,7 @@ def accuracy(puzzle: str, skill: float, tokens: int, spec: str, scorer: str) -> 
 
     async def work() -> float:
         results = [
-            await solve(
+            await run_trial(
                 Trial(p, f"{spec}{join}scorer={scorer}", 0),
                 {"generate": model},
                 Budget(tokens=len(model.render(p.messages)) + tokens),

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from clew.analysis.agreement import Match, kappa, matched
+from clew.analysis.agreement import MatchCounts, kappa, matched
 from clew.analysis.behaviours import JudgeTagger, tag_step
 from clew.analysis.rules import BEHAVIOURS
 from clew.analysis.segment import Span, sentences, steps, thoughts
@@ -64,7 +64,7 @@ def _excerpt(record: dict[str, Any]) -> Excerpt:
 LEVELS: dict[str, Callable[[str], list[Span]]] = {"sentences": sentences, "steps": steps, "thoughts": thoughts}
 
 
-def boundaries(excerpt: Excerpt, level: str) -> Match:
+def boundaries(excerpt: Excerpt, level: str) -> MatchCounts:
     """Where `level` begins, found against marked."""
     return matched((s.start for s in LEVELS[level](excerpt.text) if s.start), getattr(excerpt, level))
 
@@ -112,22 +112,22 @@ def agreements(spec: str) -> list[dict[str, Any]]:
 def measured(items: Sequence[Excerpt]) -> Iterator[dict[str, Any]]:
     """A row for each level of segmentation and each behaviour."""
     for level in LEVELS:
-        yield _row(level, sum((boundaries(e, level) for e in items), Match()))
+        yield _row(level, sum((boundaries(e, level) for e in items), MatchCounts()))
     pairs = tagged(items)
     for name in BEHAVIOURS:
         row = _row(name, matched_tags(pairs, name))
         yield row | {"kappa": round(kappa([name in a for a, _ in pairs], [name in b for _, b in pairs]), 2)}
-    yield _row("all behaviours", sum((matched_tags(pairs, name) for name in BEHAVIOURS), Match()))
+    yield _row("all behaviours", sum((matched_tags(pairs, name) for name in BEHAVIOURS), MatchCounts()))
 
 
-def matched_tags(pairs: Sequence[tuple[frozenset[str], frozenset[str]]], name: str) -> Match:
+def matched_tags(pairs: Sequence[tuple[frozenset[str], frozenset[str]]], name: str) -> MatchCounts:
     """Which steps have a behaviour, by rule against by mark."""
     return matched(
         (i for i, (a, _) in enumerate(pairs) if name in a), (i for i, (_, b) in enumerate(pairs) if name in b)
     )
 
 
-def _row(name: str, match: Match) -> dict[str, Any]:
+def _row(name: str, match: MatchCounts) -> dict[str, Any]:
     there = match.right + match.missed
     return {"what": name, "marked": there, "precision": round(match.precision, 2), "recall": round(match.recall, 2)}
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class MatchCounts:
     """Counts of what was found and what was there. right: both; extra: found only; missed: there only."""
 
     right: int = 0
     extra: int = 0
     missed: int = 0
 
-    def __add__(self, other: Match) -> Match:
-        return Match(self.right + other.right, self.extra + other.extra, self.missed + other.missed)
+    def __add__(self, other: MatchCounts) -> MatchCounts:
+        return MatchCounts(self.right + other.right, self.extra + other.extra, self.missed + other.missed)
 
     @property
     def precision(self) -> float:
@@ -36,10 +36,10 @@ class Match:
         return 2 * self.right / total if total else float("nan")
 
 
-def matched(found: Iterable[Hashable], there: Iterable[Hashable]) -> Match:
+def matched(found: Iterable[Hashable], there: Iterable[Hashable]) -> MatchCounts:
     """How a set of things found compares with the set of those that are there."""
     a, b = set(found), set(there)
-    return Match(len(a & b), len(a - b), len(b - a))
+    return MatchCounts(len(a & b), len(a - b), len(b - a))
 
 
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:

@@ -14,7 +14,7 @@ from clew.needs import Check
 from clew.problem import Problem, Status
 from clew.registry import Entry, scorer
 from clew.result import Result
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.search import Scorer, Search
 from clew.testing.limited import Limited
 from clew.tree import Node
@@ -148,7 +148,7 @@ async def _beside(
     spec: str, problem: Problem, models: Mapping[str, Model], budget: Budget, seed: int, others: int
 ) -> Result:
     trials = [Trial(problem, spec, seed), *(Trial(problem, spec, seed + 1 + i) for i in range(others))]
-    results = await asyncio.gather(*(solve(trial, models, budget) for trial in trials))
+    results = await asyncio.gather(*(run_trial(trial, models, budget) for trial in trials))
     return results[0]
 
 

@@ -17,7 +17,7 @@ from clew.models import load
 from clew.models.toy import Ids, ToyModel
 from clew.models.toy.specs import markov
 from clew.problem import Answer
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.scorers.base import PerNode
 from clew.search import Scorer, Search
@@ -284,7 +284,7 @@ def test_by_default_the_weights_select_what_a_verifier_of_steps_passes(spec: str
 
     def solved(more: str) -> float:
         trials = (Trial(given, f"{spec}&scorer=step_verifier{more}", 0) for given in problems)
-        return float(np.mean([run(solve(trial, {"generate": model}, Budget())).grade or 0.0 for trial in trials]))
+        return float(np.mean([run(run_trial(trial, {"generate": model}, Budget())).grade or 0.0 for trial in trials]))
 
     assert solved("") > solved("&potential=exp") + 0.4
 

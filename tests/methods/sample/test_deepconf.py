@@ -10,7 +10,7 @@ import pytest
 from clew.budget import Budget
 from clew.errors import UsageError
 from clew.models.toy import ToyModel
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.scorers.confidence import most_confident
 from clew.testing import check_method
@@ -51,7 +51,7 @@ def test_the_confident_minority_wins_where_the_vote_is_lost() -> None:
     def right(method: str) -> float:
         given = problem(extract=lambda text: text[-1:] or None)
         trials = (Trial(given, method, seed) for seed in range(30))
-        work = (solve(c, {"generate": unsure()}, Budget(), sampling=Sampling(temperature=1.0)) for c in trials)
+        work = (run_trial(c, {"generate": unsure()}, Budget(), sampling=Sampling(temperature=1.0)) for c in trials)
         return float(np.mean([run(w).answer.value == "r" for w in work]))
 
     assert right("deepconf?n=32&keep=0.1") > 0.9
@@ -62,4 +62,4 @@ def test_the_confident_minority_wins_where_the_vote_is_lost() -> None:
 def test_what_cannot_be_is_refused() -> None:
     for spec in ("deepconf?n=2&keep=0", "deepconf?n=2&keep=1.5", "deepconf?n=2&scorer=vote_share"):
         with pytest.raises(UsageError):
-            run(solve(Trial(problem(), spec, 0), {"generate": unsure()}, Budget(tokens=500)))
+            run(run_trial(Trial(problem(), spec, 0), {"generate": unsure()}, Budget(tokens=500)))

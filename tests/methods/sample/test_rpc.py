@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from clew.budget import Budget
 from clew.methods.sample.rpc import fitted, log_likelihood, pruned, rpc_vote
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.search import Search
 from clew.testing.toys import letters, problem, run
@@ -100,7 +100,8 @@ def test_estimation_error_falls_faster_than_by_counting() -> None:
     def right(method: str) -> float:
         trials = (Trial(problem(), method, seed) for seed in range(60))
         results = [
-            run(solve(c, {"generate": toy}, Budget(tokens=10**6), sampling=Sampling(temperature=1.0))) for c in trials
+            run(run_trial(c, {"generate": toy}, Budget(tokens=10**6), sampling=Sampling(temperature=1.0)))
+            for c in trials
         ]
         return float(np.mean([str(r) == "a" for r in results]))
 

@@ -19,7 +19,7 @@ from clew.models.base import Context, Model
 from clew.models.toy import ToyModel
 from clew.problem import Problem, Status
 from clew.result import Result
-from clew.runner import Trial, solve
+from clew.runner import Trial, run_trial
 from clew.sampling import Sampling, Stream, Until
 from clew.testing import check_method
 from clew.testing.toys import geometric, letters, problem, run
@@ -35,7 +35,7 @@ def solved(
 ) -> Result:
     toy = model or letters(ANSWERS, length=1)
     return run(
-        solve(
+        run_trial(
             Trial(given or problem(), method, seed),
             {"generate": toy},
             Budget(tokens=tokens),

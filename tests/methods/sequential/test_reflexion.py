@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clew.methods.sequential.reflexion import REMEMBER, reflexion, verdict
+from clew.methods.sequential.reflexion import REMEMBER, judged_right, reflexion
 from clew.models.toy import ToyModel
 from clew.problem import Message
 from clew.search import Search
@@ -23,9 +23,9 @@ def test_conformance(spec: str) -> None:
 
 
 def test_verdicts_by_hand() -> None:
-    assert verdict("It looks wrong, but is it?\nRight.") == 1.0
-    assert verdict("right so far\nwrong") == 0.0
-    assert verdict("I cannot tell; alright") == 0.0
+    assert judged_right("It looks wrong, but is it?\nRight.") == 1.0
+    assert judged_right("right so far\nwrong") == 0.0
+    assert judged_right("I cannot tell; alright") == 0.0
 
 
 def learner(learns: bool = True) -> ToyModel:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.errors import UsageError
-from clew.methods.common.patterns import Match, Patterns, read
+from clew.methods.common.patterns import Occurrence, Patterns, read
 from clew.methods.sample.single import greedy
 from clew.methods.token.antislop import antislop, undone
 from clew.models.toy import ToyModel
@@ -140,7 +140,7 @@ def test_the_automaton_finds_what_a_scan_finds(patterns: list[str], text: str) -
         return 0 < at < len(text) and all(c.isalnum() or c == "_" for c in text[at - 1 : at + 1])
 
     found = [
-        Match(at, at + len(p), p)
+        Occurrence(at, at + len(p), p)
         for p in patterns
         for at in range(len(text) - len(p) + 1)
         if text[at : at + len(p)].lower() == p.lower() and not joined(at) and not joined(at + len(p))
@@ -162,7 +162,7 @@ def test_a_word_is_not_judged_before_it_has_ended() -> None:
     patterns = Patterns(["cat"])
     assert patterns.first("a cat", ended=False) is None
     assert patterns.first("a cation", old=5, ended=True) is None
-    assert patterns.first("a cat.", old=5, ended=False) == Match(2, 5, "cat")
+    assert patterns.first("a cat.", old=5, ended=False) == Occurrence(2, 5, "cat")
     assert Patterns(["İç"]).first("x İÇ y") is not None
 
 

@@ -15,7 +15,7 @@ REACH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Occurrence:
     """Where a pattern matches: text[start:end]."""
 
     start: int
@@ -50,7 +50,7 @@ class Patterns:
     def __len__(self) -> int:
         return len(self._strings) + len(self._regexes)
 
-    def first(self, text: str, *, old: int = 0, ended: bool = True, passing: Collection[int] = ()) -> Match | None:
+    def first(self, text: str, *, old: int = 0, ended: bool = True, passing: Collection[int] = ()) -> Occurrence | None:
         """The match that begins first, the longest of them.
 
         old: so many characters have been searched before. ended: whether the text is whole; if not, a match that
@@ -64,17 +64,17 @@ class Patterns:
         ]
         return min(found, key=lambda m: (m.start, -m.end), default=None)
 
-    def _matches(self, text: str, start: int) -> Iterator[Match]:
+    def _matches(self, text: str, start: int) -> Iterator[Occurrence]:
         if self._automaton is not None:
             for i, a, b in self._automaton.find_matches_as_indexes(_lower(text[start:]), overlapping=True):
                 a, b = a + start, b + start
                 if not (_joined(text, a) or _joined(text, b)):
-                    yield Match(a, b, self._strings[i])
+                    yield Occurrence(a, b, self._strings[i])
         if self._regex is not None:
             for m in self._regex.finditer(text, start):
                 if m.end() > m.start():
                     which = next(i for i in range(len(self._regexes)) if m.group(f"regex_{i}") is not None)
-                    yield Match(m.start(), m.end(), self._regexes[which])
+                    yield Occurrence(m.start(), m.end(), self._regexes[which])
 
 
 def read(patterns: str | Sequence[str]) -> Sequence[str]:

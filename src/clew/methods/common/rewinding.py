@@ -65,7 +65,7 @@ def token_ends(node: Node) -> list[int]:
     return ends
 
 
-class Draft:
+class Trail:
     """A solution that is written, undone in part, and written on in another way.
 
     What was undone at a place may not be drawn there again, given the same beginning.

@@ -22,7 +22,7 @@ REFLECT = (
 REMEMBER = "Earlier attempts at the question below failed. What was learnt from them:"
 
 
-def verdict(reply: str) -> float:
+def judged_right(reply: str) -> float:
     """1 where the last verdict of a reply is `right`, else 0."""
     found = re.findall(r"\b(?:right|wrong)\b", reply.lower())
     return float(bool(found) and found[-1] == "right")
@@ -76,6 +76,6 @@ async def reflexion(
 
 async def _evaluate(search: Search, node: Node, scorer: Scoring | None) -> float:
     if scorer is None and search.problem.verifier is None:
-        return verdict(await review(search, JUDGE, [node.solution]))
+        return judged_right(await review(search, JUDGE, [node.solution]))
     (value,) = await worths(search, [node], scorer or "verifier")
     return value

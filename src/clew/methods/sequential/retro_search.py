@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from clew.analysis.segment import SWITCH, bare, sentences, steps, thoughts
-from clew.methods.common.rewinding import Draft, stuck
+from clew.methods.common.rewinding import Trail, stuck
 from clew.methods.common.solutions import Bounds, Scoring, revised
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
@@ -116,29 +116,29 @@ def _next_switch(text: str, after: int) -> int | None:
 
 async def _stay(search: Search, start: Node, sampling: Sampling, retries: int) -> Node | None:
     """A solution from `start` whose next step does not leave its thought; None where no such step was found."""
-    draft = Draft(search, start, sampling, retries, limit=retries)
+    trail = Trail(search, start, sampling, retries, limit=retries)
     begun = len(start.solution)
 
     def stepped(text: str) -> bool:
         return any(mark in text[begun:].lstrip() for mark in search.problem.steps)
 
     while True:
-        before = draft.node
-        grown, ended = await draft.grow(lambda text: stepped(text) or turns_at(text[begun:], False) is not None)
+        before = trail.node
+        grown, ended = await trail.grow(lambda text: stepped(text) or turns_at(text[begun:], False) is not None)
         place = turns_at(grown.solution[begun:], ended)
         if stuck(grown):
-            undone = draft.undo(before, before.tokens)
+            undone = trail.undo(before, before.tokens)
         elif place is not None:
             leave([grown], "turns to another thought")
             back = search.rewind(grown, chars=len(grown.solution) - begun - place)
-            undone = draft.undo(grown, back.tokens + 1)
+            undone = trail.undo(grown, back.tokens + 1)
         elif ended:
             return grown
         elif stepped(grown.solution):
             (leaf,) = await search.extend(grown, sampling=sampling, label="stayed")
             return leaf
         else:
-            draft.node = grown
+            trail.node = grown
             continue
-        if not undone or draft.node.tokens < start.tokens:
+        if not undone or trail.node.tokens < start.tokens:
             return None

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from clew.methods.common.patterns import Match, Patterns, read
-from clew.methods.common.rewinding import Draft, grow, starts, stuck, token_at
+from clew.methods.common.patterns import Occurrence, Patterns, read
+from clew.methods.common.rewinding import Trail, grow, starts, stuck, token_at
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -57,65 +57,65 @@ async def antislop(
     `antislop_tokens`); `undone(tree)` counts by pattern.
     """
     banned = Patterns(read(patterns), read(regexes))
-    drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
-    leaves = await search.together(*(_Writer(draft, banned, strength).write() for draft in drafts))
+    trails = [Trail(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
+    leaves = await search.together(*(_Writer(trail, banned, strength).write() for trail in trails))
     return search.pick(leaves)
 
 
 class _Writer:
     """Writes one solution. passing: where phrases begin that are let through."""
 
-    def __init__(self, draft: Draft, patterns: Patterns, strength: float) -> None:
-        self.draft = draft
+    def __init__(self, trail: Trail, patterns: Patterns, strength: float) -> None:
+        self.trail = trail
         self.patterns = patterns
         self.strength = strength
         self.passing: frozenset[int] = frozenset()
 
     async def write(self) -> Node:
-        draft, label, ended = self.draft, "", False
+        trail, label, ended = self.trail, "", False
         while not ended:
-            before = draft.node
+            before = trail.node
             grown, ended = await self._grown(label)
             label = ""
             if stuck(grown):
-                ended = not draft.undo(before, before.tokens)
+                ended = not trail.undo(before, before.tokens)
                 continue
             match = self._match(grown, len(before.solution), ended)
             if match is None:
-                draft.node = grown
+                trail.node = grown
                 continue
             label = PREFIX + match.pattern
-            ended = not draft.undo(grown, self._first_token(grown, match) + 1)
-            self.passing = frozenset(start for start in self.passing if start < len(draft.node.solution))
-        draft.record("antislop")
-        return draft.node
+            ended = not trail.undo(grown, self._first_token(grown, match) + 1)
+            self.passing = frozenset(start for start in self.passing if start < len(trail.node.solution))
+        trail.record("antislop")
+        return trail.node
 
     async def _grown(self, label: str) -> tuple[Node, bool]:
-        draft, node = self.draft, self.draft.node
-        weighed = draft.banned(node.tokens)
+        trail, node = self.trail, self.trail.node
+        weighed = trail.banned(node.tokens)
         if self.strength == 1 or not weighed:
-            return await draft.grow(self._halts(node), label)
-        bias = dict(draft.sampling.logit_bias)
+            return await trail.grow(self._halts(node), label)
+        bias = dict(trail.sampling.logit_bias)
         for token in weighed:
             bias[token] = bias.get(token, 0.0) - 10 * self.strength * math.log(10)
-        sampling = draft.sampling.but(logit_bias=bias)
-        (node,) = await draft.search.extend(node, until=tokens(1), sampling=sampling, label=label)
+        sampling = trail.sampling.but(logit_bias=bias)
+        (node,) = await trail.search.extend(node, until=tokens(1), sampling=sampling, label=label)
         if node.finished:
             return node, True
-        return await grow(draft.search, node, draft.sampling, halt=self._halts(node))
+        return await grow(trail.search, node, trail.sampling, halt=self._halts(node))
 
     def _halts(self, node: Node) -> Callable[[str], bool]:
         old, passing = len(node.solution), self.passing
         return lambda text: self.patterns.first(text, old=old, ended=False, passing=passing) is not None
 
-    def _match(self, grown: Node, old: int, ended: bool) -> Match | None:
+    def _match(self, grown: Node, old: int, ended: bool) -> Occurrence | None:
         """The first match that is not let through. One whose first token was down-weighted and drawn again is."""
         while match := self.patterns.first(grown.solution, old=old, ended=ended, passing=self.passing):
             start = self._first_token(grown, match)
-            if token_at(grown, start) not in self.draft.banned(start):
+            if token_at(grown, start) not in self.trail.banned(start):
                 return match
             self.passing |= {match.start}
         return None
 
-    def _first_token(self, grown: Node, match: Match) -> int:
-        return self.draft.search.rewind(grown, chars=len(grown.solution) - match.start).tokens
+    def _first_token(self, grown: Node, match: Occurrence) -> int:
+        return self.trail.search.rewind(grown, chars=len(grown.solution) - match.start).tokens

@@ -11,7 +11,7 @@ import numpy as np
 
 from clew.methods.common.particles import EVIDENCE, Particles, log_ratio
 from clew.methods.common.resampling import effective_sample_size, resample
-from clew.methods.common.rewinding import Draft, starts, stuck, token_at, token_ends
+from clew.methods.common.rewinding import Trail, starts, stuck, token_at, token_ends
 from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer, Problem, Status
 from clew.registry import method
@@ -94,48 +94,48 @@ async def guarded(
     """
     accepts = guard_of(guard, search.problem)
     write = _write_steps if _unit(unit, guard) == "step" else _write
-    drafts = [Draft(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
-    return search.pick(await search.together(*(write(draft, accepts) for draft in drafts)))
+    trails = [Trail(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
+    return search.pick(await search.together(*(write(trail, accepts) for trail in trails)))
 
 
 def _unit(unit: Unit | None, guard: GuardSpec) -> Unit:
     return unit or ("step" if guard == "problem" else "token")
 
 
-async def _write_steps(draft: Draft, accepts: Guard) -> Node:
-    start, refused = draft.node, Counter[Node]()
-    while not draft.node.finished and draft.rewinds <= draft.limit:
-        (grown,) = await draft.search.extend(draft.node, until=STEP, sampling=draft.sampling)
+async def _write_steps(trail: Trail, accepts: Guard) -> Node:
+    start, refused = trail.node, Counter[Node]()
+    while not trail.node.finished and trail.rewinds <= trail.limit:
+        (grown,) = await trail.search.extend(trail.node, until=STEP, sampling=trail.sampling)
         if accepts(grown.solution, grown.complete):
-            draft.node = grown
+            trail.node = grown
             continue
         leave([grown], "refused by the guard")
-        draft.rewinds += 1
-        draft.undone += len(grown.segment)
-        refused[draft.node] += 1
-        while refused[draft.node] >= draft.retries and draft.node is not start:
-            draft.undone += len(draft.node.segment)
-            draft.node = draft.search.rewind(draft.node, steps=1)
-            refused[draft.node] += 1
-        if refused[start] >= draft.retries:
+        trail.rewinds += 1
+        trail.undone += len(grown.segment)
+        refused[trail.node] += 1
+        while refused[trail.node] >= trail.retries and trail.node is not start:
+            trail.undone += len(trail.node.segment)
+            trail.node = trail.search.rewind(trail.node, steps=1)
+            refused[trail.node] += 1
+        if refused[start] >= trail.retries:
             break
-    draft.record("guarded")
-    return draft.node
+    trail.record("guarded")
+    return trail.node
 
 
-async def _write(draft: Draft, accepts: Guard) -> Node:
+async def _write(trail: Trail, accepts: Guard) -> Node:
     ended = False
     while not ended:
-        before = draft.node
-        grown, ended = await draft.grow(lambda text: _refused(accepts, text))
+        before = trail.node
+        grown, ended = await trail.grow(lambda text: _refused(accepts, text))
         if stuck(grown):
-            ended = not draft.undo(before, before.tokens)
+            ended = not trail.undo(before, before.tokens)
         elif length := _first_refused(accepts, grown, before.tokens, ended):
-            ended = not draft.undo(grown, length)
+            ended = not trail.undo(grown, length)
         else:
-            draft.node = grown
-    draft.record("guarded")
-    return draft.node
+            trail.node = grown
+    trail.record("guarded")
+    return trail.node
 
 
 def _refused(accepts: Guard, text: str) -> bool:
