@@ -24,11 +24,13 @@ from clew.lab.experiment import (
     method_spec,
     prepare,
     prepare_again,
+    sum_up,
+    unfinished,
 )
 from clew.problem import Message, Problem
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import Store
+from clew.store import Reader, Store
 
 if TYPE_CHECKING:
     from clew.models.base import Model
@@ -128,15 +130,19 @@ async def acompare(
         return await execute(experiment, store, watcher)
 
 
-async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None) -> Outcome:
+async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None, stored_problems: bool = False) -> Outcome:
     """Go on with an interrupted run: what is done is not done again. On a finished run it only sums up.
 
-    path: the run file. watcher: told of each search as it begins, proposes and ends.
+    path: the run file. watcher: told of each search as it begins, proposes and ends. stored_problems: go on with the
+    problems as the run file holds them, although the data file is no longer what it was.
 
-    `resume` waits for the result; `aresume` is awaited. Raises as `compare` does.
+    `resume` waits for the result; `aresume` is awaited. Raises as `compare` does, and StoreError for another data file.
     """
+    with Reader.open(Path(path)) as reader:
+        if not unfinished(reader):
+            return await asyncio.to_thread(sum_up, reader)
     with Store.open(Path(path)) as store:
-        experiment = await asyncio.to_thread(prepare_again, store)
+        experiment = await asyncio.to_thread(prepare_again, store, as_stored=stored_problems)
         return await execute(experiment, store, watcher)
 
 

@@ -236,13 +236,21 @@ def compare(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def resume(run: Path, report: Path | None, as_json: bool) -> None:
-    """Go on with an interrupted run; on a finished one, print its table and write its report again."""
-    from clew.lab.experiment import prepare_again
-    from clew.store import Store
+@click.option("--stored-problems", is_flag=True, help="Go on although the data file is no longer what it was.")
+def resume(run: Path, report: Path | None, as_json: bool, stored_problems: bool) -> None:
+    """Go on with an interrupted run; on a finished one, print its table and write its report again.
 
+    A finished run needs neither its model nor its data file. Going on wants the data file as it was; --stored-problems
+    goes on with the problems as the run file holds them."""
+    from clew.lab.experiment import prepare_again, sum_up, unfinished
+    from clew.store import Reader, Store
+
+    with Reader.open(run) as reader:
+        if not unfinished(reader):
+            _present(sum_up(reader), report or run.with_suffix(".html"), as_json)
+            return
     with Store.open(run) as store:
-        _go_on(prepare_again(store), store, report, as_json)
+        _go_on(prepare_again(store, as_stored=stored_problems), store, report, as_json)
 
 
 def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from clew.problem import Problem
 from clew.registry import parse_spec, spelled
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import Reader, Store, plan_problems, stored_problems
+from clew.store import IMPORTED, Reader, Store, check_data, plan_problems, stored_problems
 from clew.tree import GENERATE
 
 if TYPE_CHECKING:
@@ -146,12 +146,14 @@ class Experiment:
     trials: list[runner.Trial]
 
 
-def prepare(plan: Plan) -> Experiment:
+def prepare(plan: Plan, problems: list[Problem] | None = None) -> Experiment:
     """Make a plan ready to run.
+
+    problems: those of a run file; None makes them anew.
 
     Raises UsageError for what cannot be done as asked, ModelError when a server cannot be reached.
     """
-    problems = plan_problems(plan)
+    problems = plan_problems(plan) if problems is None else problems
     models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
     budget = plan.budget
     if plan.view["axis"] == "generated":
@@ -170,14 +172,28 @@ async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
     return {"clew": version("clew"), "roles": {role: dict(await model.provenance()) for role, model in models.items()}}
 
 
-def prepare_again(store: Store) -> Experiment:
-    """The experiment of a run file made ready to go on. Raises as `prepare` does, and UsageError for other problems
-    than those that the run was begun with."""
-    experiment = prepare(store.plan)
+def unfinished(store: Reader) -> bool:
+    """Whether a run has searches that are not done, or failed. Imported traces are a part of nobody knows what run."""
+    plan, done = store.plan, store.finished()
+    asked = ((p, m, s) for p in store.problem_ids() for m in plan.methods for s in plan.seeds)
+    return plan.task == IMPORTED or not done.issuperset(asked)
+
+
+def prepare_again(store: Store, *, as_stored: bool = False) -> Experiment:
+    """The experiment of a run file made ready to go on.
+
+    as_stored: take the problems as the run file holds them, whatever became of the data file.
+
+    Raises as `prepare` does, StoreError for another data file and UsageError for other problems than those that the
+    run was begun with.
+    """
+    if not as_stored:
+        check_data(store)
+    experiment = prepare(store.plan, store.file_problems() if "data" in store else None)
     if [p.id for p in experiment.problems] != store.problem_ids():
         raise UsageError(
             f"{experiment.plan.task} no longer gives the problems that {store.path} was begun with",
-            "Put the data file back as it was, or start a new run",
+            "Start a new run, or go on with the clew that began this one",
         )
     return experiment
 
@@ -198,7 +214,17 @@ async def execute(experiment: Experiment, store: Store, watcher: runner.Watcher 
         concurrency=experiment.plan.concurrency,
         watcher=watcher,
     )
-    results = list(store.results(experiment.problems))
+    return sum_up(store, experiment.problems, failed)
+
+
+def sum_up(store: Reader, problems: Sequence[Problem] | None = None, failed: int = 0) -> Outcome:
+    """What a run file holds, compared: neither a model nor a data file is needed.
+
+    problems: those of the run; None makes them of the file. failed: searches that failed.
+
+    Raises UsageError where nothing can be compared.
+    """
+    results = list(store.results(stored_problems(store) if problems is None else problems))
     return Outcome(_summarised((r for r in results if not r.error), store.plan), results, store.path, failed)
 
 

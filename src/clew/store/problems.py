@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from clew.errors import UsageError
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from clew.errors import StoreError, UsageError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.store.format import IMPORTED
@@ -19,5 +24,49 @@ def plan_problems(plan: Plan) -> list[Problem]:
 
 
 def stored_problems(store: Reader) -> list[Problem]:
-    """The problems of a run file: its plan's, made anew, or those of imported traces, as the file has them."""
-    return store.imported_problems() if store.plan.task == IMPORTED else plan_problems(store.plan)
+    """The problems of a run file, with its own grades for the answers that it has graded.
+
+    Those of a data file and of imported traces are made of what the run file holds, and no other file is opened; those
+    of a task are made anew by its code.
+    """
+    if store.plan.task == IMPORTED:
+        return store.imported_problems()
+    problems = store.file_problems() if "data" in store else plan_problems(store.plan)
+    grades = store.grades()
+    return [_graded_as_stored(problem, grades.get(problem.id, {})) for problem in problems]
+
+
+def _graded_as_stored(problem: Problem, grades: dict[str, float]) -> Problem:
+    if problem.grader is None or not grades:
+        return problem
+    code: Callable[[str], float] = problem.grader
+    return replace(problem, grader=lambda value: grades[value] if value in grades else code(value))
+
+
+def data_of(plan: Plan) -> dict[str, Any] | None:
+    """The data file of a plan, and the SHA-256 of what it holds now (None: it is not there); None without a file."""
+    from clew.tasks import data_file
+
+    path = None if plan.task == IMPORTED else data_file(plan.task)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return {"file": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError:
+        return {"file": str(path), "sha256": None}
+
+
+def check_data(store: Reader) -> None:
+    """Raise StoreError where the data file is not what the run was begun with."""
+    if "data" not in store:
+        return
+    then, now = store.data, data_of(store.plan)
+    if now is None or now["sha256"] != then["sha256"]:
+        found = now["sha256"] if now is not None else None
+        is_now = f"now it has {found}" if found else "now it is not there"
+        raise StoreError(
+            f"{then['file']} is not what {store.path} was begun with: "
+            f"then it had the SHA-256 {then['sha256']}, {is_now}",
+            "Put it back as it was, or go on by --stored-problems with the problems as the run file holds them",
+        )

@@ -17,6 +17,7 @@ from clew.result import Proposal, Result
 from clew.sampling import Stream
 from clew.store.format import IMPORTED, check, columns, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader
+from clew.tasks.files import stored_problem
 from clew.tree import Finish, Node, Origin, Segment, Tree
 
 
@@ -106,6 +107,39 @@ class Reader:
                 )
             )
         return problems
+
+    def file_problems(self) -> list[Problem]:
+        """The problems of a run on a data file, made of what the run file holds of it."""
+        rows = self.db.execute("SELECT id, family, difficulty, messages, reference, meta FROM problems ORDER BY rowid")
+        return [
+            stored_problem(
+                name,
+                tuple(Message(m["role"], m["content"]) for m in json.loads(messages)),
+                json.loads(meta),
+                family=family,
+                difficulty=difficulty,
+                reference=reference,
+            )
+            for name, family, difficulty, messages, reference, meta in rows
+        ]
+
+    def grades(self) -> dict[str, dict[str, float]]:
+        """Problem id → canonical answer → its grade, of every answer that a search ended with."""
+        found: dict[str, dict[str, float]] = {}
+        rows = "SELECT problem, value, grade FROM results WHERE grade IS NOT NULL AND value IS NOT NULL"
+        for problem, value, grade in self.db.execute(rows):
+            found.setdefault(problem, {})[value] = grade
+        return found
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data file of the run, `file` and `sha256`. Raises StoreError where there is none (see `in`)."""
+        found: dict[str, Any] = self._get("data")
+        return found
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the file tells this of the run (see `meta` in docs/traces.md)."""
+        return self.db.execute("SELECT 1 FROM meta WHERE key = ?", (key,)).fetchone() is not None
 
     def finished(self) -> set[tuple[str, str, int]]:
         """(problem id, method, seed) of every search that is done; failed ones are not."""

@@ -18,6 +18,7 @@ from clew.plan import Plan
 from clew.problem import Problem
 from clew.result import Result
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, pack
+from clew.store.problems import data_of
 from clew.store.reader import Reader
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -63,6 +64,8 @@ class Store(Reader):
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             store._set("plan", plan.as_dict())
             store._set("created", time.time())
+            if (data := data_of(plan)) is not None:
+                store._set("data", data)
             db.executemany(
                 "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [

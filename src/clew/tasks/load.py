@@ -30,12 +30,22 @@ def load_task(spec: str, **options: Any) -> Task:
     given = {**given, **{k: v for k, v in options.items() if v is not None}}
     if name.startswith("rg:"):
         task: Task = gym(name.removeprefix("rg:"), given)
-    elif format_of(name) or "/" in name:
+    elif _names_file(name):
         task = _file(name, given)
     else:
         entry = registry.tasks[name]
         task = entry.make(**entry.checked(given))
     return transformed(task, names)
+
+
+def data_file(spec: str) -> Path | None:
+    """The file whose problems `spec` names; None for other tasks."""
+    name = registry.parse_spec(_untransformed(spec)[0])[0]
+    return Path(name).expanduser() if _names_file(name) else None
+
+
+def _names_file(name: str) -> bool:
+    return not name.startswith("rg:") and bool(format_of(name) or "/" in name)
 
 
 def _file(name: str, given: dict[str, Any]) -> File:

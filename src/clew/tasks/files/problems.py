@@ -21,6 +21,9 @@ from clew.tasks.files.questions import Question, cells_of, questions_of
 from clew.tasks.files.rows import Row, stem_of
 from clew.tasks.files.shapes import GOLD, Shape
 
+_STEPS = ("\n\n",)
+_MOST_TOKENS = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Graded:
@@ -107,8 +110,8 @@ class File:
             grader=grader_of(row.gold, self.kind, choices),
             extract=extractor(self.kind, choices),
             reference=golds[0] if self.kind == "choice" else as_canonical(golds[0], self.kind, choices=choices),
-            steps=("\n\n",),
-            max_tokens=1024,
+            steps=_STEPS,
+            max_tokens=_MOST_TOKENS,
             meta={
                 "question": row.asked.text,
                 "solution": self._worked(row),
@@ -119,6 +122,22 @@ class File:
                 "file": self.told(),
             },
         )
+
+
+def stored_problem(id: str, messages: tuple[Message, ...], meta: Mapping[str, Any], **rest: Any) -> Problem:
+    """The problem of a file made again of its `meta`, without the file. rest: other fields of the problem."""
+    kind, choices = checked(meta["kind"]), tuple(meta.get("choices", ()))
+    gold = Gold(tuple(meta["golds"]), tolerances_of(",".join(map(str, meta.get("tolerances", ())))))
+    return Problem(
+        id,
+        messages,
+        grader=grader_of(gold, kind, choices),
+        extract=extractor(kind, choices),
+        steps=_STEPS,
+        max_tokens=_MOST_TOKENS,
+        meta=meta,
+        **rest,
+    )
 
 
 def read_file(
