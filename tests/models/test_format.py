@@ -53,7 +53,12 @@ def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monke
     monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
     copy = formats.compute_file(shipped)
     assert copy.is_relative_to(tmp_path) and copy == formats.compute_file(shipped)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [copy]
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {copy, copy.with_suffix(".made")}
+
+    # A copy that was damaged since is made anew.
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    assert formats.compute_file(shipped) == copy and copy.read_bytes() == whole
 
     def logprobs(format: str) -> np.ndarray:
         model = LlamaCppModel(shipped, format=format)

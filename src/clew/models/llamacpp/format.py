@@ -96,7 +96,8 @@ def _quota() -> int | None:
 
 
 def compute_file(path: Path) -> Path:
-    """The file to compute with: `path` itself, or a copy in the chosen format in clew's cache, made at the first use.
+    """The file to compute with: `path` itself, or a copy in the chosen format in clew's cache, made at the first
+    use, and again where it was written to since.
 
     Models above 4 GiB in that format, and files that it does not make faster, are taken as they are.
 
@@ -108,15 +109,20 @@ def compute_file(path: Path) -> Path:
     status = path.stat()
     name = f"{path.stem}-{status.st_size:x}-{status.st_mtime_ns:x}.{choice.format}.gguf"
     target = cache_dir() / "compute" / name
-    if target.exists() or not _room_for(path, target.parent):
-        return target if target.exists() else path
+    if _whole(target):
+        return target
+    if not _room_for(path, target.parent):
+        return path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as folder:
-            part = Path(folder) / "part.gguf"
+            part, note = Path(folder) / "part.gguf", Path(folder) / "part.made"
             if not convert(path, part, choice.file_type):
                 # A damaged file is reported in the user's words when the file itself is loaded.
                 return path
+            note.write_text(_state(part))
+            # The note first: a copy without one is taken for a damaged one, and only made anew.
+            note.replace(_note(target))
             part.replace(target)
     except OSError as error:
         raise ModelError(
@@ -124,6 +130,25 @@ def compute_file(path: Path) -> Path:
             "Free some space, set CLEW_CACHE to another folder, or load with format='as shipped'",
         ) from error
     return target
+
+
+def _whole(copy: Path) -> bool:
+    """Whether a copy is there as it was made: one that was cut or written to since is made anew."""
+    try:
+        return _note(copy).read_text() == _state(copy)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _note(copy: Path) -> Path:
+    """The file beside a copy that says how it was made."""
+    return copy.with_suffix(".made")
+
+
+def _state(copy: Path) -> str:
+    """Size and time of the last change: what tells of damage without reading gigabytes at every load."""
+    status = copy.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def convert(source: Path, target: Path, file_type: int) -> bool:
