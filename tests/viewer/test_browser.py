@@ -155,9 +155,11 @@ def test_the_best_path_is_followed_and_a_node_is_chosen_by_the_mouse(page: Page)
     assert f"node={seen[-1]}" in page.browser.current_url
     page.browser.refresh()
     assert page.tree()["node"] == seen[-1], "the address leads to the node"
+    page.press(Keys.HOME, Keys.END)
+    page.until(lambda: page.tree()["node"] == seen[-1])
     spot = page.one("[role=treeitem]").rect
-    page.press(Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    page.until(lambda: page.tree()["node"] != seen[-1])
+    page.press(Keys.ARROW_LEFT)
+    page.until(lambda: page.tree()["node"] == seen[-2])
     page.click_at(spot["x"] + 5, spot["y"] + 6)
     page.until(lambda: page.tree()["node"] == seen[-1])
 
@@ -170,11 +172,27 @@ def test_a_vote_is_coloured_by_answer_and_later_nodes_point_to_the_first_that_he
     shares = [int(key.text.rpartition("×")[2]) for key in page.all(".legend > span") if "×" in key.text]
     assert len(shares) > 1 and shares == sorted(shares, reverse=True)
     assert "The answer was read from here first" in page.node()
+    page.button("Open").click()
     while "States the answer too" not in page.node():
         page.press(Keys.ARROW_DOWN)
     assert page.tree()["node"] > star and f"first at node {star}" in page.node()
     page.button("★ First").click()
     page.until(lambda: page.tree()["node"] == star)
+
+
+def test_siblings_that_ended_alike_are_one_with_a_count(page: Page) -> None:
+    search_of(page, 0, first(page, VOTE))
+    told = page.tree()
+    alike = int(re.search(r"(\d+) like a sibling", page.status())[1])  # type: ignore[index]
+    assert alike >= 3 and told["drawn"] == told["loaded"] - alike
+    while "more that ended alike" not in page.node():
+        page.press(Keys.ARROW_DOWN)
+    more = int(re.search(r"stands for (\d+) more", page.node())[1])  # type: ignore[index]
+    page.press(" ")
+    page.until(lambda: page.tree()["drawn"] == told["drawn"] + alike)
+    assert more <= alike and "like a sibling" not in page.status()
+    page.button("Close").click()
+    page.until(lambda: page.tree()["drawn"] < told["loaded"])
 
 
 def test_panels_stand_below_one_another_in_a_narrow_window(page: Page) -> None:

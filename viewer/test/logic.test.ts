@@ -13,6 +13,7 @@ import { openAtFirst, unitsOf } from "../src/tree/units";
 import { walk } from "../src/tree/walk";
 import { ending, why } from "../src/tree/why";
 
+const NONE: ReadonlySet<number> = new Set();
 const run = { index: 0, methods: ["greedy", "beam"], seeds: [0] } as unknown as Run;
 
 function tables(): Tables {
@@ -75,9 +76,9 @@ function tree(parents: (number | null)[], more: Partial<NodeColumns> = {}): Skel
 describe("tree", () => {
   it("draws chains as one unit and counts what a closed one hides", () => {
     const t = tree([null, 0, 1, 2, 2, 3, 3]);
-    const units = unitsOf(t, () => true);
+    const units = unitsOf(t, () => true, NONE, NONE);
     expect(units.all.map((u) => u.nodes)).toEqual([[0, 1, 2], [3], [4], [5], [6]]);
-    const closed = unitsOf(t, (place) => place !== 2);
+    const closed = unitsOf(t, (place) => place !== 2, NONE, NONE);
     expect(closed.all).toHaveLength(1);
     expect(closed.all[0]!.hidden).toBe(4);
     expect(closed.at[5]).toBeUndefined();
@@ -88,12 +89,12 @@ describe("tree", () => {
     const t = tree(parents);
     const best = new Set(t.path(4999));
     const open = openAtFirst(t, best, 100);
-    const units = unitsOf(t, (place) => open.has(place));
+    const units = unitsOf(t, (place) => open.has(place), NONE, NONE);
     expect([...best].every((place) => units.at[place])).toBe(true);
     expect(units.all.length).toBeLessThan(150);
   });
   it("gives each leaf a row of its own", () => {
-    const units = unitsOf(tree([null, 0, 0, 1, 1, 0]), () => true);
+    const units = unitsOf(tree([null, 0, 0, 1, 1, 0]), () => true, NONE, NONE);
     const { boxes } = layoutOf(units, 1000);
     const rows = units.all.filter((u) => !u.forks).map((u) => boxes.get(u)!.y);
     expect(Math.min(...rows.flatMap((a, i) => rows.slice(i + 1).map((b) => Math.abs(a - b))))).toBeGreaterThanOrEqual(20);
@@ -101,11 +102,11 @@ describe("tree", () => {
   it("lays out a chain of 20,000 forks", () => {
     const parents: (number | null)[] = [null];
     for (let i = 0; i < 20_000; i++) parents.push(i * 2 || 0, i * 2 || 0);
-    expect(() => layoutOf(unitsOf(tree(parents), () => true), 1000)).not.toThrow();
+    expect(() => layoutOf(unitsOf(tree(parents), () => true, NONE, NONE), 1000)).not.toThrow();
   });
   it("walks along the best path, and back to it from elsewhere", () => {
     const t = tree([null, 0, 0, 1, 2]);
-    const units = unitsOf(t, () => true);
+    const units = unitsOf(t, () => true, NONE, NONE);
     const layout = layoutOf(units, 1000);
     const rows = (place: number) => layout.boxes.get(units.at[place]!)!.y;
     const step = (from: number, to: "best" | "child" | "down" | "parent") => walk(t, units, rows, [0, 2, 4], from, to);

@@ -17,6 +17,8 @@ export class SearchData extends EventTarget {
   loading = false;
   /** Branches that the user opened or closed, by the place of the fork. */
   readonly choices = new Map<number, boolean>();
+  /** Forks whose alike branches the user wants to see one by one. */
+  readonly unfolded = new Set<number>();
   /** Token id → what it was seen to say in this search. */
   readonly said = new Map<number, string>();
   private wanted = 0;

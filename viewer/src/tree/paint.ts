@@ -126,6 +126,12 @@ function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box
     context.fillText(right ? "✓" : "✗", at, box.y);
     at += 13;
   }
+  if (unit.alike) {
+    const count = `×${(unit.alike + 1).toLocaleString("en-US")}`;
+    context.fillStyle = colours.accent;
+    context.fillText(count, at, box.y);
+    at += context.measureText(count).width + 6;
+  }
   if (end === "answer" || unit.children.length === 0) {
     context.fillStyle = end === "answer" ? colours.ink : colours.muted;
     context.fillText(line(tree.text[place]!, 44), at, box.y);

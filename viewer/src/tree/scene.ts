@@ -28,7 +28,7 @@ export function useDrawn(data: SearchData, version: string, room: number, by: Co
     const bestSet = new Set(best);
     const first = openAtFirst(data.tree, bestSet, AT_FIRST);
     const isOpen = (place: number) => data.choices.get(place) ?? first.has(place);
-    const units = unitsOf(data.tree, isOpen);
+    const units = unitsOf(data.tree, isOpen, bestSet, data.unfolded);
     const proposed = new Map<number, boolean | null>();
     for (const proposal of data.timeline?.proposals ?? []) {
       const place = data.tree.place(proposal.node);

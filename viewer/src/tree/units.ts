@@ -11,6 +11,8 @@ export interface Unit {
   depth: number;
   /** Nodes that are hidden below because the unit is collapsed. */
   hidden: number;
+  /** How many siblings that ended alike it stands for, itself not counted. */
+  alike: number;
   /** Whether anything hangs below. */
   forks: boolean;
 }
@@ -50,6 +52,34 @@ export function openAtFirst(tree: Skeleton, best: ReadonlySet<number>, limit: nu
   return open;
 }
 
+/** From so many siblings that ended alike one is drawn for all. */
+const ALIKE = 4;
+
+/** How the chain that begins at `first` ended: by its answer, else by why it was left; null where it forks or neither. */
+function ended(tree: Skeleton, first: number): string | null {
+  const end = chain(tree, first).at(-1)!;
+  if (tree.children[end]!.length) return null;
+  if (tree.answer[end] !== null) return `answer ${tree.answer[end]}`;
+  return tree.fate[end] ? `fate ${tree.fate[end]}` : null;
+}
+
+/** Sibling → how many others it stands for. Those that ended alike are one: that of the best path, else the first. */
+function folded(tree: Skeleton, siblings: number[], best: ReadonlySet<number>): Map<number, number> {
+  const groups = new Map<string, number[]>();
+  const found = new Map(siblings.map((place) => [place, 0]));
+  for (const place of siblings) {
+    const how = ended(tree, place);
+    if (how !== null) groups.set(how, [...(groups.get(how) ?? []), place]);
+  }
+  for (const group of groups.values()) {
+    if (group.length < ALIKE) continue;
+    const kept = group.find((place) => best.has(place)) ?? group[0]!;
+    for (const place of group) if (place !== kept) found.delete(place);
+    found.set(kept, group.length - 1);
+  }
+  return found;
+}
+
 export interface Units {
   root: Unit | null;
   /** In drawing order: parents before children. */
@@ -59,27 +89,40 @@ export interface Units {
   shownNodes: number;
 }
 
-/** The units to be drawn. `isOpen` says of a chain's last place whether its children are shown. */
-export function unitsOf(tree: Skeleton, isOpen: (place: number) => boolean): Units {
+/**
+ * The units to be drawn. `isOpen` says of a chain's last place whether its children are shown, `unfolded` has those
+ * whose children are all shown, alike or not.
+ */
+export function unitsOf(
+  tree: Skeleton,
+  isOpen: (place: number) => boolean,
+  best: ReadonlySet<number>,
+  unfolded: ReadonlySet<number>,
+): Units {
   const found: Units = { root: null, all: [], at: new Array<Unit | undefined>(tree.length), shownNodes: 0 };
   if (!tree.length) return found;
   const below = tree.below();
-  const make = (first: number, parent: Unit | null): Unit => {
+  const make = (first: number, parent: Unit | null, alike: number): Unit => {
     const nodes = chain(tree, first);
-    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, forks: false };
+    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, alike, forks: false };
     unit.forks = tree.children[last(unit)]!.length > 0;
     for (const node of nodes) found.at[node] = unit;
     found.all.push(unit);
     found.shownNodes += nodes.length;
     return unit;
   };
-  found.root = make(0, null);
+  found.root = make(0, null, 0);
   for (let i = 0; i < found.all.length; i++) {
     const unit = found.all[i]!;
     const end = last(unit);
     if (!unit.forks) continue;
-    if (isOpen(end)) unit.children = tree.children[end]!.map((child) => make(child, unit));
-    else unit.hidden = below[end]!;
+    if (!isOpen(end)) {
+      unit.hidden = below[end]!;
+      continue;
+    }
+    const children = tree.children[end]!;
+    const kept = unfolded.has(end) ? new Map(children.map((child) => [child, 0])) : folded(tree, children, best);
+    unit.children = [...kept].map(([child, alike]) => make(child, unit, alike));
   }
   return found;
 }

@@ -92,29 +92,41 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
   // A node that is selected from elsewhere (a link, the text) may be hidden: its way is opened.
   useEffect(() => {
     if (!tree.length || units.at[selected]) return;
-    for (const place of tree.path(selected).slice(0, -1)) if (!drawn.isOpen(place)) data.choices.set(place, true);
+    for (const place of tree.path(selected).slice(0, -1)) {
+      data.choices.set(place, true);
+      data.unfolded.add(place);
+    }
     setOpened((n) => n + 1);
   }, [selected, units]);
 
   const toggle = (place: number) => {
     const unit = units.at[place];
-    if (!unit?.forks) return;
-    const fork = last(unit);
-    data.choices.set(fork, !drawn.isOpen(fork));
+    if (!unit || (!unit.forks && !unit.alike)) return;
+    if (unit.alike) {
+      data.unfolded.add(last(unit.parent!));
+    } else {
+      const fork = last(unit);
+      data.choices.set(fork, !drawn.isOpen(fork));
+      data.unfolded.delete(fork);
+    }
     camera.current!.moved = true;
     setOpened((n) => n + 1);
   };
   const openAll = (open: boolean) => {
     for (let place = 0; place < tree.length; place++) {
-      if (tree.children[place]!.length) data.choices.set(place, open || drawn.bestSet.has(place));
+      if (!tree.children[place]!.length) continue;
+      data.choices.set(place, open || drawn.bestSet.has(place));
+      if (open) data.unfolded.add(place);
     }
+    if (!open) data.unfolded.clear();
     camera.current!.moved = false;
     if (!open && !drawn.bestSet.has(selected)) pick(tree.id[drawn.best.at(-1) ?? 0]!);
     setOpened((n) => n + 1);
   };
   const step = (to: Step) => {
     const rows = (place: number) => boxOf(place)?.box.y ?? 0;
-    if (to === "child" && units.at[selected]?.hidden && last(units.at[selected]!) === selected) return toggle(selected);
+    const unit = units.at[selected];
+    if (to === "child" && (unit?.hidden || unit?.alike) && last(unit) === selected) return toggle(selected);
     pick(tree.id[walk(tree, units, rows, drawn.best, selected, to)]!);
   };
   const byKey = (to: Step) => () => step(to);
@@ -206,6 +218,7 @@ function Described({ data, drawn, place, x, y }: { data: SearchData; drawn: Draw
     `node ${tree.id[place]}`, tree.origin[place], tree.roles.size > 1 ? `role ${tree.role[place]}` : "", plural(tree.tokens[place]!, "token"), ...scores,
     drawn.bestSet.has(place) ? "on the best path" : "", tree.label[place]!,
     tree.children[place]!.length ? plural(tree.children[place]!.length, "child", "children") : "",
+    unit?.alike ? `stands for ${unit.alike} more that ended alike` : "",
     why(tree, place, drawn.answer), line(tree.text[place]!, 120),
   ];
   return (
@@ -223,13 +236,15 @@ function Status({ data, drawn }: { data: SearchData; drawn: Drawn }) {
   const { tree, detail } = data;
   const total = detail?.nodes ?? tree.length;
   const hidden = tree.length - drawn.units.shownNodes;
-  const closed = drawn.units.all.filter((u) => u.hidden).length;
+  const closed = drawn.units.all.filter((u) => u.hidden);
+  const inClosed = closed.reduce((n, u) => n + u.hidden, 0);
   return (
     <p class="status">
       {/* Only what the reader changes is announced; loading would talk without end. */}
       <span role="status">
         {`${whole(drawn.units.shownNodes)} of ${plural(total, "node")} drawn`}
-        {hidden > 0 && `, ${whole(hidden)} in ${plural(closed, "closed branch", "closed branches")}`}
+        {inClosed > 0 && `, ${whole(inClosed)} in ${plural(closed.length, "closed branch", "closed branches")}`}
+        {hidden > inClosed && `, ${whole(hidden - inClosed)} like a sibling (×)`}
       </span>
       {data.loading && <span>loading: {whole(tree.length)}</span>}
       {!data.loading && tree.next !== null && (
