@@ -26,8 +26,10 @@ def test_rename_changes_words_and_nothing_else() -> None:
         assert after.extract(after.meta["solution"]) == after.reference
 
 
-def test_drop_leaves_a_question_without_an_answer() -> None:
-    for before, after in zip(load_problems("word", count=20), load_problems("word+drop", count=20), strict=True):
+@pytest.mark.parametrize("name", ["drop", "drop_unhinted"])
+def test_drop_leaves_a_question_without_an_answer(name: str) -> None:
+    for before, after in zip(load_problems("word", count=20), load_problems(f"word+{name}", count=20), strict=True):
+        assert ("missing" in after.question) == (name == "drop")
         gone = after.meta["dropped"]
         assert gone in before.question and gone not in after.question
         assert after.grader is not None and before.reference is not None

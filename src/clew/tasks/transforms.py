@@ -5,7 +5,9 @@ Written behind the task: `word+rename`, `data.jsonl+shuffle`, `word+rename+drop`
 shuffle: other order of the options; for problems with options.
 rename: other names and things, the same answer; for tasks that say which words may change.
 renumber: the same stories with other numbers, solved anew; for tasks that can.
-drop: one premise is missing and the right answer is "unknown"; for tasks that say which premises it needs.
+drop: one premise is missing and the right answer is "unknown", and the question says that it may be; for tasks that say
+which premises they need.
+drop_unhinted: as `drop`, and the question does not say so.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from clew.errors import UsageError
 from clew.problem import Problem
@@ -73,12 +76,12 @@ def _rename(problem: Problem, stream: Stream) -> Problem:
     return replace(problem, messages=problem.asking(renamed(problem.question)), meta=meta)
 
 
-def _drop(problem: Problem, stream: Stream) -> Problem:
+def _drop(problem: Problem, stream: Stream, hint: str = _DROP_ASK) -> Problem:
     needed = problem.meta.get("needed")
     if not needed:
         raise _cannot(problem, "drop", "it does not say which premises it needs")
     gone = needed[int(stream.generator().integers(len(needed)))]
-    question = " ".join(problem.question.replace(gone, "", 1).split()) + _DROP_ASK
+    question = " ".join(problem.question.replace(gone, "", 1).split()) + hint
     return replace(
         problem,
         messages=problem.asking(question),
@@ -94,6 +97,7 @@ TRANSFORMS: dict[str, Callable[[Problem, Stream], Problem] | None] = {
     "shuffle": _shuffle,
     "rename": _rename,
     "drop": _drop,
+    "drop_unhinted": partial(_drop, hint=""),
     "renumber": None,  # done by the task itself
 }
 
