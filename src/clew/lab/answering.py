@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from clew.models.base import Model
 from clew.problem import Problem
 from clew.result import Result
 from clew.sampling import Sampling
+from clew.store import WriterLock
 
 _BEGINNING = b'{"id": '
 
@@ -39,27 +39,19 @@ class AnswersFile:
         self._keys = [(problem.id, str(settings["method"]), int(settings["seed"])) for problem in questions]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("a+b")
+            self._lock = WriterLock(path, "Wait for it to end, or name another --out")
             try:
-                self._lock()
-                self._read()
+                self._file: IO[bytes] = path.open("a+b")
+                try:
+                    self._read()
+                except BaseException:
+                    self._file.close()
+                    raise
             except BaseException:
-                self._file.close()
+                self._lock.release()
                 raise
         except OSError as error:
             raise StoreError(f"{path} cannot be written ({error})", "Name another --out") from None
-
-    def _lock(self) -> None:
-        """Keep others from writing; the system gives the lock back however the process ends."""
-        if sys.platform == "win32":  # which has no such lock
-            return
-        import fcntl
-
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            cure = "Wait for it to end, or name another --out"
-            raise StoreError(f"another command is writing {self.path}", cure) from None
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -130,6 +122,7 @@ class AnswersFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._lock.release()
 
 
 def to_answer(

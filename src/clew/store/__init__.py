@@ -1,8 +1,19 @@
 """One SQLite file a run: every finished search with its whole tree. The schema is described in docs/traces.md."""
 
 from clew.store.format import IMPORTED, pack, unpack
+from clew.store.lock import WriterLock
 from clew.store.problems import check_data, plan_problems, stored_problems
 from clew.store.reader import Reader
 from clew.store.writer import Store
 
-__all__ = ["IMPORTED", "Reader", "Store", "check_data", "pack", "plan_problems", "stored_problems", "unpack"]
+__all__ = [
+    "IMPORTED",
+    "Reader",
+    "Store",
+    "WriterLock",
+    "check_data",
+    "pack",
+    "plan_problems",
+    "stored_problems",
+    "unpack",
+]

@@ -39,17 +39,13 @@ class Reader:
         if not path.is_file():
             raise StoreError(f"there is no run file {path}", "`clew compare` makes one; check the path")
         fresh = not log_of(path).exists()
-        db = cls._connect(path)
+        db = connect(path, read_only=True)
         try:
             check(path, db)
         except StoreError:
             db.close()
             raise
         return cls(path, db, tidy=fresh)
-
-    @staticmethod
-    def _connect(path: Path) -> sqlite3.Connection:
-        return connect(path, read_only=True)
 
     def close(self) -> None:
         """Close the file, and leave nothing beside it that was not there before. Idempotent."""

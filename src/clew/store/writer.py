@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import time
@@ -10,14 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from clew.budget import Usage
 from clew.errors import StoreError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.result import Result
-from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, pack
+from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, log_of, pack
+from clew.store.lock import WriterLock
 from clew.store.problems import data_of
 from clew.store.reader import Reader
 
@@ -37,35 +39,73 @@ def _json(value: Any) -> str:
 
 
 class Store(Reader):
-    """A run file. Open one with `Store.create` or `Store.open`."""
+    """A run file, which nobody else writes meanwhile. Open one with `Store.create` or `Store.open`."""
 
-    @staticmethod
-    def _connect(path: Path) -> sqlite3.Connection:
-        return connect(path, read_only=False)
+    def __init__(self, path: Path, db: sqlite3.Connection, lock: WriterLock | None = None) -> None:
+        super().__init__(path, db)
+        self._lock = lock
+        self._opened = path.stat()
 
-    @staticmethod
-    def create(path: Path, plan: Plan, problems: Sequence[Problem]) -> Store:
-        """A new run file for this plan.
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """An existing run file.
 
-        Raises StoreError when the file exists or cannot be written.
+        Raises StoreError as `Reader.open`, and where another command writes it.
         """
-        if path.exists():
-            raise StoreError(f"{path} exists", f"Go on with it by `clew resume {path}`, or name another file")
+        Reader.open(path).close()
+        lock = WriterLock(path, "Wait for it to end")
+        try:
+            return cls(path, connect(path, read_only=False), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, plan: Plan, problems: Sequence[Problem]) -> Self:
+        """A new run file for this plan, which appears whole or not at all.
+
+        Raises StoreError when the file exists, cannot be written, or another command writes it.
+        """
+        _must_not_exist(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path.parent} cannot be made: {error.strerror}", "Name another folder") from error
-        store = Store(path, Store._connect(path))
-        with store._writing() as db:
+        lock = WriterLock(path, "Name another file")
+        part = path.with_name(path.name + ".part")
+        try:
+            _must_not_exist(path)
+            # What a killed command left; SQLite would take the log of another file for that of the new one.
+            for left in (part, log_of(part), log_of(path)):
+                left.unlink(missing_ok=True)
+            try:
+                with cls(part, _begun(part)) as store:
+                    store._begin(plan, problems)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+            return cls(path, connect(path, read_only=False), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let others write it. Idempotent."""
+        super().close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _begin(self, plan: Plan, problems: Sequence[Problem]) -> None:
+        with self._writing() as db:
             db.execute("BEGIN IMMEDIATE")
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            store._set("plan", plan.as_dict())
-            store._set("created", time.time())
+            self._set("plan", plan.as_dict())
+            self._set("created", time.time())
             if (data := data_of(plan)) is not None:
-                store._set("data", data)
+                self._set("data", data)
             db.executemany(
                 "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -81,7 +121,6 @@ class Store(Reader):
                     for p in problems
                 ],
             )
-        return store
 
     def note_maker(self, maker: Mapping[str, Any]) -> None:
         """Record what makes the searches from now on; nothing changes where that is what made the last ones."""
@@ -193,6 +232,7 @@ class Store(Reader):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
+            self._check_place()
             yield self.db
             self.db.execute("COMMIT")
         except BaseException as error:
@@ -204,3 +244,24 @@ class Store(Reader):
                     "Free some space or name another place; what was finished before is kept",
                 ) from error
             raise
+
+    def _check_place(self) -> None:
+        """Raise StoreError where the file is gone: what is written to it would be lost with the process."""
+        try:
+            if os.path.samestat(self._opened, self.path.stat()):
+                return
+        except OSError:
+            pass
+        raise StoreError(f"{self.path} was removed or replaced while it was written", "Begin the run again")
+
+
+def _must_not_exist(path: Path) -> None:
+    if path.exists():
+        raise StoreError(f"{path} exists", f"Go on with it by `clew resume {path}`, or name another file")
+
+
+def _begun(path: Path) -> sqlite3.Connection:
+    """A connection to a new file, which is there when it returns."""
+    db = connect(path, read_only=False)
+    path.touch()
+    return db
