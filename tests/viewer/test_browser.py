@@ -206,6 +206,8 @@ def test_panels_stand_below_one_another_in_a_narrow_window(page: Page) -> None:
             assert page.browser.execute_script("return document.documentElement.scrollWidth") == 420, place
             for button in page.all("header.top button"):
                 assert button.rect["x"] + button.rect["width"] <= 420, place
+        details = page.one(".details").rect
+        assert details["height"] > 100 and details["y"] + details["height"] < 901, "below the text, in sight"
         search_of(page, 0, 1)
         page.tree()
         tree, details = page.one(".tree").rect, page.one(".details").rect
