@@ -140,10 +140,12 @@ def test_a_scorer_lives_as_long_as_the_search_and_is_made_once() -> None:
     @scorer("loaded")
     def loaded() -> Scorer:
         """The length of the text, from a scorer that holds something."""
-        made.append(Loaded(lambda text: float(len(text)), "loaded"))
+        made.append(Loaded(lambda text: float(len(text)), "what it calls itself"))
         return made[-1]
 
     from clew import solve
 
-    solve("7 * 8 + 5", model="toy:arithmetic", method="best_of_n?n=8&scorer=loaded", budget=2000)
+    result = solve("7 * 8 + 5", model="toy:arithmetic", method="best_of_n?n=8&scorer=loaded", budget=2000)
+    # Recorded as it was asked for, whatever it calls itself.
+    assert all("loaded" in result.tree.nodes[i].scores for i in result.samples)
     assert len(made) == 1 and made[0].asked == 8 and closed == made

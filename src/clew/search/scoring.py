@@ -12,23 +12,24 @@ class Scorers:
     arguments) is closed with them."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, tuple[str, Any]] = {}
 
-    def of(self, spec: str) -> Any:
-        """The scorer that `spec` (`name?key=value`) names, made at the first call.
+    def of(self, spec: str) -> tuple[str, Any]:
+        """The scorer that `spec` (`name?key=value`) names, made at the first call, and before it the name that its
+        scores are recorded under: its shortest spec.
 
         Raises UsageError for an unknown name or parameter.
         """
         if spec not in self._made:
             whole = registry.scorers.spelled(spec)
             if whole not in self._made:
-                self._made[whole] = registry.scorers.build(whole)
+                self._made[whole] = (whole, registry.scorers.build(whole))
             self._made[spec] = self._made[whole]
         return self._made[spec]
 
     async def close(self) -> None:
         """Close what was made. Idempotent."""
-        made = {id(scorer): scorer for scorer in self._made.values()}
+        made = {id(scorer): scorer for _, scorer in self._made.values()}
         self._made.clear()
         for scorer in made.values():
             close = getattr(scorer, "close", None)

@@ -201,16 +201,17 @@ class Search:
     async def score(self, nodes: Sequence[Node], scorer: Scorer | str) -> list[float]:
         """What the scorer (or the registered one of that name, `name?key=value`) says of each node.
 
-        The scores are recorded on the nodes under the scorer's name.
+        The scores are recorded on the nodes under the registered one's shortest spec, or under the scorer's own name.
         """
-        judge: Scorer = self.scorers.of(scorer) if isinstance(scorer, str) else scorer
+        judge: Scorer
+        name, judge = self.scorers.of(scorer) if isinstance(scorer, str) else (scorer.name, scorer)
         if not nodes:
             return []
         scores = [float(s) for s in await judge(self, nodes)]
         if len(scores) != len(nodes):
-            raise ValueError(f"scorer {judge.name} gave {len(scores)} scores for {len(nodes)} nodes")
+            raise ValueError(f"scorer {name} gave {len(scores)} scores for {len(nodes)} nodes")
         for node, value in zip(nodes, scores, strict=True):
-            node.scores[judge.name] = value
+            node.scores[name] = value
         return scores
 
     async def ask(
@@ -277,13 +278,24 @@ class Search:
         scorer: str | None = None,
         temperature: float | None = None,
     ) -> Answer:
-        """Draw `n` independent solutions (None: as many as the budget pays for), score each, and combine them,
-        proposing the combined answer after each. They are recorded as the search's exchangeable samples."""
-        async for leaf in self.rollouts(n=n, sampling=self.at(temperature)):
-            if scorer is not None:
-                await self.score([leaf], scorer)
-            self.samples.append(leaf)
-            self.propose(combine(self.samples))
+        """Draw `n` independent solutions (None: as many as the budget pays for), score each, and combine them.
+
+        They are recorded as the search's exchangeable samples. The combined answer is proposed after each of the first
+        16 solutions, then after each sixteenth part more, and in the end, also where the budget ends it: so that
+        combining many solutions costs in proportion to their number.
+        """
+        combined = 0
+        try:
+            async for leaf in self.rollouts(n=n, sampling=self.at(temperature)):
+                if scorer is not None:
+                    await self.score([leaf], scorer)
+                self.samples.append(leaf)
+                if len(self.samples) > combined + combined // 16:
+                    self.propose(combine(self.samples))
+                    combined = len(self.samples)
+        finally:
+            if len(self.samples) > combined:
+                self.propose(combine(self.samples))
         return self.proposals[-1].answer if self.proposals else Answer(None)
 
     def at(self, temperature: float | None) -> Sampling:

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 
 from clew.budget import Budget
-from clew.errors import UsageError
+from clew.errors import BudgetExhausted, UsageError
 from clew.ledger import Gauge
 from clew.methods.sample.best_of_n import best
 from clew.methods.sample.first_finish import STRETCH
 from clew.models.base import Context, Model
 from clew.models.toy import ToyModel
-from clew.problem import Problem, Status
+from clew.problem import Answer, Problem, Status
 from clew.result import Result
 from clew.runner import Trial, run_trial
 from clew.sampling import Sampling, Stream, Until
+from clew.search import Search
 from clew.testing import check_method
 from clew.testing.toys import geometric, letters, problem, run
-from clew.tree import Finish, Segment
+from clew.tree import Finish, Node, Segment
 
 # One letter is the answer; "b" is the most probable, "a" the first in the alphabet.
 ANSWERS = {"a": 0.35, "b": 0.4, "c": 0.25}
@@ -190,3 +191,21 @@ def test_without_a_single_sample_there_is_no_answer_and_no_crash() -> None:
     for method in ("greedy", "self_consistency", "best_of_n", "rpc", "first_finish"):
         result = solved(method, toy, tokens=prompt + 3)
         assert (result.answer.value, result.answer.status) == (None, Status.EXHAUSTED)
+
+
+def test_combining_many_samples_costs_in_proportion_to_their_number() -> None:
+    combined: list[int] = []
+
+    def combine(samples: Sequence[Node]) -> Answer:
+        combined.append(len(samples))
+        return Answer(str(len(samples)))
+
+    s = Search(problem(), {"generate": letters()}, Budget(tokens=10**6))
+    answer = run(s.aggregate(400, combine))
+    assert combined[:16] == list(range(1, 17)) and combined[-1] == 400
+    assert answer.value == "400" and sum(combined) < 20 * 400
+    # Where the budget ends it, all that were drawn are combined.
+    s = Search(problem(), {"generate": letters()}, Budget(tokens=300))
+    with pytest.raises(BudgetExhausted):
+        run(s.aggregate(400, combine))
+    assert s.proposals[-1].answer.value == str(len(s.samples)) != "400"
