@@ -9,10 +9,10 @@ from clew.tasks.answers.statements import ASIDE, statements
 from clew.tasks.answers.words import plain_words
 
 _FORMAT = re.compile(r"\*|\\(?:text|textbf|mathrm|mathbf|mbox)(?![a-zA-Z])")
-_EITHER = r"(?:\s*(?:,|/|&|\b(?:and|or|nor)\b)\s*\(?[{letters}]\)?(?![\w'’]))"
+_EITHER = r"(?:\s{0,8}(?:,|/|&|\b(?:and|or|nor)\b)\s{0,8}\(?[{letters}]\)?(?![\w'’]))"
 _SETTLED = (
     r"\b(?:option|choice|answer|get|gives?|leaves?|leaving|left with|choose|chose|pick|select|with|be|is|so|thus|hence"
-    r"|therefore)\b[\s:,]*(?:option|choice)?\s*\(?(?P<letter>[{letters}])\)?(?![\w'’])"
+    r"|therefore)\b[\s:,]{0,8}(?:option|choice)?\s{0,8}\(?(?P<letter>[{letters}])\)?(?![\w'’])"
 )
 
 
@@ -33,11 +33,12 @@ def _named(text: str, choices: Sequence[str]) -> set[str]:
         if words == plain_words(choice):
             return {chr(ord("A") + i)}
     letters = _letters(choices)
-    alone = re.fullmatch(rf"[\W_]*(?:option\s|choice\s)?[\W_]*([{letters}])[\W_]*", text, re.IGNORECASE)
+    marked = rf"[\W_]{{0,8}}(?:option\s|choice\s)?[\W_]{{0,8}}([{letters}])"
+    alone = re.fullmatch(rf"{marked}[\W_]{{0,8}}", text, re.IGNORECASE)
     if alone:
         return {alone.group(1).upper()}
-    labelled = re.match(rf"[\W_]*(?:option\s|choice\s)?[\W_]*([{letters}])[).:]+\s*(.*)", text, re.DOTALL)
-    if labelled and not re.match(rf"\W*(?:and|or|nor)?\W*[{letters}]\b(?!\s[a-z])", labelled.group(2)):
+    labelled = re.match(rf"{marked}[).:]{{1,4}}\s?(.*)", text, re.DOTALL)
+    if labelled and not re.match(rf"\W{{0,8}}(?:and|or|nor)?\W{{0,8}}[{letters}]\b(?!\s[a-z])", labelled.group(2)):
         return {labelled.group(1)}
     claim = ASIDE.split(text, maxsplit=1)[0]
     found = set(re.findall(rf"\(([{letters}{letters.lower()}])\)", claim))

@@ -160,20 +160,22 @@ def last_number(text: str) -> str | None:
     return None if value is None else show(value)
 
 
-_DECORATED = re.compile(
-    r"^(?:[a-zA-Z]\s*=\s*)?(?P<number>.*?)\s*"
-    r"(?:\\?%|\^?\s*\{?\s*\\circ\s*\}?|°|\\(?:text|mathrm|mbox)\s*\{[^{}]*\}|\s[a-zA-Z][a-zA-Z ]+)?\s*\.?$",
-    re.DOTALL,
+_LONGEST = 4 * DIGITS  # characters of a number with its unit
+_NAME = re.compile(r"[a-zA-Z]\s*=\s*")
+_UNIT = re.compile(
+    r"(?:\\?%|\^?\s*\{?\s*\\circ\s*\}?|°|\s*\\(?:text|mathrm|mbox)\s*\{[^{}]*\}|\s[a-zA-Z][a-zA-Z ]+)?\s*\.?"
 )
 
 
 def as_number(answer: str) -> str | None:
     """`answer` canonical where all of it is one number, with or without currency, per cent sign or unit."""
-    text = _numeric(answer.strip().strip("$").strip()).strip()
-    match = _DECORATED.match(text)
-    core = match.group("number").strip() if match else text
-    found = NUMBER.fullmatch(core)
-    if found is None or (found.group("whole") and not found.group("den")):
+    answer = answer.strip().strip("$").strip()
+    if len(answer) > _LONGEST:
+        return None
+    text = _numeric(answer).strip()
+    name = _NAME.match(text)
+    found = NUMBER.match(text, name.end() if name else 0)
+    if found is None or not _UNIT.fullmatch(text, found.end()) or (found.group("whole") and not found.group("den")):
         return None
     value = value_of(found)
     return None if value is None else show(value)

@@ -14,14 +14,18 @@ _MARK = re.compile(
     r"(?P<hashes>\#{4}[ \t]*)(?=\S)"
     r"|\\f?box(?:ed)?\s*(?P<box>[{\d])"
     r"|<answer>(?P<tag>)"
-    r"|\banswer\b(?P<words>[^.:=\n]{0,60}?)(?:\*\*)?\s*(?:\b(?:is|are|be|equals)\b(?!\s+not\b)\s*:?|[:=])"
-    r"(?:\s|\*\*)*(?=\S)",
+    r"|\banswer\b(?P<words>[^.:=\n]{0,60}?)(?:\*\*)?\s{0,8}(?:\b(?:is|are|be|equals)\b(?!\s{1,8}not\b)|[:=])",
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
-ASIDE = re.compile(r",\s+(?!and\b|or\b)(?=[a-z]{2,}\b)|(?<!\s)[\s(,]+(?:because|since|as|so that|given that)\b")
+ASIDE = re.compile(r",\s{1,8}(?!and\b|or\b)(?=[a-z]{2,}\b)|(?<!\s)[\s(,]{1,8}(?:because|since|as|so that|given that)\b")
 """Where a sentence goes on to something that is no longer the answer: `3, because 4 x 2 = 8`."""
-INLINE = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_INNER = rf".{{1,{2 * LONGEST}}}?"  # bounded, so that openings that are never closed cost no more than this each
+INLINE = re.compile(
+    rf"\$\$({_INNER})\$\$|\$(?!\s)([^$\n]{{1,{2 * LONGEST}}}?)(?<!\s)\$(?!\d)|\\\(({_INNER})\\\)|\\\[({_INNER})\\\]",
+    re.DOTALL,
+)
+_LEAD = re.compile(r"\s*:?(?:\s|\*\*)*")  # between "the answer is" and the answer
 
 
 def _braced(text: str, start: int) -> str | None:
@@ -56,7 +60,9 @@ def statements(text: str) -> Iterator[tuple[str, bool]]:
             if inner:
                 yield inner, True
         elif not (match.group("words") or "").strip().lower().endswith("not"):
-            yield rest.split("\n", 1)[0].strip(), False
+            rest = rest[_LEAD.match(rest).end() :]  # type: ignore[union-attr]
+            if rest:
+                yield rest.split("\n", 1)[0].strip(), False
 
 
 def stated(text: str) -> str | None:
