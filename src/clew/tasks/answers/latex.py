@@ -28,6 +28,7 @@ _SPELLINGS = [
     (re.compile(r"\\\}"), "}"),
 ]
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\s+|.", re.DOTALL)
+_MIXED = re.compile(r"(?<![\d.^_a-zA-Z])(\d{1,9})\s*\\frac\{(\d{1,9})\}\{(\d{1,9})\}")  # 3\frac{1}{2} is 3 + 1/2
 _ARGUMENTS = {r"\frac": 2, r"\sqrt": 1}
 _UNITS = "cm|mm|km|kg|mg|ft|in|hr|hrs|min|sec|mi|yd|lb|lbs|oz|pm|am|st|nd|rd|th|is|no|an|of|to|at|by|we|so|he|it|my|up"
 _PRODUCT = re.compile(rf"(?<![\\a-zA-Z])(?!(?:{_UNITS})\b)[a-z]{{2,3}}(?![a-zA-Z(])")
@@ -37,7 +38,13 @@ def spelled(text: str) -> str:
     r"""`text` with one spelling for each symbol, and braces around every argument of `\frac` and `\sqrt`."""
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
-    return _braced(iter(_TOKEN.findall(text)))
+    return _MIXED.sub(_sum, _braced(iter(_TOKEN.findall(text))))
+
+
+def _sum(mixed: re.Match[str]) -> str:
+    whole, above, below = mixed.groups()
+    proper = int(above) < int(below)
+    return rf"({whole}+\frac{{{above}}}{{{below}}})" if proper else mixed.group()
 
 
 def products(text: str) -> str:

@@ -47,6 +47,8 @@ def right_side(text: str) -> str:
     if len(sides) > 2 and _NAMED.fullmatch(sides[0]):  # a chain that defines a name
         return sides[-1].strip()
     while len(sides) > 1 and not _formula(sides[0]):
+        if re.fullmatch(r"[\d\s.]+", sides[0]) and _formula(sides[1]):  # 7 = y + 2x
+            break
         sides = sides[1:]
     return "=".join(sides).strip()
 
