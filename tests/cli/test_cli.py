@@ -204,14 +204,14 @@ cli({arguments!r}, standalone_mode=False)
 """
 
 
-def test_compare_reads_the_data_once(tmp_path: Path) -> None:
+def test_compare_opens_the_data_to_read_it_and_for_its_digest(tmp_path: Path) -> None:
     lines = [json.dumps({"question": f"{n} + 1", "answer": str(n + 1)}) for n in range(5)]
     (tmp_path / "own.jsonl").write_text("\n".join(lines))
     arguments = ["compare", "own.jsonl", "--methods", "greedy,sample", *COMPARE[2:], "--out", "run.db"]
     done = subprocess.run(
         [sys.executable, "-c", WATCHED.format(arguments=arguments)], capture_output=True, text=True, cwd=tmp_path
     )
-    assert done.stdout.splitlines()[-1] == "opened 1", done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "opened 2", done.stdout + done.stderr
 
 
 def test_without_matplotlib_there_is_the_table_and_one_line_about_the_plot(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CREATE TABLE results (
     id INTEGER PRIMARY KEY, problem TEXT NOT NULL REFERENCES problems(id), method TEXT NOT NULL, seed INTEGER NOT NULL,
     nodes INTEGER NOT NULL, status TEXT NOT NULL, value TEXT, text TEXT NOT NULL, confidence REAL, votes TEXT NOT NULL,
     node INTEGER, grade REAL, usage TEXT NOT NULL, samples TEXT NOT NULL, cost TEXT NOT NULL, error TEXT NOT NULL,
+    tree_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL,
     UNIQUE (problem, method, seed)
 );
 CREATE TABLE proposals (
@@ -62,6 +63,18 @@ STATS: Mapping[str, tuple[type[np.generic], int]] = {
 """What `nodes.stats` may hold: name of an array of `Segment` → the type of its numbers and how many axes it has."""
 
 
+LARGEST = 2**28
+"""The most bytes of one text or blob, packed or not: a solution of a million tokens with its statistics has a tenth."""
+
+
+@cache
+def _declared() -> frozenset[tuple[str, str, str]]:
+    """Kind, name and SQL of all that `SCHEMA` makes, as SQLite keeps them."""
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    return frozenset(db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema"))
+
+
 @cache
 def columns() -> dict[str, dict[str, str]]:
     """Table → column → its type in SQLite, as `SCHEMA` declares them."""
@@ -86,8 +99,11 @@ def pack(segment: Segment) -> bytes:
 
 
 def unpack(blob: bytes) -> dict[str, Any]:
-    """The inverse of `pack`: name → array."""
-    head, _, raw = zlib.decompress(blob).partition(b"\n")
+    """The inverse of `pack`: name → array. Raises ValueError for what unpacks to more than `LARGEST`."""
+    unpacker = zlib.decompressobj()
+    head, _, raw = unpacker.decompress(blob, LARGEST).partition(b"\n")
+    if not unpacker.eof:
+        raise ValueError("statistics of a node that are cut off, or too large")
     arrays = {}
     at = 0
     for name, (dtype, shape) in json.loads(head).items():
@@ -122,6 +138,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             )
             try:
                 db.execute("PRAGMA schema_version").fetchone()
+                db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+                db.execute("PRAGMA trusted_schema = OFF")
                 db.text_factory = lambda raw: raw.decode("utf-8", "replace")
                 return db
             except sqlite3.OperationalError:
@@ -143,8 +161,10 @@ def check(path: Path, db: sqlite3.Connection) -> None:
     try:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
+        made = frozenset(db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema LIMIT 100"))
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} is not a run file of clew ({error})", "Name a file that clew wrote") from error
+        said = " ".join(str(error).split())
+        raise StoreError(f"{path} is not a run file of clew ({said})", "Name a file that clew wrote") from error
     if application != APPLICATION_ID:
         raise StoreError(f"{path} is not a run file of clew", "Name a file that clew wrote")
     if version != SCHEMA_VERSION:
@@ -152,3 +172,5 @@ def check(path: Path, db: sqlite3.Connection) -> None:
             f"{path} has schema version {version}, this clew reads {SCHEMA_VERSION}",
             "Read it with the clew version that wrote it, or run the comparison again",
         )
+    if made != _declared():  # a view in the place of a table computes what it likes, for as long as it likes
+        raise StoreError(f"{path} does not have the tables of a run file", "Name a file that clew wrote")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,10 +16,23 @@ from clew.plan import Plan
 from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.sampling import Stream
+from clew.store import seal
 from clew.store.format import IMPORTED, check, columns, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader
 from clew.tasks.files import stored_problem
 from clew.tree import Finish, Node, Origin, Segment, Tree
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Whatever is raised over what a run file holds becomes one StoreError."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (sqlite3.Error, zlib.error, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"{path} is damaged ({said})", "Take a copy that is whole, or run it again") from error
 
 
 class Reader:
@@ -42,7 +56,13 @@ class Reader:
         db = connect(path, read_only=True)
         try:
             check(path, db)
-        except StoreError:
+            with damage_told(path):
+                if json.loads(db.execute("SELECT value FROM meta WHERE key = 'sha256'").fetchone()[0]) != seal.of_run(
+                    db
+                ):
+                    raise ValueError("its facts do not have their checksum")
+                Plan.from_dict(json.loads(db.execute("SELECT value FROM meta WHERE key = 'plan'").fetchone()[0]))
+        except BaseException:
             db.close()
             raise
         return cls(path, db, tidy=fresh)
@@ -123,8 +143,9 @@ class Reader:
         """Problem id → canonical answer → its grade, of every answer that a search ended with."""
         found: dict[str, dict[str, float]] = {}
         rows = "SELECT problem, value, grade FROM results WHERE grade IS NOT NULL AND value IS NOT NULL"
-        for problem, value, grade in self.db.execute(rows):
-            found.setdefault(problem, {})[value] = grade
+        with damage_told(self.path):
+            for problem, value, grade in self.db.execute(rows):
+                found.setdefault(problem, {})[value] = grade
         return found
 
     @property
@@ -139,8 +160,9 @@ class Reader:
 
     def finished(self) -> set[tuple[str, str, int]]:
         """(problem id, method, seed) of every search that is done; failed ones are not."""
-        rows = self.db.execute("SELECT problem, method, seed FROM results WHERE error = ''")
-        return {(p, m, s) for p, m, s in rows}
+        with damage_told(self.path):
+            rows = self.db.execute("SELECT problem, method, seed FROM results NOT INDEXED WHERE error = ''")
+            return {(p, m, s) for p, m, s in rows}
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -161,25 +183,36 @@ class Reader:
         known = {p.id: p for p in problems}
         method_order = {m: i for i, m in enumerate(plan.methods)}
         problem_order = {p: i for i, p in enumerate(self.problem_ids())}
-        keys = self.db.execute(
-            "SELECT id, problem, method, seed FROM results WHERE (?1 IS NULL OR problem = ?1)"
-            " AND (?2 IS NULL OR method = ?2)",
-            (problem, method),
-        ).fetchall()
+        with damage_told(self.path):
+            if problem is None and (found := self.db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise ValueError(found)  # a search may be missing that has a checksum
+            # The index on these columns holds them once more, without a checksum.
+            keys = self.db.execute(
+                "SELECT id, problem, method, seed FROM results NOT INDEXED WHERE (?1 IS NULL OR problem = ?1)"
+                " AND (?2 IS NULL OR method = ?2)",
+                (problem, method),
+            ).fetchall()
         keys.sort(key=lambda k: (problem_order.get(k[1], 0), method_order.get(k[2], 0), k[3]))
         for number, pid, label, seed in keys:
-            yield self._result(number, known[pid], label, seed, plan.budget, every_tree)
+            with damage_told(self.path):
+                found = self._result(number, known[pid], label, seed, plan.budget, every_tree)
+            yield found
 
     def _result(
         self, number: int, problem: Problem, method: str, seed: int, budget: Budget, every_tree: bool
     ) -> Result:
-        status, value, text, confidence, votes, node, grade, usage, said, cost, error = self.db.execute(
-            "SELECT status, value, text, confidence, votes, node, grade, usage, samples, cost, error FROM results"
-            " WHERE id = ?",
+        row = self.db.execute(
+            "SELECT status, value, text, confidence, votes, node, grade, usage, samples, cost, error, tree_sha256,"
+            " sha256 FROM results WHERE id = ?",
             (number,),
         ).fetchone()
+        status, value, text, confidence, votes, node, grade, usage, said, cost, error, of_tree, of_search = row
+        if of_search != seal.of_search(self.db, number):
+            raise ValueError(f"the search of {problem.id} by {method} does not have its checksum")
         samples = tuple(json.loads(said))
         tree = self._tree(number) if every_tree or samples else None
+        if tree is not None and of_tree != seal.of_nodes(self.db, number):
+            raise ValueError(f"the tree of {problem.id} by {method} does not have its checksum")
         found = tree[node] if tree is not None and node is not None else None
         return Result(
             problem=problem,
@@ -200,13 +233,18 @@ class Reader:
         """The rows of one of the tables as plain data, `stats` unpacked to a list an array."""
         if table not in columns():
             raise ValueError(f"a run file has no table {table!r}")
-        cursor = self.db.execute(f"SELECT * FROM {table}")  # noqa: S608 (one of a few constants)
+        with damage_told(self.path):
+            cursor = self.db.execute(f"SELECT * FROM {table}")  # noqa: S608 (one of a few constants)
         names = [c[0] for c in cursor.description]
-        for row in cursor:
-            record = dict(zip(names, row, strict=True))
-            blob = record.pop("stats", None)
-            if blob is not None:
-                record |= {k: v.tolist() for k, v in unpack(blob).items()}
+        while True:
+            with damage_told(self.path):
+                row = cursor.fetchone()
+                if row is None:
+                    return
+                record = dict(zip(names, row, strict=True))
+                blob = record.pop("stats", None)
+                if blob is not None:
+                    record |= {k: v.tolist() for k, v in unpack(blob).items()}
             yield record
 
     def _proposals(self, number: int, tree: Tree | None) -> list[Proposal]:

@@ -18,6 +18,7 @@ from clew.errors import StoreError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.result import Result
+from clew.store import seal
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, log_of, pack
 from clew.store.lock import WriterLock
 from clew.store.problems import data_of
@@ -121,6 +122,7 @@ class Store(Reader):
                     for p in problems
                 ],
             )
+            self._set("sha256", seal.of_run(db))
 
     def note_maker(self, maker: Mapping[str, Any]) -> None:
         """Record what makes the searches from now on; nothing changes where that is what made the last ones."""
@@ -129,6 +131,7 @@ class Store(Reader):
             before = self.made_by
             if not before or before[-1] != maker:
                 self._set("made_by", [*before, maker])
+                self._set("sha256", seal.of_run(db))
 
     def keep(self, result: Result) -> None:
         """Keep one search in one transaction: after a crash it is there whole, or not at all."""
@@ -139,7 +142,8 @@ class Store(Reader):
             answer = result.answer
             cursor = db.execute(
                 "INSERT INTO results (problem, method, seed, nodes, status, value, text, confidence, votes, node,"
-                " grade, usage, samples, cost, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " grade, usage, samples, cost, error, tree_sha256, sha256)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
                 (
                     *key,
                     len(result.tree),
@@ -195,6 +199,9 @@ class Store(Reader):
                     for n in result.tree.nodes
                 ),
             )
+            assert number is not None
+            db.execute("UPDATE results SET tree_sha256 = ? WHERE id = ?", (seal.of_nodes(db, number), number))
+            db.execute("UPDATE results SET sha256 = ? WHERE id = ?", (seal.of_search(db, number), number))
 
     def keep_anchors(
         self,
