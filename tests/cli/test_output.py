@@ -43,6 +43,7 @@ def test_no_command_of_a_run_file_reaches_the_terminal(run: Path, monkeypatch: p
         names = store.problem_ids()
     looks = [["show", str(run)], ["show", str(run), "--json"], ["stats", str(run)], ["stats", str(run), "--to", "csv"]]
     looks += [["show", str(run), name] for name in names] + [["edit", str(run), name] for name in names]
+    monkeypatch.setenv("COLORTERM", "truecolor")  # rich keeps a style as it was first drawn in the process
     for colours in ("", "1"):
         monkeypatch.setenv("FORCE_COLOR", colours) if colours else monkeypatch.delenv("FORCE_COLOR", raising=False)
         for look in looks:
