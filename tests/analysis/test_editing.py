@@ -105,7 +105,7 @@ def test_shuffling_keeps_the_steps() -> None:
         (9, "delete", "", "no step 9"),
         (1, "replace", "", "needs a text"),
         (0, "shuffle", "", "single step"),
-        (0, "burn", "", "no change of a step"),
+        (0, "burn", "", "not a way to change a step"),
     ],
 )
 def test_edits_that_cannot_be(step: int, action: str, text: str, message: str) -> None:
