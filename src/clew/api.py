@@ -130,11 +130,19 @@ async def acompare(
         return await execute(experiment, store, watcher)
 
 
-async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None, stored_problems: bool = False) -> Outcome:
+async def aresume(
+    path: str | Path,
+    *,
+    watcher: runner.Watcher | None = None,
+    stored_problems: bool = False,
+    trust: bool = False,
+    key_env: str | None = None,
+) -> Outcome:
     """Go on with an interrupted run: what is done is not done again. On a finished run it only sums up.
 
     path: the run file. watcher: told of each search as it begins, proposes and ends. stored_problems: go on with the
-    problems as the run file holds them, although the data file is no longer what it was.
+    problems as the run file holds them, although the data file is no longer what it was. trust: ask the models that the
+    file names although it was not begun here. key_env: the variable that holds the key of the model's server.
 
     `resume` waits for the result; `aresume` is awaited. Raises as `compare` does, and StoreError for another data file.
     """
@@ -142,7 +150,9 @@ async def aresume(path: str | Path, *, watcher: runner.Watcher | None = None, st
         if not unfinished(reader):
             return await asyncio.to_thread(sum_up, reader)
     with Store.open(Path(path)) as store:
-        experiment = await asyncio.to_thread(prepare_again, store, as_stored=stored_problems)
+        experiment = await asyncio.to_thread(
+            prepare_again, store, as_stored=stored_problems, trust=trust, key_env=key_env
+        )
         return await execute(experiment, store, watcher)
 
 

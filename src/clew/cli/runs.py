@@ -237,11 +237,16 @@ def compare(
 @click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--stored-problems", is_flag=True, help="Go on although the data file is no longer what it was.")
-def resume(run: Path, report: Path | None, as_json: bool, stored_problems: bool) -> None:
+@click.option("--trust", is_flag=True, help="Ask the models that the file names although it was not begun here.")
+@key_option
+def resume(
+    run: Path, report: Path | None, as_json: bool, stored_problems: bool, trust: bool, key_env: str | None
+) -> None:
     """Go on with an interrupted run; on a finished one, print its table and write its report again.
 
     A finished run needs neither its model nor its data file. Going on wants the data file as it was; --stored-problems
-    goes on with the problems as the run file holds them."""
+    goes on with the problems as the run file holds them. A file that was not begun here is data: going
+    on with it wants --trust."""
     from clew.lab.experiment import prepare_again, sum_up, unfinished
     from clew.store import Reader, Store
 
@@ -250,7 +255,7 @@ def resume(run: Path, report: Path | None, as_json: bool, stored_problems: bool)
             _present(sum_up(reader), report or run.with_suffix(".html"), as_json)
             return
     with Store.open(run) as store:
-        _go_on(prepare_again(store, as_stored=stored_problems), store, report, as_json)
+        _go_on(prepare_again(store, as_stored=stored_problems, trust=trust, key_env=key_env), store, report, as_json)
 
 
 def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -14,13 +14,22 @@ from clew import registry, runner
 from clew.background import get_model
 from clew.budget import Budget, check_axis
 from clew.errors import UsageError
-from clew.models import public
+from clew.models import keyed, public
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.registry import parse_spec, spelled
 from clew.result import Result
 from clew.sampling import Sampling
-from clew.store import IMPORTED, Reader, Store, check_data, plan_problems, stored_problems
+from clew.store import (
+    IMPORTED,
+    Reader,
+    Store,
+    check_data,
+    check_trust,
+    plan_problems,
+    run_problems,
+    stored_problems,
+)
 from clew.tree import GENERATE
 
 if TYPE_CHECKING:
@@ -179,17 +188,25 @@ def unfinished(store: Reader) -> bool:
     return plan.task == IMPORTED or not done.issuperset(asked)
 
 
-def prepare_again(store: Store, *, as_stored: bool = False) -> Experiment:
+def prepare_again(
+    store: Store, *, as_stored: bool = False, trust: bool = False, key_env: str | None = None
+) -> Experiment:
     """The experiment of a run file made ready to go on.
 
     as_stored: take the problems as the run file holds them, whatever became of the data file.
+    trust: ask the models that the file names although it was not begun here.
+    key_env: the variable that holds the key of the generating model's server, in place of the one that the run names.
 
     Raises as `prepare` does, StoreError for another data file and UsageError for other problems than those that the
-    run was begun with.
+    run was begun with, and for a file that was not begun here and is not trusted.
     """
+    if not trust:
+        check_trust(store)
     if not as_stored:
         check_data(store)
-    experiment = prepare(store.plan, store.file_problems() if "data" in store else None)
+    plan = store.plan
+    plan = replace(plan, models={**plan.models, GENERATE: keyed(plan.models[GENERATE], key_env)})
+    experiment = prepare(plan, run_problems(store))
     if [p.id for p in experiment.problems] != store.problem_ids():
         raise UsageError(
             f"{experiment.plan.task} no longer gives the problems that {store.path} was begun with",

@@ -2,7 +2,8 @@
 
 from clew.store.format import IMPORTED, pack, unpack
 from clew.store.lock import WriterLock
-from clew.store.problems import check_data, plan_problems, stored_problems
+from clew.store.origin import begun_here, check_trust
+from clew.store.problems import check_data, plan_problems, run_problems, stored_problems
 from clew.store.reader import Reader
 from clew.store.writer import Store
 
@@ -11,9 +12,12 @@ __all__ = [
     "Reader",
     "Store",
     "WriterLock",
+    "begun_here",
     "check_data",
+    "check_trust",
     "pack",
     "plan_problems",
+    "run_problems",
     "stored_problems",
     "unpack",
 ]

@@ -31,9 +31,26 @@ def stored_problems(store: Reader) -> list[Problem]:
     """
     if store.plan.task == IMPORTED:
         return store.imported_problems()
-    problems = store.file_problems() if "data" in store else plan_problems(store.plan)
+    problems = run_problems(store)
     grades = store.grades()
     return [_graded_as_stored(problem, grades.get(problem.id, {})) for problem in problems]
+
+
+def run_problems(store: Reader) -> list[Problem]:
+    """The problems of a run that was made here, graded by code. No data file is opened.
+
+    Raises StoreError where the run names a data file and does not hold its problems.
+    """
+    if "data" in store:
+        return store.file_problems()
+    from clew.tasks import data_file
+
+    if data_file(store.plan.task) is not None:
+        raise StoreError(
+            f"{store.path} names the data file {store.plan.task}, and does not say what it held",
+            "The file is damaged; run the comparison again",
+        )
+    return plan_problems(store.plan)
 
 
 def _graded_as_stored(problem: Problem, grades: dict[str, float]) -> Problem:

@@ -154,6 +154,11 @@ class Reader:
         found: dict[str, Any] = self._get("data")
         return found
 
+    @property
+    def origin(self) -> object:
+        """What `clew.store.origin` marked the run with where it was begun; None without a mark."""
+        return self._get("origin") if "origin" in self else None
+
     def __contains__(self, key: str) -> bool:
         """Whether the file tells this of the run (see `meta` in docs/traces.md)."""
         return self.db.execute("SELECT 1 FROM meta WHERE key = ?", (key,)).fetchone() is not None

@@ -21,6 +21,7 @@ from clew.result import Result
 from clew.store import seal
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, log_of, pack
 from clew.store.lock import WriterLock
+from clew.store.origin import mark_of
 from clew.store.problems import data_of
 from clew.store.reader import Reader
 
@@ -105,6 +106,8 @@ class Store(Reader):
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             self._set("plan", plan.as_dict())
             self._set("created", time.time())
+            if (mark := mark_of(plan)) is not None:
+                self._set("origin", mark)
             if (data := data_of(plan)) is not None:
                 self._set("data", data)
             db.executemany(
