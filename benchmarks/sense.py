@@ -42,7 +42,7 @@ SCORERS = {"perfect": "step_verifier", "noisy": "noisy_step_verifier", "useless"
 REPORTED = ("queens", "countdown", "hanoi", "sudoku4")
 
 
-@scorer("noisy_step_verifier", family="testing")
+@scorer("noisy_step_verifier", family="testing", scale="probability")
 def noisy_step_verifier(*, rate: float = 0.2) -> Scorer:
     """`step_verifier` that errs as often on sound solutions as on others."""
     erring: Scorer = step_verifier(false_positive=rate, false_negative=rate)

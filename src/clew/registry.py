@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import walk_packages
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from clew.errors import UsageError
 from clew.needs import checked_needs
@@ -27,6 +27,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound="Entry")
 Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]
 """The problem, exchangeable samples in any order, and all parameters of the method → the answer they give."""
+
+Scale = Literal["probability", "log_probability", "unbounded"]
+"""What kind of number a scorer gives.
+
+probability: in [0, 1], the chance that the solution is or becomes right (a verifier, a process reward model).
+log_probability: at most 0, in nats. unbounded: any other number, of which only the order is known.
+"""
 
 _BETWEEN = re.compile(r"&(?![^(]*\))")  # an ampersand that is in no brackets
 
@@ -89,10 +96,12 @@ class MethodEntry(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerEntry(Entry):
-    """A scorer. needs: see `clew.needs`. of_set: its scores compare the solutions that are scored together."""
+    """A scorer. needs: see `clew.needs`. of_set: its scores compare the solutions that are scored together. scale: what
+    kind of number it gives."""
 
     needs: frozenset[str] = frozenset()
     of_set: bool = False
+    scale: Scale = "unbounded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,13 +283,20 @@ def scorer(
     departs: str = "",
     proof: str = "",
     of_set: bool = False,
+    scale: Scale = "unbounded",
 ) -> Callable[[F], F]:
-    """Decorator: register what makes a scorer. See `ScorerEntry`. Raises as `method` does."""
+    """Decorator: register what makes a scorer. See `ScorerEntry`.
+
+    Raises UsageError as `method` does, and for a scale that does not exist.
+    """
     known = checked_needs(name, needs)
+    if scale not in get_args(Scale):
+        raise UsageError(f"scorer {name} declares the scale {scale!r}", f"Choose {', '.join(get_args(Scale))}")
 
     def add(make: F) -> F:
         said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
-        scorers.add(ScorerEntry(**_read("scorer", name, make), **said, needs=known, of_set=of_set))
+        own: dict[str, Any] = {"needs": known, "of_set": of_set, "scale": scale}
+        scorers.add(ScorerEntry(**_read("scorer", name, make), **said, **own))
         return make
 
     return add

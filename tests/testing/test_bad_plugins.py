@@ -12,7 +12,7 @@ from clew.problem import Answer
 from clew.registry import method, scorer
 from clew.sampling import STEP
 from clew.search import Scorer, Search
-from clew.testing import check_method
+from clew.testing import check_method, check_scorer
 from clew.testing.toys.steps import ByText
 
 
@@ -73,6 +73,8 @@ def test_a_need_that_nothing_offers_is_refused_at_once() -> None:
         method("mistyped", needs={"txt"})
     with pytest.raises(UsageError, match="'step-verifier', which nothing offers"):
         scorer("mistyped", needs={"step-verifier"})
+    with pytest.raises(UsageError, match="scorer mistyped declares the scale 'percent'"):
+        scorer("mistyped", scale="percent")  # type: ignore[arg-type]
 
 
 def test_a_mistyped_keyword_is_refused_at_once() -> None:
@@ -127,6 +129,16 @@ def test_a_need_that_is_not_declared_fails_conformance(body: Callable[..., objec
         check_method("undeclared")
     method("declared", needs={"text", need})(body)
     check_method("declared")
+
+
+def test_a_score_outside_its_declared_scale_fails_conformance() -> None:
+    @scorer("percentage", scale="probability")
+    def percentage() -> Scorer:
+        """How sure it is, in percent."""
+        return ByText(lambda text: 80.0, "percentage")
+
+    with pytest.raises(AssertionError, match="percentage declares scores from 0 to 1, and gives 80"):
+        check_scorer("percentage")
 
 
 def test_a_scorer_lives_as_long_as_the_search_and_is_made_once() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from clew.parameters import Seed
 from clew.registry import scorer
 from clew.sampling import Stream
-from clew.scorers.base import PerNode, Scale, per_token, sampled_text, spelled
+from clew.scorers.base import PerNode, per_token, sampled_text, spelled
 from clew.tree import Node
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ PROOF = "tests/scorers/test_answer_scorers.py"
     needs={"logprobs"},
     proof=PROOF,
     departs="The answer is found as the task extracts it, not between fixed marks.",
+    scale="probability",
 )
 def answer_confidence() -> Scorer:
     """CRew: the mean probability of the tokens of the final answer, in [0, 1]; 0 without an answer."""
@@ -40,7 +41,7 @@ def answer_confidence() -> Scorer:
         inside = [p for b, e, p in sampled_text(node) if b < end and e > begin and not math.isnan(p)]
         return sum(inside) / len(inside) if inside else math.nan
 
-    return PerNode("answer_confidence", worth, "probability")
+    return PerNode("answer_confidence", worth)
 
 
 def answer_span(text: str, extract: Callable[[str], str | None]) -> tuple[int, int] | None:
@@ -65,7 +66,6 @@ def answer_span(text: str, extract: Callable[[str], str | None]) -> tuple[int, i
 
 class _VoteShare:
     name = "vote_share"
-    scale: Scale = "probability"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         answers = [search.problem.answer_in(node) for node in nodes]
@@ -73,7 +73,7 @@ class _VoteShare:
         return [votes[a] / len(nodes) if a is not None else 0.0 for a in answers]
 
 
-@scorer("vote_share", family="consensus", paper="arXiv:2203.11171", proof=PROOF, of_set=True)
+@scorer("vote_share", family="consensus", paper="arXiv:2203.11171", proof=PROOF, of_set=True, scale="probability")
 def vote_share() -> Scorer:
     """The share of the scored nodes that state the same answer, in [0, 1]; 0 without an answer."""
     return _VoteShare()
@@ -89,11 +89,11 @@ def length(*, prefer: Literal["short", "long"] = "short") -> Scorer:
     return PerNode(spelled("length", prefer=prefer), lambda _, node: sign * node.tokens)
 
 
-@scorer("random", family="baseline", proof=PROOF)
+@scorer("random", family="baseline", proof=PROOF, scale="probability")
 def random(*, seed: Seed = 0) -> Scorer:
     """A number from [0, 1) that depends on the node's place in the tree and on nothing else: a useless judge."""
 
     def worth(search: Search, node: Node) -> float:
         return float(Stream("random", seed, node.stream.key).generator().random())
 
-    return PerNode(spelled("random", seed=seed), worth, "probability")
+    return PerNode(spelled("random", seed=seed), worth)

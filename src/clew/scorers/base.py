@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew.errors import UsageError
-from clew.registry import scorers
+from clew.registry import Scale, scorers
 from clew.tree import Node, Origin
 
 if TYPE_CHECKING:
@@ -22,26 +22,19 @@ if TYPE_CHECKING:
 
 Reals = NDArray[np.float64]
 
-Scale = Literal["probability", "log_probability", "unbounded"]
-"""What kind of number a scorer gives.
-
-probability: in [0, 1], the chance that the solution is or becomes right (a verifier, a process reward model).
-log_probability: at most 0, in nats. unbounded: any other number, of which only the order is known.
-"""
-
 
 @dataclass(slots=True)
 class PerNode:
-    """A scorer whose score of a node depends on that node only.
+    """A scorer that looks at each node on its own.
 
-    name: what its scores are recorded as.
+    name: the name under which its scores are recorded on the nodes.
     worth: gives the score of one node.
-    scale: what kind of number that is.
+    scale: what kind of number that is, for a scorer that is not registered; a registered one has it from its entry.
     """
 
     name: str
     worth: Callable[[Search, Node], float]
-    scale: Scale = "unbounded"
+    scale: Scale | None = None
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         """One score for each node, in order."""
@@ -49,17 +42,26 @@ class PerNode:
 
 
 def scale_of(scorer: Scorer | str) -> Scale:
-    """What kind of number a scorer gives, as it declares in its attribute `scale`; unbounded where it declares nothing.
+    """What kind of number a scorer gives.
+
+    A registered scorer declares it in its registry entry, another one in its attribute `scale`. A scorer that declares
+    nothing is unbounded.
 
     scorer: a scorer, or the spec of a registered one.
 
     Raises UsageError for a scorer that declares a scale that does not exist.
     """
-    judge = scorers.build(scorer) if isinstance(scorer, str) else scorer
-    scale: Scale = getattr(judge, "scale", "unbounded")
-    if scale not in get_args(Scale):
-        raise UsageError(f"scorer {judge.name} declares the scale {scale!r}", f"Choose {', '.join(get_args(Scale))}")
-    return scale
+    if isinstance(scorer, str):
+        return scorers.resolved(scorer)[0].scale
+    declared: Scale | None = getattr(scorer, "scale", None)
+    if declared is None:
+        name, _, _ = scorer.name.partition("?")
+        return scorers[name].scale if name in scorers else "unbounded"
+    if declared not in get_args(Scale):
+        raise UsageError(
+            f"scorer {scorer.name} declares the scale {declared!r}", f"Choose {', '.join(get_args(Scale))}"
+        )
+    return declared
 
 
 def spelled(name: str, **params: object) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from clew.registry import scorer
-from clew.scorers.base import PerNode, Scale, per_token
+from clew.scorers.base import PerNode, per_token
 from clew.tree import Node
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 PROOF = "tests/scorers/test_likelihood.py"
 
 
-@scorer("logprob", family="likelihood", needs={"logprobs"}, proof=PROOF)
+@scorer("logprob", family="likelihood", needs={"logprobs"}, proof=PROOF, scale="log_probability")
 def logprob() -> Scorer:
     """The log-probability of the whole solution, in nats: the sum over its tokens. Shorter solutions have more."""
 
     def worth(search: Search, node: Node) -> float:
         return float(per_token("logprob", node, "logprob").sum())
 
-    return PerNode("logprob", worth, "log_probability")
+    return PerNode("logprob", worth)
 
 
-@scorer("perplexity", family="likelihood", needs={"logprobs"}, proof=PROOF)
+@scorer("perplexity", family="likelihood", needs={"logprobs"}, proof=PROOF, scale="log_probability")
 def perplexity() -> Scorer:
     """The mean log-probability per token, in nats: minus the logarithm of the perplexity."""
-    return _mean("perplexity", "logprob", 1.0, "log_probability")
+    return _mean("perplexity", "logprob", 1.0)
 
 
 @scorer("entropy", family="likelihood", needs={"logprobs"}, proof=PROOF)
@@ -43,9 +43,9 @@ def self_certainty() -> Scorer:
     return _mean("self_certainty", "certainty", 1.0)
 
 
-def _mean(name: str, statistic: str, sign: float, scale: Scale = "unbounded") -> Scorer:
+def _mean(name: str, statistic: str, sign: float) -> Scorer:
     def worth(search: Search, node: Node) -> float:
         values = per_token(name, node, statistic)
         return sign * float(values.mean()) if values.size else math.nan
 
-    return PerNode(name, worth, scale)
+    return PerNode(name, worth)

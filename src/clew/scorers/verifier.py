@@ -9,14 +9,16 @@ from clew.errors import UsageError
 from clew.parameters import Seed, Share
 from clew.registry import scorer
 from clew.sampling import Stream
-from clew.scorers.base import PerNode, Scale, spelled
+from clew.scorers.base import PerNode, spelled
 from clew.tree import Node
 
 if TYPE_CHECKING:
     from clew.search import Scorer, Search
 
+PROOF = "tests/scorers/test_verifier.py"
 
-@scorer("step_verifier", family="verifier", needs={"step_verifier"}, proof="tests/scorers/test_verifier.py")
+
+@scorer("step_verifier", family="verifier", needs={"step_verifier"}, proof=PROOF, scale="probability")
 def step_verifier(*, false_positive: Share = 0.0, false_negative: Share = 0.0, seed: Seed = 0) -> Scorer:
     """Whether the solution so far is sound, in [0, 1], as the problem can check it (puzzles); with chosen errors.
 
@@ -43,12 +45,11 @@ def step_verifier(*, false_positive: Share = 0.0, false_negative: Share = 0.0, s
         return next((value for n in node.ancestors() if (value := float(check(n.solution))) > 0), 1.0)
 
     name = spelled("step_verifier", false_positive=false_positive, false_negative=false_negative, seed=seed)
-    return PerNode(name, worth, "probability")
+    return PerNode(name, worth)
 
 
 class _Verifier:
     name = "verifier"
-    scale: Scale = "probability"
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         check = search.problem.verifier
@@ -61,7 +62,7 @@ class _Verifier:
         return [0.0 if answer is None else float(check(answer)) for answer in answers]
 
 
-@scorer("verifier", family="verifier", needs={"verifier"}, proof="tests/scorers/test_verifier.py")
+@scorer("verifier", family="verifier", needs={"verifier"}, proof=PROOF, scale="probability")
 def verifier() -> Scorer:
     """What the task's verifier says of the stated answer, in [0, 1]; 0 without one."""
     return _Verifier()

@@ -12,10 +12,18 @@ from clew.budget import Budget
 from clew.models.base import Model
 from clew.needs import Capability
 from clew.problem import Problem
+from clew.registry import Scale
 from clew.sampling import STEP, Sampling
+from clew.scorers.base import scale_of
 from clew.search import Search
 from clew.testing.limited import Limited
 from clew.tree import Node
+
+RANGES: dict[Scale, tuple[float, float]] = {
+    "probability": (0.0, 1.0),
+    "log_probability": (-math.inf, 0.0),
+    "unbounded": (-math.inf, math.inf),
+}
 
 
 def check_scorer(
@@ -29,7 +37,8 @@ def check_scorer(
 
     - gives one float for each node, in order, and the same ones when asked again;
     - works on a model that offers exactly what it declares as needs, and says of each parameter what it means;
-    - scores finished and partial solutions, never as NaN, and neither fails for the root nor for no nodes at all;
+    - scores finished and partial solutions, never as NaN and within its declared scale, and fails neither for the root
+      nor for no nodes at all;
     - records its scores under a name of its own, leaves the solutions alone, and does not spend unless it asks a model.
 
     By default it is tried on the toy solver and one sum. `model` makes a model, `models` adds roles.
@@ -70,6 +79,8 @@ async def _scored(spec: str, problem: Problem, models: Mapping[str, Model]) -> l
     assert all(isinstance(s, float) for s in scores), f"{spec} gives other things than floats: {scores}"
     for node, score in zip(nodes, scores, strict=True):
         assert not math.isnan(score), f"{spec} says NaN of {node.solution!r}"
+        low, high = RANGES[scale_of(spec)]
+        assert low <= score <= high, f"{spec} declares scores from {low:g} to {high:g}, and gives {score:g}"
     _check_recorded(spec, nodes, scores)
     assert [n.solution for n in nodes] == before[1], f"{spec} changed the solutions it scored"
     if len(search.tree.roots) == before[0]:

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from clew.errors import BudgetExhausted, UsageError
 from clew.parameters import Meaning, Spec
 from clew.problem import Answer
-from clew.registry import scorers
-from clew.scorers.base import Scale, scale_of
+from clew.registry import Scale, scorers
+from clew.scorers.base import scale_of
 from clew.search import Scorer, Search
 from clew.tree import Finish, Node, Origin, leave
 

@@ -12,9 +12,9 @@ from clew.methods.common.resampling import Scheme, Weights, effective_sample_siz
 from clew.methods.common.solutions import SCORER, Scoring
 from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer
-from clew.registry import method
+from clew.registry import Scale, method
 from clew.sampling import STEP, Sampling
-from clew.scorers.base import Scale, scale_of
+from clew.scorers.base import scale_of
 from clew.search import Search
 from clew.tree import Node
 
