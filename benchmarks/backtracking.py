@@ -71,7 +71,7 @@ def antislop_wall(rounds: int, length: int) -> dict[str, Any]:
     """The wall ratio, and how often patterns were met."""
     model = load(MODEL)
     problem = replace(story(100), max_tokens=length)
-    plain = "antislop?n=8&patterns=[]&regexes=[]"
+    plain = "antislop?n=8"
     spec = f"antislop?n=8&patterns={json.dumps(COMMON)}"
     ratios, between = [], []
 

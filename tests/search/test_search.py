@@ -39,6 +39,18 @@ def test_the_same_seed_grows_the_same_tree_however_it_is_asked_for() -> None:
     assert len(set(together)) > 1
 
 
+def test_what_follows_an_inserted_text_does_not_depend_on_what_has_come_back_before_it() -> None:
+    async def grown(inserts_first: bool) -> list[str]:
+        s = search(letters(length=12))
+        texts = list[Node]()
+        if not inserts_first:
+            await s.extend(s.root, 3)
+        texts += [await s.insert(s.root, "a"), *await s.force([s.root], "a")]
+        return [(await s.extend(node))[0].solution for node in texts]
+
+    assert run(grown(True)) == run(grown(False))
+
+
 def test_the_prompt_is_charged_once_and_then_reused() -> None:
     s = search(letters(length=3))
     prompt = len(s.root.segment)

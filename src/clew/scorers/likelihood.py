@@ -43,6 +43,21 @@ def self_certainty() -> Scorer:
     return _mean("self_certainty", "certainty", 1.0)
 
 
+def mean_token_probability(asker: str, node: Node) -> float:
+    """The geometric mean of the probabilities that the model gave the tokens of a solution, in (0, 1].
+
+    It is the exponential of the mean log-probability, over the tokens whose log-probability is known; NaN for a
+    solution without tokens.
+
+    asker: the method that wants to know, for the error.
+    node: the solution.
+
+    Raises UsageError where the model tells no log-probabilities.
+    """
+    known = per_token(asker, node, "logprob")
+    return math.exp(float(known.mean())) if known.size else math.nan
+
+
 def _mean(name: str, statistic: str, sign: float) -> Scorer:
     def worth(search: Search, node: Node) -> float:
         values = per_token(name, node, statistic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +22,18 @@ from clew.tree import GENERATE, Finish, Node, Origin, Segment, Tree
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text that a model shall read after a node: its tokens, and the node that it repeats, if it does."""
+    """A text that a model shall read after a node (see `Search.force`).
+
+    node: what the text follows.
+    segment: the text in the reader's tokens.
+    repeats: the child of `node` whose text this is, if it is one's.
+    stream: the random stream of the new node.
+    """
 
     node: Node
     segment: Segment
     repeats: Node | None
+    stream: Stream
 
 
 class Calls:
@@ -42,6 +50,7 @@ class Calls:
         self._prompts: dict[int, Prompt] = {}
         self._contexts: dict[int, Contexts] = {}
         self._running: Running = {}
+        self._inserted: Counter[tuple[int, str]] = Counter()
 
     def model(self, role: str) -> Model:
         """The model that plays a role."""
@@ -79,6 +88,16 @@ class Calls:
             born=self._ledger.tokens,
             beginning_of=beginning_of,
         )
+
+    def stream_below(self, node: Node, kind: str) -> Stream:
+        """The random stream of the next node of this kind that is put below `node` without being sampled.
+
+        Numbered by the order of asking, as `Node.reserve` numbers samples: how many of those have come back by now
+        does not matter, so timing decides nothing.
+        """
+        key = (node.id, kind)
+        self._inserted[key] += 1
+        return node.stream.child(kind, self._inserted[key] - 1)
 
     def contexts(self, role: str) -> Contexts:
         """What the model of a role reads. Roles that one model plays share what it has computed."""
@@ -146,10 +165,11 @@ class Calls:
     def reading(self, node: Node, text: str | Node, role: str) -> Reading:
         """`text`, to be read after `node` by the model of `role`: in the tokens that it has where that model knows
         them, else in those that the model makes of it."""
+        stream = self.stream_below(node, "forced")
         if isinstance(text, str):
-            return Reading(node, self.model(role).encode(text), None)
+            return Reading(node, self.model(role).encode(text), None, stream)
         repeats = text if text.parent is node else None
-        return Reading(node, self.contexts(role).segment(text), repeats)
+        return Reading(node, self.contexts(role).segment(text), repeats, stream)
 
     async def read(self, readings: Sequence[Reading], *, role: str, label: str) -> list[Node]:
         """Have the model of `role` read texts after nodes, all in one batch; they are children of those nodes.
@@ -179,8 +199,7 @@ class Calls:
         segments, cancelled = await carried_out(call, gauges, self._running)
         children = []
         for reading, segment in zip(readings, segments, strict=True):
-            stream = reading.node.stream.child("forced", len(reading.node.children))
-            child = self.add(reading.node, segment, Origin.INSERTED, stream, role=role, label=label)
+            child = self.add(reading.node, segment, Origin.INSERTED, reading.stream, role=role, label=label)
             contexts.prefixes.add(child, segment.token_ids)
             if reading.repeats is not None and child.finish is Finish.STEP:
                 contexts.prefixes.add(reading.repeats, segment.token_ids)

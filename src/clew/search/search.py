@@ -145,7 +145,7 @@ class Search:
             segment = self._calls.model(role).encode(rest + text)
         else:
             segment, node = text, await self.insert(node, rest) if rest else node
-        stream = node.stream.child("insert", len(node.children))
+        stream = self._calls.stream_below(node, "insert")
         return self._calls.add(node, segment, Origin.INSERTED, stream, role=role, label=label)
 
     async def force(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -9,10 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from clew.budget import Budget
 from clew.methods.sample.rpc import fitted, log_likelihood, pruned, rpc_vote
+from clew.methods.sample.self_consistency import consensus
 from clew.runner import Trial, run_trial
 from clew.sampling import Sampling
 from clew.search import Search
-from clew.testing.toys import letters, problem, run
+from clew.testing.toys import letters, problem, run, search
+from clew.tree import Finish
+from support.segments import add
 
 
 def test_each_distinct_path_votes_once_with_its_mean_token_probability() -> None:
@@ -32,6 +37,14 @@ def test_each_distinct_path_votes_once_with_its_mean_token_probability() -> None
         }
 
     run(go())
+
+
+def test_where_a_server_tells_no_token_ids_the_text_tells_paths_apart() -> None:
+    """And the tokens of which it tells the log-probability are those that count."""
+    s = search(extract=lambda text: text[-1:])
+    leaves = [add(s, ["x", end], logprob=[np.nan, math.log(0.5)], finish=Finish.END) for end in "abb"]
+    for answer in (rpc_vote(s.problem, leaves, {}), consensus(s.problem, leaves[:2], {"weighting": "probability"})):
+        assert answer.votes == pytest.approx({"a": 0.5, "b": 0.5})
 
 
 def test_on_long_traces_no_path_takes_all_the_votes() -> None:

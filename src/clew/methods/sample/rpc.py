@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clew.parameters import Samples, Temperature
 from clew.problem import Answer, Problem
 from clew.registry import method
+from clew.scorers.likelihood import mean_token_probability
 from clew.search import Search
 from clew.tree import Node
 from clew.vote import vote
@@ -29,20 +30,18 @@ _SPLITS = (0.2, 0.5, 0.9)
 def rpc_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
     """Each distinct path votes with exp(mean log-probability of its tokens), unless it is pruned (arXiv:2502.00511,
     sections 3.3 and 3.4; the mean is what the authors' code takes as the path's internal probability)."""
-    logs = np.array([_mean(leaf.stat("logprob")) for leaf in leaves], np.float64)
-    probability: Array = np.exp(logs)
-    weights = np.where(pruned(probability), 0.0, probability)
-    seen: set[bytes] = set()
+    probability = np.array([mean_token_probability("rpc", leaf) for leaf in leaves], np.float64)
+    weights = np.zeros(len(leaves))
+    written = np.flatnonzero(~np.isnan(probability))
+    weights[written] = np.where(pruned(probability[written]), 0.0, probability[written])
+    seen: set[tuple[str, bytes]] = set()
     for i, leaf in enumerate(leaves):
-        path = b"".join(node.segment.token_ids.tobytes() for node in leaf.solution_path)
+        # By its text too: a server that tells no token ids has -1 for each.
+        path = (leaf.solution, b"".join(node.segment.token_ids.tobytes() for node in leaf.solution_path))
         if path in seen:
             weights[i] = 0.0
         seen.add(path)
     return vote(problem, leaves, weights.tolist())
-
-
-def _mean(logprob: NDArray[np.float32]) -> float:
-    return float(logprob.mean(dtype=np.float64)) if len(logprob) else 0.0
 
 
 def pruned(probability: Array) -> NDArray[np.bool_]:

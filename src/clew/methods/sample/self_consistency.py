@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import numpy as np
-
 from clew.methods.common.solutions import ScorerSpec, scored_alone, vote_weights
 from clew.parameters import Range, Samples, Temperature
 from clew.problem import Answer, Problem
 from clew.registry import method, scorers
 from clew.scorers.base import scale_of
+from clew.scorers.likelihood import mean_token_probability
 from clew.search import Search
 from clew.tree import Node
 from clew.vote import vote
@@ -34,7 +33,8 @@ def _weights(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]
         return None
     if weighting == "probability":
         # arXiv:2203.11171, eq. 1: the length-normalised probability of the path.
-        return [float(np.exp(leaf.stat("logprob").mean())) if leaf.tokens else 0.0 for leaf in leaves]
+        known = [mean_token_probability("self_consistency?weighting=probability", leaf) for leaf in leaves]
+        return [0.0 if math.isnan(p) else p for p in known]
     name = scorers.spelled(params["scorer"])
     scores = [leaf.scores[name] for leaf in leaves]
     if weighting == "score":
@@ -52,6 +52,10 @@ def _scored(params: Mapping[str, Any]) -> bool:
     return params["weighting"] in ("score", "borda")
 
 
+def _needs(params: Mapping[str, Any]) -> set[str]:
+    return {"logprobs"} if params["weighting"] == "probability" else set()
+
+
 @method(
     "self_consistency",
     family="sample",
@@ -61,6 +65,7 @@ def _scored(params: Mapping[str, Any]) -> bool:
     departs="Votes may also be weighted by path probability, by a scorer, or by rank (Borda, arXiv:2502.18581).",
     aggregate=consensus,
     scores_if=_scored,
+    needs_if=_needs,
 )
 async def self_consistency(
     search: Search,

@@ -148,13 +148,14 @@ async def ab_mcts(
     """
     async with Solutions(search, final, scorer) as found:
         root = Attempt(BELIEFS[belief], search.root)
+        sampling = search.at(temperature)
 
         async def write(attempt: Attempt) -> Node:
             if attempt is root:
-                (node,) = await search.extend(search.root, sampling=search.at(temperature))
+                (node,) = await search.extend(search.root, sampling=sampling)
                 return node
             critique = await criticise(search, attempt.node.solution)
-            return await rewrite(search, attempt.node.solution, critique)
+            return await rewrite(search, attempt.node.solution, critique, sampling=sampling)
 
         done = 0
         while done < n:

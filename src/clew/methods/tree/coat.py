@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from clew.methods.common.arms import RULES, WIDEN
 from clew.methods.common.monte_carlo import Evaluator, grow_tree
 from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share
 from clew.parameters import Count, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
+from clew.sampling import Sampling
 from clew.search import GENERATE, Search
 from clew.tree import Node
 
@@ -17,10 +20,11 @@ RECALL = (
 )
 
 
-async def recall(search: Search, node: Node) -> str:
+async def recall(search: Search, node: Node, *, sampling: Sampling) -> str:
     """What the generating model associates with a partial solution: one fact, as a step of its own; '' for none."""
     so_far = f"{search.problem.question}\n\nSolution so far:\n{node.solution}"
-    (reply,) = await search.ask((Message("system", RECALL), Message("user", so_far)), role=GENERATE)
+    turns = (Message("system", RECALL), Message("user", so_far))
+    (reply,) = await search.ask(turns, role=GENERATE, sampling=sampling)
     fact = " ".join(reply.solution.split())
     return f"({fact}){search.problem.steps[0] if search.problem.steps else ''}" if fact else ""
 
@@ -63,6 +67,6 @@ async def coat(
             expand=expand,
             parallel=parallel,
             simulations=simulations,
-            associate=recall,
+            associate=partial(recall, sampling=sampling),
         )
     return found.answer

@@ -118,6 +118,7 @@ async def mcts_refine(
     scorer: rates the answers; by default the judge does, from -100 to 100.
     """
     found = Solutions(search, final)
+    sampling = search.at(temperature)
 
     async def evaluate(attempt: Attempt) -> None:
         if scorer is None:
@@ -126,7 +127,7 @@ async def mcts_refine(
             (value,) = await search.score([attempt.node], scorer)
         attempt.reward(value if not math.isnan(value) else -100.0)
 
-    (first,) = await search.extend(search.root, sampling=search.at(temperature))
+    (first,) = await search.extend(search.root, sampling=sampling)
     root = Attempt(first)
     attempts = [root]
     found.met([first])
@@ -137,7 +138,7 @@ async def mcts_refine(
         await evaluate(attempt)
         # 2. Criticise and rewrite it.
         critique = await criticise(search, attempt.node.solution)
-        child = Attempt(await rewrite(search, attempt.node.solution, critique), attempt)
+        child = Attempt(await rewrite(search, attempt.node.solution, critique, sampling=sampling), attempt)
         attempt.children.append(child)
         attempts.append(child)
         # 3. Rate the new answer, and tell all above it.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from clew.parameters import Range, Temperature
+from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
-from clew.sampling import Until
+from clew.sampling import Sampling, Until
 from clew.search import GENERATE, Search
 from clew.tree import Finish, Node
 
@@ -37,7 +37,7 @@ def tasks(text: str) -> list[str]:
 async def parallel_threads(
     search: Search,
     *,
-    threads: int = 4,
+    threads: Count = 4,
     rounds: Annotated[int, Range(low=0)] = 4,
     temperature: Temperature | None = None,
 ) -> Answer:
@@ -56,7 +56,7 @@ async def parallel_threads(
         if not _spawned(parent):
             break
         given = tasks(parent.solution)[:threads]
-        results = await search.together(*(_child(search, task) for task in given))
+        results = await search.together(*(_child(search, task, sampling) for task in given))
         joined = "\n".join(f"{i}. {result}" for i, result in enumerate(results, 1))
         parent = await search.insert(parent, f"{CLOSE}\n<join>\n{joined}\n</join>\n", label="join")
         (parent,) = await search.extend(parent, until=stopped if left else Until(), sampling=sampling)
@@ -70,6 +70,6 @@ def _spawned(node: Node) -> bool:
     return node.finish is Finish.STOP and OPEN in node.segment.text
 
 
-async def _child(search: Search, task: str) -> str:
-    (reply,) = await search.ask((Message("system", CHILD), Message("user", task)), role=GENERATE)
+async def _child(search: Search, task: str, sampling: Sampling) -> str:
+    (reply,) = await search.ask((Message("system", CHILD), Message("user", task)), role=GENERATE, sampling=sampling)
     return " ".join(reply.solution.split())

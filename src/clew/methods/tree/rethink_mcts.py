@@ -101,7 +101,7 @@ async def rethink_mcts(
                 feedback = await _feedback(search, arm.node, run.end)
                 if not left or arm.parent is None:
                     break
-                arm.node = await _repaired(search, arm.node, run.end, feedback)
+                arm.node = await _repaired(search, arm.node, run.end, feedback, sampling)
                 run = await write(arm.node)
             # 3. Back up what the last solution is worth.
             arm.back_up(bounds.admit(run.value))
@@ -156,11 +156,11 @@ async def _rating(search: Search, end: Node) -> float:
     return max(-1.0, min(1.0, float(numbers[-1]))) if numbers else 0.0
 
 
-async def _repaired(search: Search, thought: Node, end: Node, feedback: str) -> Node:
+async def _repaired(search: Search, thought: Node, end: Node, feedback: str, sampling: Sampling) -> Node:
     """What is to stand where `thought` stands, in the light of the feedback."""
     assert thought.parent is not None
     turns = (Message("system", REPAIR), Message("user", f"{_account(search, thought, end)}\nFeedback:\n{feedback}"))
-    (reply,) = await search.ask(turns, role=GENERATE, until=STEP)
+    (reply,) = await search.ask(turns, role=GENERATE, until=STEP, sampling=sampling)
     leave([thought], "rethought")
     return await search.insert(thought.parent, _as_step(search, reply.solution, thought), label="rethought")
 
