@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -21,14 +20,16 @@ from clew.lab.experiment import (
     default_path,
     execute,
     make_plan,
+    maker,
     method_spec,
     prepare,
     prepare_again,
     sum_up,
     unfinished,
 )
+from clew.lab.solving import plan_of, posed
 from clew.problem import Message, Problem
-from clew.result import Result
+from clew.result import Proposal, Result
 from clew.sampling import Sampling
 from clew.store import Reader, Store
 
@@ -59,20 +60,22 @@ def as_budget(budget: int | float | Budget | None) -> Budget:
     return Budget(tokens=DEFAULT_BUDGET if budget is None else int(budget))
 
 
-def as_problem(question: str | Sequence[Message] | Problem, *, kind: str = "auto", max_tokens: int = 512) -> Problem:
-    """A question as a problem. Its id is derived from the text, so the same question draws the same samples.
+def as_problem(
+    question: str | Sequence[Message] | Problem,
+    *,
+    kind: str = "auto",
+    system: str | None = None,
+    stop: Sequence[str] = (),
+    max_tokens: int | None = None,
+) -> Problem:
+    """A question as a problem (see `clew.lab.solving.posed`); a Problem with another prompt or length where given.
 
-    Raises UsageError for an empty question.
+    Raises UsageError for an empty question, and for what `Problem.prompted` refuses.
     """
     if isinstance(question, Problem):
-        return question
-    from clew.tasks.answers import extractor
-
+        return question.prompted(system=system, stop=stop, max_tokens=max_tokens)
     turns = (Message("user", question),) if isinstance(question, str) else tuple(question)
-    if not any(m.text.strip() for m in turns):
-        raise UsageError("the question is empty", "Ask something")
-    name = re.sub(r"\W+", "-", turns[-1].text.strip())[:40].strip("-").lower() or "question"
-    return Problem(name, turns, extract=extractor(kind), max_tokens=max_tokens)
+    return posed(turns, kind=kind, system=system, stop=tuple(stop), max_tokens=max_tokens)
 
 
 async def asolve(
@@ -86,6 +89,12 @@ async def asolve(
     roles: Mapping[str, str | Model] | None = None,
     sampling: Sampling | None = None,
     kind: str = "auto",
+    system: str | None = None,
+    stop: Sequence[str] = (),
+    max_tokens: int | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    on_progress: Callable[[Proposal], None] | None = None,
+    out: str | Path | None = None,
 ) -> Result:
     """Solve one problem within a budget. `solve` waits for the result; `asolve` is awaited.
 
@@ -97,17 +106,37 @@ async def asolve(
     roles: role → another model, for methods that ask one (`{"judge": …}`); `model` plays each role that is not given.
     sampling: temperature, truncation and penalties.
     kind: how the answer is read off: auto, math, number, choice, exact, text.
+    system: the system prompt. stop: strings that end a solution. max_tokens: the most tokens of a solution (512).
+    model_options: further options of every model that is given as a spec (`{"threads": 4}`).
+    on_progress: told of the best answer so far, and of what is spent, at each change and every half second. It is
+        called where the search runs, in a thread of its own for `solve`.
+    out: a new run file that the search is kept in, also where it fails or is interrupted.
 
     The result's `answer` holds the answer, `usage` what it cost, `tree` every step; `str(result)` is the answer.
 
-    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good.
+    Raises UsageError for what cannot be done as asked, ModelError when the model failed for good, StoreError when `out`
+    cannot be written.
     """
-    problem = as_problem(question, kind=kind)
-    models = {role: get_model(one) for role, one in by_role(model, roles).items()}
+    problem = as_problem(question, kind=kind, system=system, stop=stop, max_tokens=max_tokens)
+    specs = by_role(model, roles)
+    models = {role: get_model(one, model_options if isinstance(one, str) else None) for role, one in specs.items()}
     limits = as_budget(budget)
     trial = runner.Trial(problem, method_spec(method, params or {}), seed)
     runner.check([trial], models, limits)
-    return await runner.run_trial(trial, models, limits, sampling=sampling)
+    if out is None:
+        return await runner.run_trial(trial, models, limits, sampling=sampling, on_progress=on_progress)
+    if isinstance(question, Problem):
+        raise UsageError("the extractor and the grader of a Problem are code, which no run file holds", "Give text")
+    named = {role: one if isinstance(one, str) else one.name for role, one in specs.items()}
+    plan = plan_of(trial.method, named, limits, seed=seed, sampling=sampling, model_options=model_options)
+    with Store.create(Path(out), plan, [problem]) as store:
+        # The hash of a big model file takes a while: the search does not wait for it.
+        making = asyncio.ensure_future(maker(models))
+        result = await runner.run_trial(
+            trial, models, limits, sampling=sampling, on_progress=on_progress, keep=store.keep
+        )
+        store.note_maker(await making)
+        return result
 
 
 async def acompare(

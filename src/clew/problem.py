@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from clew.errors import UsageError
 from clew.thinking import THINK_CLOSE, left_open
 
 if TYPE_CHECKING:
@@ -81,6 +82,26 @@ class Problem:
         """The problem as a search is handed it: without what tells the right answer (grader, reference, `meta`)."""
         return replace(self, grader=None, reference=None, meta={})
 
+    def prompted(
+        self, *, system: str | None = None, stop: Sequence[str] = (), max_tokens: int | None = None
+    ) -> Problem:
+        """The same problem with another system prompt, other strings that end a solution, or another most of tokens.
+
+        What is not given stays as it is. Raises UsageError for a solution of no tokens, and for an empty stop string.
+        """
+        if max_tokens is not None and max_tokens < 1:
+            raise UsageError(f"a solution of {max_tokens} tokens is none", "Allow it at least 1")
+        if "" in stop:
+            raise UsageError("an empty stop string would end every solution", "Leave it out")
+        told = () if system is None else (Message("system", system),)
+        turns = self.messages if system is None else tuple(m for m in self.messages if m.role != "system")
+        return replace(
+            self,
+            messages=(*told, *turns),
+            stop=tuple(stop) or self.stop,
+            max_tokens=self.max_tokens if max_tokens is None else max_tokens,
+        )
+
     def answer_in(self, node: Node) -> str | None:
         """The canonical answer that a solution states, or None.
 
@@ -120,6 +141,7 @@ class Status(StrEnum):
     ANSWERED = "answered"
     ABSTAINED = "abstained"  # it ended without an answer of its own accord
     EXHAUSTED = "exhausted"  # the budget ended it; the answer, if any, is the best proposal so far
+    INTERRUPTED = "interrupted"  # the user ended it; the answer, if any, is the best proposal so far
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ from clew.tree import Tree
 FAILURES_IN_A_ROW = 5
 """After so many searches in a row that a model failed, each model is asked for one token: a silent one ends the run."""
 
+PULSE = 0.5
+"""Seconds between two reports of a search that is watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -119,17 +122,24 @@ async def run_trial(
     budget: Budget,
     *,
     sampling: Sampling | None = None,
-    on_proposal: Callable[[Proposal], None] | None = None,
+    on_progress: Callable[[Proposal], None] | None = None,
+    keep: Callable[[Result], None] | None = None,
     scorers: Scorers | None = None,
 ) -> Result:
     """Run one method on one problem and return what it found, whatever ended it.
 
+    on_progress: told of the best answer so far and what is spent, at each proposal and every half second.
+    keep: handed what was found, also where the search fails or is cancelled, which is raised after it.
     scorers: those of the run, which closes them.
 
     Raises ModelError when the model failed for good, UsageError for parameters that the method refuses, and whatever
     else the method, a scorer, the extractor or the grader raises.
     """
-    result, failure = await _search(trial, models, budget, sampling=sampling, on_proposal=on_proposal, scorers=scorers)
+    result, failure = await _search(
+        trial, models, budget, sampling=sampling, on_proposal=on_progress, scorers=scorers, pulse=on_progress
+    )
+    if keep is not None:
+        keep(result)
     if failure is not None:
         raise failure
     return result
@@ -143,24 +153,32 @@ async def _search(
     sampling: Sampling | None,
     on_proposal: Callable[[Proposal], None] | None,
     scorers: Scorers | None,
-) -> tuple[Result, Exception | None]:
-    """See `run_trial`; what a failed search had found and spent until then comes with the exception that ended it."""
+    pulse: Callable[[Proposal], None] | None = None,
+) -> tuple[Result, Exception | asyncio.CancelledError | None]:
+    """See `run_trial`; what a search had found and spent comes with the exception that ended it, if one did."""
     search: Search | None = None
-    answer, grade, failure = Answer(None, status=Status.ABSTAINED), None, None
+    ticking: asyncio.Task[None] | None = None
+    answer, grade = Answer(None, status=Status.ABSTAINED), None
+    failure: Exception | asyncio.CancelledError | None = None
     try:
         entry, params = registry.methods.resolved(trial.method)
         search = Search(
             trial.problem, models, budget, seed=trial.seed, sampling=sampling, on_proposal=on_proposal, scorers=scorers
         )
+        if pulse is not None:
+            ticking = asyncio.create_task(_tick(search, pulse))
         try:
             answer = _ended(search, await entry.make(search, **params))
         except BudgetExhausted:
-            best = search.proposals[-1].answer if search.proposals else Answer(None)
-            answer = replace(best, status=Status.EXHAUSTED)
+            answer = replace(_best(search), status=Status.EXHAUSTED)
+        except asyncio.CancelledError as cancelled:
+            answer, failure = replace(_best(search), status=Status.INTERRUPTED), cancelled
         grade = trial.problem.grade(answer.value)
     except Exception as error:  # whatever a plug-in or a reply does, it does to this search alone
         failure = error
     finally:
+        if ticking is not None:
+            ticking.cancel()
         if search is not None:
             await search.close()
     result = Result(
@@ -175,9 +193,21 @@ async def _search(
         proposals=search.proposals if search else [],
         samples=tuple(leaf.id for leaf in search.samples) if search else (),
         cost=search.model.cost if search else Cost(),
-        error=_reason(failure) if failure is not None else "",
+        error=_reason(failure) if isinstance(failure, Exception) else "",
     )
     return result, failure
+
+
+def _best(search: Search) -> Answer:
+    """What the search proposed last; no answer where it proposed none."""
+    return search.proposals[-1].answer if search.proposals else Answer(None)
+
+
+async def _tick(search: Search, pulse: Callable[[Proposal], None]) -> None:
+    """Tell again and again what the search would answer now, and what it has spent."""
+    while True:
+        await asyncio.sleep(PULSE)
+        pulse(Proposal(_best(search), search.ledger.usage))
 
 
 def _ended(search: Search, answer: Answer) -> Answer:
@@ -243,6 +273,8 @@ async def run(
                 on_proposal=partial(tell.proposed, trial),
                 scorers=scorers,
             )
+            if isinstance(failure, asyncio.CancelledError):
+                raise failure  # what is in flight is not kept: `resume` searches again
             try:
                 keeper.keep(result)
             except StoreError:

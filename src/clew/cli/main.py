@@ -8,7 +8,8 @@ import sys
 import click
 
 from clew.cli.output import echo
-from clew.cli.runs import compare, export, resume, show, solve
+from clew.cli.runs import compare, export, resume, show
+from clew.cli.solve import solve
 from clew.cli.tools import doctor, list_, pull
 from clew.cli.traces import anchors, edit, import_, stats
 from clew.cli.view import view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,24 @@ class Examples(click.Command):
             with formatter.section("Examples"):
                 for line in self.examples:
                     formatter.write(f"  {line}\n")
+
+
+class RunFile(click.Path):
+    """The path of a run file; `last` is that of the question that was solved last."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        if value == "last":
+            from clew.lab.solving import latest
+
+            return latest()
+        return super().convert(value, param, ctx)
+
+
+RUN = RunFile()
 
 
 def pairs(values: Sequence[str]) -> dict[str, Any]:
@@ -63,6 +82,31 @@ def roles_given(roles: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"the role {role} is given twice", "Give each role one model")
         given[role] = spec
     return given
+
+
+def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that poses problems; `prompting_given` takes them out again."""
+    for option in (
+        click.option("--stop", multiple=True, help="A string that ends a solution; \\n is a line break. Repeatable."),
+        click.option("--system", default=None, help="The system prompt."),
+        click.option("--max-tokens", type=int, default=None, help="The most tokens of a solution."),
+        click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of the embedded engine."),
+    ):
+        command = option(command)
+    return command
+
+
+def prompting_given(options: dict[str, Any]) -> dict[str, Any]:
+    """Take `--system`, `--stop` and `--max-tokens` out of a command's options; those that were given."""
+    stop = [one.replace("\\n", "\n") for one in options.pop("stop")]
+    given = {name: options.pop(name) for name in ("system", "max_tokens")}
+    return {name: value for name, value in given.items() if value is not None} | ({"stop": stop} if stop else {})
+
+
+def engine_given(options: dict[str, Any]) -> dict[str, Any]:
+    """Take `--threads` out of a command's options, as an option of models."""
+    threads = options.pop("threads")
+    return {} if threads is None else {"threads": threads}
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:

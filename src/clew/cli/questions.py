@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clew.cli.output import echo, print_json, to_stderr
 from clew.errors import UsageError
+from clew.problem import Message
 
 LONGEST = 2**24
 """The most bytes of a question that is read from standard input."""
@@ -37,17 +39,22 @@ def solve_file(
     out: Path,
     *,
     model: str,
+    engine: Mapping[str, Any],
     roles: Mapping[str, str],
     method: str,
     budget: int,
     seed: int,
     kind: str,
     sampling: Mapping[str, Any],
+    before: Sequence[Message],
+    prompting: Mapping[str, Any],
     fields: Mapping[str, str],
     concurrency: int,
     as_json: bool,
 ) -> None:
-    """Answer the questions of a file that `out` has no answer to, and say how many there are now."""
+    """Answer the questions of a file that `out` has no answer to, and say how many there are now.
+
+    before: turns before each question. prompting: see `Problem.prompted`. engine: further options of every model."""
     from clew.background import get_model, run_in_background
     from clew.budget import Budget
     from clew.cli.tables import run_progress
@@ -57,8 +64,11 @@ def solve_file(
     from clew.sampling import Sampling
     from clew.tasks.files import read_questions
 
-    questions = read_questions(file, fields=fields, kind=kind)
-    models = {role: get_model(spec) for role, spec in by_role(model, roles).items()}
+    questions = [
+        replace(problem, messages=(*before, *problem.messages)).prompted(**prompting)
+        for problem in read_questions(file, fields=fields, kind=kind)
+    ]
+    models = {role: get_model(spec, engine) for role, spec in by_role(model, roles).items()}
     limit = Budget(tokens=budget)
     trials = to_answer(questions, models, method=method, budget=limit, seed=seed)
     settings = {
@@ -69,6 +79,8 @@ def solve_file(
         "seed": seed,
         "kind": kind,
         "sampling": dict(sampling),
+        **prompting,
+        **({"before": [[turn.role, turn.text] for turn in before]} if before else {}),
     }
     say = to_stderr()
     with AnswersFile(out, questions, settings) as answers:

@@ -1,9 +1,9 @@
-"""The commands that solve, compare and look at what was run. Every command is a few lines around `clew.api`."""
+"""The commands that compare and look at what was run. Every command is a few lines around `clew.lab`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,149 +11,26 @@ import click
 
 from clew.budget import AXES
 from clew.cli.options import (
+    RUN,
     Examples,
+    engine_given,
     key_option,
     numbers,
     pairs,
+    prompt_options,
+    prompting_given,
     role_option,
     roles_given,
     sampling_given,
     sampling_options,
 )
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
+from clew.cli.results import result_data, say_unasked
 from clew.errors import UsageError, how_to_install
 
 if TYPE_CHECKING:
     from clew.lab.experiment import Experiment, Outcome
-    from clew.result import Result
     from clew.store import Store
-
-
-@click.command(
-    cls=Examples,
-    examples=(
-        'clew solve "Tom has 3 boxes of 4 pens and loses 2. How many are left?"',
-        'clew solve "…" --method best_of_n --param n=8 --budget 4000 --show',
-        'clew solve "…" --model http://127.0.0.1:8080/v1 --json',
-        "clew solve - < question.txt",
-        "clew solve --file questions.jsonl --out answers.jsonl",
-    ),
-)
-@click.argument("question", required=False)
-@click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
-@key_option
-@click.option("--method", default="self_consistency", show_default=True, help="A method, as name or name?key=value.")
-@click.option("-b", "--budget", type=int, default=None, help="Tokens to spend (default 2000).")
-@click.option("-p", "--param", multiple=True, help="key=value for the method; may be repeated.")
-@click.option("--kind", default="auto", show_default=True, help="How the answer is read off: auto, math, number, …")
-@role_option
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--file", type=click.Path(path_type=Path), default=None, help="A data file of questions, all answered.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="Where the answers to --file go.")
-@click.option("--field", multiple=True, help="--file: question=FIELD, choices=FIELD, id=FIELD; may be repeated.")
-@click.option("--concurrency", type=int, default=32, show_default=True, help="--file: questions in flight.")
-@click.option("--show", is_flag=True, help="Print the tree and what was spent.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@sampling_options
-def solve(
-    question: str | None,
-    param: Sequence[str],
-    roles: Sequence[str],
-    key_env: str | None,
-    file: Path | None,
-    out: Path | None,
-    field: Sequence[str],
-    concurrency: int,
-    show: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Solve one problem within a token budget, or each of those in a --file.
-
-    QUESTION is the text itself; `-`, or none where something is piped in, stands for standard input. Without an answer
-    nothing goes to standard output, and the exit status is 1.
-
-    --file takes any data file that `clew compare` reads: .jsonl, .ndjson, .json, .csv, .tsv, .parquet, packed as .gz or
-    .zst or not; in the shape of GSM8K, MATH, AIME, ARC, MMLU-Pro, OlympiadBench, verl or TRL, or with the usual names
-    of fields. Gold answers are not needed. Each answer is a line of --out as soon as it is there, and the same command
-    goes on where an earlier one stopped."""
-    from clew import api
-    from clew.cli.questions import question_given, solve_file
-    from clew.lab.experiment import DEFAULT_MODEL, method_spec
-    from clew.models import keyed
-    from clew.sampling import Sampling
-
-    sampling = sampling_given(options)
-    options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
-    if (file is None) != (out is None):
-        raise UsageError("--file and --out go together", "Write --file questions.jsonl --out answers.jsonl")
-    if file is not None and out is not None:
-        if question is not None or show:
-            raise UsageError("--file takes the place of a question, and shows no tree", "Leave the other out")
-        solve_file(
-            file,
-            out,
-            model=options["model"],
-            roles=roles_given(roles),
-            method=method_spec(options["method"], pairs(param)),
-            budget=options["budget"] or api.DEFAULT_BUDGET,
-            seed=options["seed"],
-            kind=options["kind"],
-            sampling=sampling,
-            fields=pairs(field),
-            concurrency=concurrency,
-            as_json=as_json,
-        )
-        return
-    asked = question_given(question)
-    with to_stderr().status("thinking …"):
-        result = api.solve(
-            asked,
-            sampling=Sampling(**sampling),
-            roles=roles_given(roles),
-            params=pairs(param),
-            **{k: v for k, v in options.items() if v is not None},
-        )
-    _say_unasked(roles_given(roles), [result])
-    if as_json:
-        print_json(_result_data(result))
-    else:
-        _print_answer(result, show)
-    if result.answer.value is None:
-        sys.exit(1)
-
-
-def _say_unasked(roles: Iterable[str], results: Sequence[Result]) -> None:
-    """Say which roles were given a model that no search asked: a role with a mistyped name is one of them."""
-    asked = {role for result in results for _, role in result.usage.parts}
-    for role in roles:
-        if results and role not in asked:
-            to_stderr().print(
-                f"nothing asked the model of the role {role}; `clew show` says which roles a search has",
-                style="yellow",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-
-def _print_answer(result: Result, show: bool) -> None:
-    """The answer alone on standard output; what is said of it on standard error."""
-    console, answer, total = to_stdout(), result.answer, result.usage.total
-    if show:
-        from clew.cli.tables import usage_table
-        from clew.cli.tree import solution_tree
-
-        console.print(solution_tree(result))
-        console.print(usage_table(result))
-    if answer.value is None:
-        to_stderr().print("no answer", style="bold")
-    else:
-        console.print(answer.value, style="bold", soft_wrap=True)
-    sure = f", confidence {answer.confidence:.2f}" if answer.confidence is not None else ""
-    to_stderr().print(
-        f"{answer.status}{sure} · {total.tokens:,} tokens ({total.generated:,} generated) · {total.seconds:.1f} s",
-        style="dim",
-    )
 
 
 @click.command(
@@ -186,6 +63,7 @@ def _print_answer(result: Result, show: bool) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="The run file.")
 @click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@prompt_options
 @sampling_options
 def compare(
     task: str,
@@ -213,6 +91,7 @@ def compare(
     from clew.store import Store
 
     task_options = {k: options.pop(k) for k in ("difficulty", "shots", "kind")} | pairs(option)
+    task_options |= prompting_given(options)
     if field:
         task_options["fields"] = pairs(field)
     options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
@@ -222,6 +101,7 @@ def compare(
         budgets=numbers(budgets),
         roles=roles_given(roles),
         sampling=sampling_given(options),
+        model_options=engine_given(options),
         task_options={k: v for k, v in task_options.items() if v is not None},
         **options,
     )
@@ -233,7 +113,7 @@ def compare(
 
 
 @click.command(cls=Examples, examples=("clew resume runs/word-smollm2-135m-20261121-100000.db",))
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--stored-problems", is_flag=True, help="Go on although the data file is no longer what it was.")
@@ -272,7 +152,7 @@ def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: b
     except KeyboardInterrupt:
         say.print(f"interrupted; what is finished is kept. Go on with: clew resume {store.path}", highlight=False)
         raise
-    _say_unasked(experiment.models, outcome.results)
+    say_unasked(experiment.models, outcome.results)
     _present(outcome, report or store.path.with_suffix(".html"), as_json)
 
 
@@ -311,7 +191,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
         "clew show runs/demo.db word:0:3 --method rpc",
     ),
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.argument("problem", required=False)
 @click.option("--method", default=None, help="Only this method.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
@@ -328,7 +208,7 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
         # A whole run may be greater than the memory: its searches are shown one at a time.
         if problem is None and as_json:
             for result in results:
-                print_json(_result_data(result))
+                print_json(result_data(result))
             return
         if problem is None:
             console.print(results_table(results, several_seeds=several_seeds))
@@ -340,7 +220,7 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
         raise UsageError(f"{run} has no search for {problem!r}", f"`clew show {run}` lists them")
     if as_json:
         for result in found:
-            print_json(_result_data(result))
+            print_json(result_data(result))
         return
     console.print(found[0].problem.question, style="italic", highlight=False)
     for result in found:
@@ -353,7 +233,7 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
     cls=Examples,
     examples=("clew export runs/demo.db --to jsonl -o demo", "clew export runs/demo.db --to inspect"),
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--to", "form", type=click.Choice(["parquet", "jsonl", "inspect", "otel"]), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="A folder (default: beside the run).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -367,21 +247,3 @@ def export(run: Path, form: str, out: Path | None, as_json: bool) -> None:
         return
     for path, count in counts.items():
         echo(f"{path}: {count} {'rows' if form in ('parquet', 'jsonl') else 'searches'}")
-
-
-def _result_data(result: Result) -> dict[str, Any]:
-    answer = result.answer
-    return {
-        "problem": result.problem.id,
-        "method": result.method,
-        "seed": result.seed,
-        "answer": answer.value,
-        "text": answer.text,
-        "confidence": answer.confidence,
-        "votes": dict(answer.votes),
-        "status": str(answer.status),
-        "grade": result.grade,
-        "usage": result.usage.as_dict(),
-        "total": {axis: result.usage.along(axis) for axis in AXES},
-        "nodes": len(result.tree),
-    }

@@ -82,6 +82,19 @@ def usage_table(result: Result) -> Table:
     return table
 
 
+def votes_table(result: Result) -> Table:
+    """The vote: each answer with its weight and its share of all votes, the heaviest first."""
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("answer")
+    for column in ("votes", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    votes = result.answer.votes
+    total = sum(votes.values()) or 1.0
+    for value, weight in sorted(votes.items(), key=lambda pair: -pair[1]):
+        table.add_row(Text(_short(value, 60)), f"{weight:g}", f"{weight / total:.0%}")
+    return table
+
+
 def anchors_table(found: dict[str, Any]) -> Table:
     """The sentences of a trace with what each does to its answer; the decisive one is bold."""
     values = [s["counterfactual"] for s in found["sentences"] if s["counterfactual"] is not None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clew.cli.options import Examples
+from clew.cli.options import RUN, Examples
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.problem import is_right
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clew.analysis.editing import Action
     from clew.lab.trace_stats import Measured
 
-RUN = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
 @click.command(
@@ -82,8 +82,14 @@ def _cell(row: Measured) -> str:
         "clew import logs/2026-11-21_task.eval",
     ),
 )
-@click.argument("file", type=RUN)
-@click.option("-o", "--out", type=RUN, default=None, help="The run file (default: the file's name with .db).")
+@click.argument("file", type=FILE)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The run file (default: the file's name with .db).",
+)
 @click.option("--kind", default="auto", show_default=True, help="How answers are read: auto, math, number, …")
 @click.option("--field", multiple=True, help="JSONL: question=NAME, trace=NAME, answer=, reference=, …; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -121,7 +127,13 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
 @click.option("-m", "--model", default=None, help="Who goes on (default: the run's model).")
 @click.option("--method", default=None, help="The trace of this method (default: the first).")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--out", type=RUN, default=None, help="Keep both searches in this run file, for `clew view`.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Keep both searches in this run file, for `clew view`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def edit(
     run: Path,

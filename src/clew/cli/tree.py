@@ -12,6 +12,7 @@ from rich.tree import Tree as RichTree
 from clew.analysis.behaviours import tag_step
 from clew.analysis.fate import fate
 from clew.lab.palette import on_scale, palette
+from clew.problem import Problem
 from clew.result import Result
 from clew.tree import GENERATE, Node, Origin
 
@@ -19,17 +20,18 @@ from clew.tree import GENERATE, Node, Origin
 @dataclass(frozen=True, slots=True)
 class _Scales:
     """What holds for a whole tree: ids on the best path, ids whose beginning is repeated, score or `entropy` → its
-    least and greatest value."""
+    least and greatest value, how the search ended, and the problem."""
 
     best: frozenset[int]
     rewound: frozenset[int]
     ranges: dict[str, tuple[float, float]]
     status: str
+    problem: Problem
 
 
 def solution_tree(result: Result, *, width: int = 100) -> RichTree:
-    """The tree of one search: the path to the answer with a star, scores and mean entropy on a scale of colours, what
-    a step does, and why nobody went on from a leaf."""
+    """The tree of one search: the path to the answer with a star, what each finished solution answers, scores and mean
+    entropy on a scale of colours, what a step does, and why nobody went on from a leaf."""
     values: dict[str, list[float]] = {"entropy": [_entropy([n]) for n in result.tree.nodes]}
     for node in result.tree.nodes:
         for name, value in node.scores.items():
@@ -39,6 +41,7 @@ def solution_tree(result: Result, *, width: int = 100) -> RichTree:
         rewound=frozenset(n.beginning_of.id for n in result.tree.nodes if n.beginning_of is not None),
         ranges={name: _range(found) for name, found in values.items()},
         status=result.answer.status,
+        problem=result.problem,
     )
     top = RichTree(Text(f"{result.problem.id} · {result.method} · seed {result.seed}", style="bold"))
     for root in result.tree.roots:
@@ -73,6 +76,8 @@ def _line(chain: list[Node], scales: _Scales, width: int) -> Text:
     line.append(text, style=colours["muted"] if prompt else "bold" if on_best else "")
     if last.finished:
         line.append(f"  {last.finish}", style=colours["finishes"][last.finish])
+        if not prompt and (stated := scales.problem.answer_in(last)) is not None:
+            line.append(f"  = {' '.join(stated.split())[:40]}", style="bold")
     entropy = _entropy(chain)
     if np.isfinite(entropy):
         line.append(f"  entropy {entropy:.2f}", style=on_scale(entropy, *scales.ranges["entropy"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clew.cli.options import Examples
+from clew.cli.options import RUN, Examples
 from clew.cli.output import echo, print_json
 from clew.errors import UsageError
 
@@ -20,7 +20,7 @@ from clew.errors import UsageError
         "clew view runs/demo.db --export demo.html --problem word:0:3",
     ),
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN…")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port (default: 8737, or any free one).")
 @click.option("--no-open", is_flag=True, help="Print the URL and open no browser.")
 @click.option("--export", "out", type=click.Path(path_type=Path), default=None, help="Write one HTML file instead.")

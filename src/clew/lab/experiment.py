@@ -22,6 +22,7 @@ from clew.result import Result
 from clew.sampling import Sampling
 from clew.store import (
     IMPORTED,
+    QUESTION,
     Reader,
     Store,
     check_data,
@@ -182,10 +183,11 @@ async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
 
 
 def unfinished(store: Reader) -> bool:
-    """Whether a run has searches that are not done, or failed. Imported traces are a part of nobody knows what run."""
+    """Whether a run has searches that are not done, or failed, or is no comparison that could be summed up (imported
+    traces, a solved question)."""
     plan, done = store.plan, store.finished()
     asked = ((p, m, s) for p in store.problem_ids() for m in plan.methods for s in plan.seeds)
-    return plan.task == IMPORTED or not done.issuperset(asked)
+    return plan.task in (IMPORTED, QUESTION) or not done.issuperset(asked)
 
 
 def prepare_again(

@@ -1,6 +1,6 @@
 """One SQLite file a run: every finished search with its whole tree. The schema is described in docs/traces.md."""
 
-from clew.store.format import IMPORTED, pack, unpack
+from clew.store.format import IMPORTED, QUESTION, pack, unpack
 from clew.store.lock import WriterLock
 from clew.store.origin import begun_here, check_trust
 from clew.store.problems import check_data, plan_problems, run_problems, stored_problems
@@ -9,6 +9,7 @@ from clew.store.writer import Store
 
 __all__ = [
     "IMPORTED",
+    "QUESTION",
     "Reader",
     "Store",
     "WriterLock",

@@ -20,6 +20,8 @@ SCHEMA_VERSION = 3
 APPLICATION_ID = 0x636C6577  # "clew"
 IMPORTED = "imported"
 """The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
+QUESTION = "question"
+"""The task of a run that is one question, solved: it too is made of what the file holds."""
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -10,7 +10,7 @@ from typing import Any
 from clew.errors import StoreError, UsageError
 from clew.plan import Plan
 from clew.problem import Problem
-from clew.store.format import IMPORTED
+from clew.store.format import IMPORTED, QUESTION
 from clew.store.reader import Reader
 
 
@@ -18,6 +18,8 @@ def plan_problems(plan: Plan) -> list[Problem]:
     """The plan's problems, made anew (the same every time). Raises UsageError for a plan that is not clew's own."""
     if plan.task == IMPORTED:
         raise UsageError("imported traces cannot be run again", "`clew show` and `clew stats` read them")
+    if plan.task == QUESTION:
+        raise UsageError("a question that was solved is not a comparison", "`clew show` and `clew view` read it")
     from clew.tasks import load_problems
 
     return load_problems(plan.task, **plan.task_options)
@@ -26,11 +28,11 @@ def plan_problems(plan: Plan) -> list[Problem]:
 def stored_problems(store: Reader) -> list[Problem]:
     """The problems of a run file, with its own grades for the answers that it has graded.
 
-    Those of a data file and of imported traces are made of what the run file holds, and no other file is opened; those
-    of a task are made anew by its code.
+    Those of a data file, of imported traces and of `solve` are made of what the run file holds, and no other file is
+    opened; those of a task are made anew by its code.
     """
-    if store.plan.task == IMPORTED:
-        return store.imported_problems()
+    if store.plan.task in (IMPORTED, QUESTION):
+        return store.kept_problems()
     problems = run_problems(store)
     grades = store.grades()
     return [_graded_as_stored(problem, grades.get(problem.id, {})) for problem in problems]
@@ -64,7 +66,7 @@ def data_of(plan: Plan) -> dict[str, Any] | None:
     """The data file of a plan, and the SHA-256 of what it holds now (None: it is not there); None without a file."""
     from clew.tasks import data_file
 
-    path = None if plan.task == IMPORTED else data_file(plan.task)
+    path = None if plan.task in (IMPORTED, QUESTION) else data_file(plan.task)
     if path is None:
         return None
     try:

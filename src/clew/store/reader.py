@@ -17,7 +17,7 @@ from clew.problem import Answer, Message, Problem, Status
 from clew.result import Proposal, Result
 from clew.sampling import Stream
 from clew.store import seal
-from clew.store.format import IMPORTED, check, columns, connect, log_of, unpack
+from clew.store.format import check, columns, connect, log_of, unpack
 from clew.tasks.answers import checked, extractor, grader
 from clew.tasks.files import stored_problem
 from clew.tree import Finish, Node, Origin, Segment, Tree
@@ -105,27 +105,30 @@ class Reader:
         """The ids of the run's problems, in the run's order."""
         return [row[0] for row in self.db.execute("SELECT id FROM problems ORDER BY rowid")]
 
-    def imported_problems(self) -> list[Problem]:
-        """The problems of a run of imported traces. Their reference answer grades, where there is one."""
-        rows = self.db.execute("SELECT id, messages, reference, meta FROM problems ORDER BY rowid")
+    def kept_problems(self) -> list[Problem]:
+        """The problems of imported traces, or of a question that was solved: of what the file holds alone. Their
+        reference answer grades, where there is one."""
+        rows = self.db.execute("SELECT id, family, messages, reference, meta FROM problems ORDER BY rowid")
         problems = []
-        for name, messages, reference, meta in rows:
-            kind = checked(json.loads(meta).get("kind", "auto"))
-            problems.append(
-                Problem(
-                    name,
-                    tuple(Message(m["role"], m["content"]) for m in json.loads(messages)),
-                    family=IMPORTED,
-                    extract=extractor(kind),
-                    grader=None if reference is None else grader(reference, kind),
-                    reference=reference,
-                    meta={"kind": kind},
-                )
+        for name, family, messages, reference, told in rows:
+            meta = json.loads(told)
+            kind = checked(meta.get("kind", "auto"))
+            problem = Problem(
+                name,
+                tuple(Message(m["role"], m["content"]) for m in json.loads(messages)),
+                family=family,
+                extract=extractor(kind),
+                grader=None if reference is None else grader(reference, kind),
+                reference=reference,
+                meta=meta,
             )
+            problems.append(problem.prompted(stop=meta.get("stop", ()), max_tokens=meta.get("max_tokens")))
         return problems
 
     def file_problems(self) -> list[Problem]:
         """The problems of a run on a data file, made of what the run file holds of it."""
+        options = self.plan.task_options
+        prompting = {name: options[name] for name in ("stop", "max_tokens") if name in options}
         rows = self.db.execute("SELECT id, family, difficulty, messages, reference, meta FROM problems ORDER BY rowid")
         return [
             stored_problem(
@@ -135,7 +138,7 @@ class Reader:
                 family=family,
                 difficulty=difficulty,
                 reference=reference,
-            )
+            ).prompted(**prompting)
             for name, family, difficulty, messages, reference, meta in rows
         ]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clew import registry
 from clew.errors import UsageError
-from clew.problem import Problem
+from clew.problem import Message, Problem
 from clew.tasks.base import Task
 from clew.tasks.files import ROLES, File, format_of, read_file
 from clew.tasks.rg import gym
@@ -93,13 +93,24 @@ def load_problems(
     seed: int = 0,
     difficulty: float | None = None,
     shots: int | None = None,
+    system: str | None = None,
+    stop: Sequence[str] = (),
+    max_tokens: int | None = None,
     **options: Any,
 ) -> list[Problem]:
     """The problems that `spec` names (see `load_task`). count None: 20 of a task, all of a file.
 
     seed: which ones, and in which order; the first problems are the same whatever the count.
-    difficulty: the task's dial. shots: worked examples in the prompt. None: the task's defaults.
+    difficulty: the task's dial. shots: worked examples in the prompt. system: the system prompt. stop: strings that end
+    a solution. max_tokens: the most tokens of a solution. None, and no string: the task's defaults.
 
     Raises UsageError for anything that cannot be had, before any work.
     """
-    return load_task(spec, **options).problems(count, seed=seed, difficulty=difficulty, shots=shots)
+    problems = load_task(spec, **options).problems(count, seed=seed, difficulty=difficulty, shots=shots)
+    return [problem.prompted(system=system, stop=stop, max_tokens=max_tokens) for problem in problems]
+
+
+def examples(spec: str, shots: int | None) -> tuple[Message, ...]:
+    """The turns that a task, or a data file, puts before a question: its worked examples (None: as many as it shows by
+    itself), after its system prompt. Raises UsageError as `load_problems`."""
+    return load_problems(spec, count=1, shots=shots)[0].messages[:-1]
