@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clew.registry import methods, scorers
+from clew.cli.main import cli
+from clew.registry import REGISTRIES, methods, scorers
 from clew.store.format import SCHEMA_VERSION, STATS, columns
+from support.commands import known_options, taken
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,3 +57,100 @@ def test_the_page_on_run_files_describes_every_table_column_and_array() -> None:
     assert {table: described.get(table) for table in columns()} == {table: [*of] for table, of in columns().items()}
     assert f"now **{SCHEMA_VERSION}**" in page
     assert all(f"`{name}`" in page for name in STATS)
+
+
+def blocks(page: Path, *languages: str) -> Iterator[str]:
+    """What stands between the fences of a page, where it is in one of these languages."""
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        if language in languages:
+            yield block
+
+
+def inline(page: Path) -> list[str]:
+    """What stands in backticks in the prose and the tables of a page."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(code.split()).replace("\\|", "|") for code in re.findall(r"`([^`]+)`", prose)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_would_be_taken(page: Path) -> None:
+    for block in blocks(page, "", "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = line.removeprefix("$ ").strip()
+            known_options(command)
+            if command.startswith("clew "):
+                taken(command)
+    for code in inline(page):
+        if re.match(r"(clew|python|make|pip) [^…]", code):
+            known_options(code)
+
+
+def test_every_example_of_the_help_would_be_taken() -> None:
+    examples = [line for command in cli.commands.values() for line in getattr(command, "examples", ())]
+    assert len(examples) > 20
+    for line in examples:
+        taken(line.partition(" | ")[0])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_spec_and_name_of_a_page_is_known(page: Path) -> None:
+    for code in inline(page):
+        if re.fullmatch(r"(toy:)?[a-z_0-9]+\?\w+=[^ …|]+", code) and not code.startswith("name?"):
+            name = code.partition("?")[0]
+            registry = next((r for r in REGISTRIES.values() if name in r), None)
+            assert registry is not None, f"{page.name}: nothing is called {code}"
+            registry.resolved(code)
+        if re.fullmatch(r"clew(\.\w+)+(\(.*\))?", code) and not code.startswith(POINTS):
+            reach(code.partition("(")[0])
+
+
+POINTS = tuple(f"clew.{kind}s" for kind in REGISTRIES)
+"""The names of entry points, some of which are those of packages too."""
+
+
+def reach(name: str) -> Any:
+    """The module or attribute that a dotted name leads to."""
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        return import_module(name)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        return getattr(reach(module), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_on_a_page_imports_and_calls_what_is_there(page: Path) -> None:
+    names: dict[str, Any] = {}  # a later block may use what an earlier one imports
+    for block in blocks(page, "python"):
+        tree = compile(block, page.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names |= {alias.asname or alias.name: import_module(alias.name) for alias in node.names}
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names |= {alias.asname or alias.name: reach(f"{node.module}.{alias.name}") for alias in node.names}
+        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+            root, *path = ast.unparse(call.func).split(".")
+            if root not in names or not all(map(str.isidentifier, path)):
+                continue
+            called = names[root]
+            for attribute in path:
+                called = getattr(called, attribute)
+            parameters = inspect.signature(called).parameters.values()
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                given = {keyword.arg for keyword in call.keywords}
+                assert given <= {p.name for p in parameters}, f"{page.name}: {ast.unparse(call)}"
+
+
+def test_the_page_on_scorers_lists_each_with_its_parameters_and_needs() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|(?:(?:\\\||[^|])*\|){2}((?:\\\||[^|])*)\|([^|]*)\|",
+        (ROOT / "docs/scorers.md").read_text(),
+        re.M,
+    )
+    told = {name: (re.findall(r"`(\w+)=", parameters), needs.strip()) for name, parameters, needs in rows}
+    shipped = [entry for entry in scorers if entry.make.__module__.startswith("clew.scorers")]
+    assert set(told) == {entry.name for entry in shipped}
+    for entry in shipped:
+        assert told[entry.name][0] == list(entry.parameters), entry.name
+        assert bool(told[entry.name][1]) == bool(entry.needs), entry.name

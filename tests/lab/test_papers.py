@@ -17,6 +17,7 @@ from clew.lab.papers import FAMILIES, STATUSES, Paper, all_papers, find_papers
 from clew.lab.trace_stats import measured
 from clew.registry import methods, scorers
 from clew.tasks import load_problems
+from support.commands import known_options, taken
 
 ROOT = Path(__file__).parents[2]
 PAPERS = all_papers()
@@ -65,14 +66,12 @@ def test_a_command_that_shows_a_claim_would_run(command: str, measures: set[str]
         assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
     elif program == "python":
         assert rest[0] == "-m" and rest[1].startswith("benchmarks.")
-        source = (ROOT / (rest[1].replace(".", "/") + ".py")).read_text()
-        assert all(f'"{option}"' in source for option in rest if option.startswith("--"))
+        known_options(command)
     else:
-        assert program == "clew"
-        asked = cli.commands[rest[0]].make_context(rest[0], rest[1:]).params
-        if rest[0] == "compare":
+        name, asked = taken(command)
+        if name == "compare":
             checked(asked)
-        if rest[0] == "stats":
+        if name == "stats":
             assert set(asked["only"]) <= measures
 
 
