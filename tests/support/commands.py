@@ -13,12 +13,17 @@ from clew.registry import methods
 ROOT = Path(__file__).parents[2]
 
 
+def words_of(line: str) -> list[str]:
+    """The words of a command line without its comment, which begins with a `#` after a space, as in a shell."""
+    return shlex.split(re.split(r"\s#\s", line, maxsplit=1)[0])
+
+
 def taken(line: str) -> tuple[str, dict[str, Any]]:
     """The command and the arguments of a `clew …` line, read by clew's own parser and with every method resolved.
 
     Raises click.ClickException or UsageError for what the parser or the registry refuses.
     """
-    words = shlex.split(line.partition(" < ")[0], comments=True)
+    words = words_of(line.partition(" < ")[0])
     assert words[0] == "clew" and words[1] in cli.commands, line
     asked = cli.commands[words[1]].make_context(words[1], words[2:]).params
     for spec in str(asked.get("methods") or asked.get("method") or "").split(","):
@@ -29,7 +34,7 @@ def taken(line: str) -> tuple[str, dict[str, Any]]:
 
 def known_options(line: str) -> None:
     """Assert that what follows a program is there: its module or file, and each option (`--name`) of it."""
-    words = shlex.split(line, comments=True)
+    words = words_of(line)
     options = [word for word in words if word.startswith("--")]
     if words[0] == "clew":
         assert words[1] in cli.commands, line

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         "clew compare word --methods greedy,self_consistency,best_of_n --budgets 500,1000,2000",
         "clew compare rg:gcd --methods greedy,self_consistency --count 50 --seeds 3",
         "clew compare aime.parquet --methods greedy,self_consistency --shots 2",
-        "clew compare data.jsonl.gz --field question=ask --field answer=ground_truth.value --kind math",
+        "clew compare data.jsonl.gz --methods greedy,rpc --field question=ask --field answer=ground_truth.value",
         "clew compare add --model toy:arithmetic?skill=0.4 --methods sample,self_consistency --axis calls",
     ),
 )
@@ -187,8 +187,8 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
     cls=Examples,
     examples=(
         "clew show runs/demo.db",
-        "clew show runs/demo.db word:0:3",
-        "clew show runs/demo.db word:0:3 --method rpc",
+        "clew show runs/demo.db word@1:0:3",
+        "clew show runs/demo.db word@1:0:3 --method rpc",
     ),
 )
 @click.argument("run", type=RUN)
