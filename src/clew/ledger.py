@@ -1,4 +1,4 @@
-"""The ledger of a search, where what it spends is held against its budget, and the gauge of each continuation."""
+"""The ledger of a search, which compares its usage with its budget, and the meter of each continuation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from clew.errors import BudgetExhausted
 
 
 class Ledger:
-    """Budget and usage of one search. Thread-safe: an engine charges each token from its worker thread."""
+    """What one search may spend and what it has spent.
+
+    It is thread-safe, because an engine charges each token from its worker thread.
+
+    budget: what the search may spend.
+    clock: gives the time in seconds.
+    """
 
     def __init__(self, budget: Budget, clock: Callable[[], float] = time.perf_counter) -> None:
         self.budget = budget
@@ -19,8 +25,9 @@ class Ledger:
         self._clock = clock
         self._start = clock()
         self._lock = threading.Lock()
+        # By model and role: how many continuations are in flight, and since when at least one has been (in seconds).
         self._busy: dict[tuple[str, str], tuple[int, float]] = {}
-        # The running sums of what the budget limits, so that the check after each token stays cheap.
+        # The sums of everything that the budget limits, kept up to date so that the check after each token is cheap.
         self._tokens = 0
         self._flops = 0.0
         self._usd = 0.0
@@ -37,7 +44,7 @@ class Ledger:
 
     @property
     def tokens_left(self) -> int | None:
-        """Tokens until the token budget is spent; None without one."""
+        """Tokens until the token budget is spent; None without a token budget."""
         return None if self.budget.tokens is None else max(0, self.budget.tokens - self._tokens)
 
     @property
@@ -46,9 +53,11 @@ class Ledger:
         return self._tokens
 
     def affords(self, cost: Cost, context: int, tokens: int) -> bool:
-        """Whether `tokens` more generated tokens, and one more call, would stay within every limit but time.
+        """Whether one more call that generates `tokens` tokens would stay within every limit except the time.
 
-        context: tokens that the search has computed before, and that the call goes on from.
+        cost: what the tokens of its model cost.
+        context: how many tokens the call continues, all of which the search has computed before.
+        tokens: how many tokens it generates.
         """
         b = self.budget
         billed = cost.billed(0, context)
@@ -65,12 +74,12 @@ class Ledger:
 
     @property
     def calls_left(self) -> int | None:
-        """Calls until the call budget is spent; None without one."""
+        """Calls until the budget of calls is spent; None without one."""
         return None if self.budget.calls is None else max(0, self.budget.calls - self._calls)
 
     @property
     def spent(self) -> bool:
-        """Whether some limit has been reached (calls aside: they are checked before a call)."""
+        """Whether a limit has been reached, other than that on calls, which is checked before a call."""
         b = self.budget
         return (
             (b.tokens is not None and self._tokens >= b.tokens)
@@ -81,11 +90,11 @@ class Ledger:
 
     @property
     def over(self) -> bool:
-        """Whether the search will ask for nothing more."""
+        """Whether the search has ended or its budget is spent: either way, it makes no more calls."""
         return self._closed or self.spent
 
     def close(self) -> None:
-        """Say that the search is over."""
+        """End the search: see `over`."""
         self._closed = True
 
     def check(self) -> None:
@@ -94,27 +103,34 @@ class Ledger:
             raise BudgetExhausted
 
     def open(self, model: str, role: str, cost: Cost, *, fresh: int, reused: int, beside: bool = False) -> Gauge:
-        """Charge one continuation's context, of which `fresh` tokens are new to this search and `reused` are not, and
-        return the gauge that its generated tokens are charged to.
+        """Charge the context of one continuation, and return the gauge that its generated tokens are charged to.
 
-        beside: whether it is a further one of a call whose context is charged already (see `Cost.billed`).
+        model: the name of the model that generates.
+        role: the role that the model plays.
+        cost: what the model's tokens cost.
+        fresh: how many tokens of the context are new to this search.
+        reused: how many of them it has computed before.
+        beside: whether the continuation is a further one of a call whose context is charged already (`Cost.billed`).
 
-        Raises BudgetExhausted, with nothing charged, when the context and one token more would pass the budget.
+        Raises BudgetExhausted, with nothing charged, when the context and one more token would exceed the budget.
         """
         return self._charge((model, role), cost, [(fresh, reused)], beside=beside)[0]
 
     def open_all(self, model: str, role: str, cost: Cost, contexts: Sequence[tuple[int, int]]) -> list[Gauge]:
-        """Charge contexts that are read together, all of them or none, and return a gauge for each.
+        """Charge the contexts of one batch, either all of them or none, and return a gauge for each.
 
-        contexts: for each its tokens that are new to this search, and those that are not.
+        model, role, cost: as in `open`.
+        contexts: for each context, how many of its tokens are new to this search, and how many it has computed before.
 
-        Raises BudgetExhausted, with nothing charged, when all of them and one token more would pass the budget.
+        Raises BudgetExhausted, with nothing charged, when all of them and one more token would exceed the budget.
         """
         return self._charge((model, role), cost, contexts) if contexts else []
 
     def _charge(
         self, key: tuple[str, str], cost: Cost, contexts: Sequence[tuple[int, int]], *, beside: bool = False
     ) -> list[Gauge]:
+        """See `open` and `open_all`. key: model and role."""
+        # 1. What all contexts cost together.
         b = self.budget
         added = Spend(calls=len(contexts))
         for fresh, reused in contexts:
@@ -128,6 +144,7 @@ class Ledger:
                 usd=cost.usd(prefilled=billed, reused=free),
             )
         with self._lock:
+            # 2. Refuse them where the budget has no room for them and one generated token.
             if (
                 self.spent
                 or (b.calls is not None and self._calls + added.calls > b.calls)
@@ -136,6 +153,7 @@ class Ledger:
                 or (b.usd is not None and self._usd + added.usd >= b.usd)
             ):
                 raise BudgetExhausted
+            # 3. Charge them, and count what is in flight.
             part = self._usage.parts.setdefault(key, Spend())
             part += added
             self._tokens += added.prefilled
@@ -148,6 +166,7 @@ class Ledger:
         return [Gauge(self, key, cost, fresh + reused) for fresh, reused in contexts]
 
     def _take(self, gauge: Gauge, count: int) -> None:
+        """Charge generated tokens, each of which attends to all tokens before it (see `Cost.flops`)."""
         flops = gauge.cost.flops(count, gauge.context)
         usd = gauge.cost.usd(generated=count)
         with self._lock:
@@ -173,7 +192,13 @@ class Ledger:
 
 
 class Gauge:
-    """The meter of one continuation. The model calls `take` for every token it generates and stops when it says so."""
+    """The meter of one continuation: the model charges every token that it generates to it, and stops when told to.
+
+    ledger: the ledger of the search.
+    key: the model and the role that are charged.
+    cost: what the model's tokens cost.
+    context: how many tokens stand before the next one.
+    """
 
     __slots__ = ("_callbacks", "_closed", "_ledger", "_released", "context", "cost", "generated", "key")
 
@@ -188,46 +213,52 @@ class Gauge:
         self._callbacks: list[Callable[[], None]] = []
 
     def take(self, count: int = 1) -> bool:
-        """Charge `count` generated tokens. False: generate no more (the budget is spent, or the caller gave up)."""
+        """Charge `count` generated tokens, and return whether the model may generate another one.
+
+        It may not once the budget is spent or the continuation is cancelled.
+        """
         self._ledger._take(self, count)
         self.generated += count
         return not (self._closed or self._ledger.spent)
 
     def computed(self, count: int) -> None:
-        """Tell that `count` tokens of context were really prefilled for this continuation (physical count)."""
+        """Record that the engine really prefilled `count` tokens of context for this continuation.
+
+        This physical count is kept beside the logical one, which is what the budget is compared with.
+        """
         if count:
             self._ledger._computed(self, count)
 
     @property
     def closed(self) -> bool:
-        """Whether the continuation was given up or the budget is spent."""
+        """Whether the continuation was cancelled or the budget is spent."""
         return self._closed or self._ledger.spent
 
     @property
     def over(self) -> bool:
-        """Whether the search that the continuation belongs to will ask for nothing more."""
+        """Whether the search has ended or its budget is spent; an engine then evicts first what it cached for it."""
         return self._ledger.over
 
     @property
     def left(self) -> int | None:
-        """Tokens until the token budget is spent, over all that is in flight; None without one."""
+        """Tokens until all continuations in flight together have spent the token budget; None without such a budget."""
         return self._ledger.tokens_left
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the time budget is spent; None without one."""
+        """Seconds until the time budget is spent; None without a time budget."""
         ledger = self._ledger
         limit = ledger.budget.seconds
         return None if limit is None else max(0.0, limit - (ledger._clock() - ledger._start))
 
     def close(self) -> None:
-        """Give the continuation up: the model ends it at its next token, finish `cancelled`."""
+        """Cancel the continuation: the model ends it at its next token, with the finish `cancelled`."""
         self._closed = True
         for callback in self._callbacks:
             callback()
 
     def on_close(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the continuation is given up (at once if it already is)."""
+        """Call `callback` when the continuation is cancelled, or at once if it already is."""
         if self._closed:
             callback()
         self._callbacks.append(callback)
@@ -238,7 +269,7 @@ class Gauge:
         return self._released
 
     def release(self) -> None:
-        """The continuation has ended; its time no longer counts."""
+        """Record that the continuation has ended, so that its time no longer counts. A second call does nothing."""
         if not self._released:
             self._released = True
             self._ledger._release(self.key)

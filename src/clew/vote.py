@@ -1,4 +1,4 @@
-"""From solutions to one answer: votes over canonical answers."""
+"""Voting: from several solutions to one answer, by their canonical answers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ from clew.tree import Node
 
 
 def answer_of(problem: Problem, node: Node, *, confidence: float | None = None) -> Answer:
-    """The answer that one solution states."""
+    """The answer that one solution states.
+
+    problem: says how an answer is found in a text.
+    node: the solution.
+    confidence: how sure the method is of it, in [0, 1], where it says so.
+    """
     text = node.solution
     return Answer(problem.answer_in(node), text, confidence, node)
 
 
 def vote(problem: Problem, nodes: Sequence[Node], weights: Sequence[float] | None = None) -> Answer:
-    """The answer with the greatest sum of weights (each 1 by default), stated by its heaviest solution.
+    """The answer with the greatest sum of weights, as its solution with the greatest weight states it.
 
-    Solutions that state no answer have no vote, yet count in the confidence, which is the winner's share of all
-    weights. Ties go to the answer that was stated first. Without any answer, `value` is None.
+    Solutions that state no answer have no vote, but they count in the confidence, which is the winner's share of the
+    sum of all weights. Ties go to the answer that stands first among the solutions. The result has the value None
+    where no solution states an answer.
 
-    nodes, weights: of the same length; weights must not be negative.
+    problem: says how an answer is found in a text.
+    nodes: the solutions, [N].
+    weights: of the solutions, [N], none of them negative; None: each has the weight 1.
+
+    Raises ValueError for another number of weights than solutions.
     """
     shares = [1.0] * len(nodes) if weights is None else [float(w) for w in weights]
     if len(shares) != len(nodes):

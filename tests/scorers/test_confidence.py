@@ -58,7 +58,7 @@ def test_top_is_minus_the_mean_of_the_most_probable() -> None:
     node = add(s, ["a", "b"], certainty=[9.0, 9.0], top_logprob=[[-0.5, -1.5, -7.0], [-0.1, -2.9, -7.0]])
     assert run(s.score([node], "group_confidence?window=1&top=2")) == pytest.approx([1.0])
     assert run(s.score([node], "group_confidence?window=1&top=2&kind=tail")) == pytest.approx([1.5])
-    with pytest.raises(UsageError, match="top=4 needs that many log-probabilities a token, and 3 are there"):
+    with pytest.raises(UsageError, match="top=4 needs 4 log-probabilities of each token, and 3 were recorded"):
         run(s.score([node], "group_confidence?top=4"))
 
 

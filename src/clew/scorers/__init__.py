@@ -1,4 +1,4 @@
-"""What a node is worth."""
+"""Scorers: each gives partial or whole solutions a number, of which higher is better."""
 
 from clew.scorers import answers, confidence, likelihood, verifier
 

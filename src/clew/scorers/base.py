@@ -1,7 +1,7 @@
-"""What scorers share: one that looks at each node alone, and the per-token statistics of a solution.
+"""What scorers share: a scorer that looks at each node on its own, scales, and per-token statistics of a solution.
 
-Higher is better. NaN is what a scorer says of a node that it cannot score: one without the tokens or the text that it
-looks at (the root, above all). Where the *model* or the *task* does not give what a scorer needs, it raises UsageError.
+Higher scores are better. A scorer gives NaN to a node that it cannot score, because the node lacks the tokens or the
+text that the scorer looks at, as the root does. It raises UsageError where the model or the task lacks what it needs.
 """
 
 from __future__ import annotations
@@ -65,28 +65,36 @@ def scale_of(scorer: Scorer | str) -> Scale:
 
 
 def spelled(name: str, **params: object) -> str:
-    """What the scores of a registered scorer with these parameters are recorded as: the shortest spec that says so."""
+    """The name under which the scores of a registered scorer with these parameters are recorded: its shortest spec."""
     return scorers[name].spelled(params)
 
 
 def per_token(scorer: str, node: Node, statistic: str) -> Reals:
-    """A statistic of the tokens that the model chose, along the solution, float64[≤T]: without those tokens for which
-    a server told nothing.
+    """A statistic of those tokens of a solution that the model chose and of which it is known, float64[≤T].
 
-    Raises UsageError when it told nothing for any of them.
+    Inserted tokens are left out, and so are tokens for which a server gave no log-probabilities.
+
+    scorer: the scorer or method that needs the statistic, for the error.
+    node: the solution.
+    statistic: the name of a per-token array of `Segment`.
+
+    Raises UsageError when the server gave log-probabilities for none of the tokens.
     """
     values = node.stat(statistic).astype(np.float64)
     known = values[~np.isnan(values)]
     if values.size and not known.size:
         raise UsageError(
-            f"{scorer} needs the model's log-probabilities, and this one gives none",
-            "Use a model that does (`clew doctor` says), or a scorer of text such as vote_share",
+            f"{scorer} needs the model's log-probabilities, and this model gives none",
+            "Use a model that gives them (`clew doctor` says which do), or a scorer of the text such as vote_share",
         )
     return known
 
 
 def sampled_text(node: Node) -> list[tuple[int, int, float]]:
-    """Where each token that the model chose stands in `node.solution`, and its probability: (begin, end, p)."""
+    """The place of each token that the model chose in `node.solution`, and the token's probability: (begin, end, p).
+
+    The text of the token is `node.solution[begin:end]`. A token of unknown probability has p = NaN.
+    """
     spans: list[tuple[int, int, float]] = []
     start = 0
     for part in node.solution_path:

@@ -1,4 +1,4 @@
-"""DeepConf's confidences: how sure the model was in the worst, or the last, stretch of a solution."""
+"""The confidences of DeepConf: how sure the model was in the least sure, or the last, group of consecutive tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["lowest", "bottom", "tail"]
 BOTTOM = 0.1
-"""The share of the groups that `kind=bottom` looks at: the paper's bottom 10 %."""
+"""The share of the groups that `kind=bottom` averages over: the paper's bottom 10 %."""
 
 
 @scorer(
@@ -35,16 +35,16 @@ BOTTOM = 0.1
 def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotated[int, Range(low=0)] = 0) -> Scorer:
     """The confidence of the least sure window of tokens, of the least sure tenth of the windows, or of the last one.
 
-    A token's confidence is minus the mean log-probability of the `top` most probable tokens there (the paper's; they
-    must have been recorded: `Sampling.top`). With top=0 it is the same over the whole vocabulary but for the constant
-    log V: KL(uniform‖p). A group is `window` consecutive tokens (the paper's 2048), its confidence their mean; a
-    solution shorter than that is one group.
+    The confidence of a token is minus the mean log-probability of the `top` most probable tokens in its place, in nats.
+    With top=0 the mean is over the whole vocabulary of V tokens, and log V is subtracted from it: KL(uniform‖p). The
+    confidence of a group of consecutive tokens is the mean of theirs.
 
-    kind: lowest, the minimum over the groups; bottom, the mean of the lowest 10 % of them (at least one); tail, the
-    last group.
+    window: the number of tokens in a group (2048 in the paper); a shorter solution is one group.
+    kind: how the confidences of the groups make one score.
+        `lowest`: the lowest of them. `bottom`: the mean of the lowest 10 % (at least one). `tail`: that of the last.
+    top: the number of most probable tokens that a confidence is taken over; 0 is the whole vocabulary.
 
-    window: tokens in a group.
-    top: most probable tokens that a confidence is taken over; 0 is the whole vocabulary.
+    Raises UsageError where `top` is more than was recorded while sampling (`Sampling.top`).
     """
     name = spelled("group_confidence", window=window, kind=kind, top=top)
 
@@ -62,23 +62,28 @@ def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotate
 
 
 def most_confident(confidences: Sequence[float], share: float) -> list[bool]:
-    """Which solutions DeepConf's offline filter keeps: those at or above the quantile 1 - share of all confidences.
+    """Which solutions DeepConf's offline filter keeps, bool[N]: those in the most confident share (section 3.2).
 
-    At least one is kept where there are any, and all that are as confident as the last that is kept; NaN never is.
+    These are the solutions at or above the quantile 1 - share of all confidences: at least one, and every solution that
+    is as confident as another one that is kept. A solution with the confidence NaN is never kept.
 
-    confidences: of the solutions, [N].
-    share: η, in (0, 1].
+    confidences: the confidence of each solution, [N].
+    share: η of the paper, in (0, 1].
     """
     known = [c for c in confidences if not math.isnan(c)]
     if not known:
         return [False] * len(confidences)
-    # One of the values that are there: between -inf and another there is none.
+    # A quantile that is one of the values: interpolating between -inf and a number would give NaN.
     least = float(np.quantile(known, 1 - share, method="higher"))
     return [c >= least for c in confidences]
 
 
 def group_means(values: Reals, window: int) -> Reals:
-    """The mean of each `window` consecutive values, float64[T-window+1]; of all of them where there are fewer."""
+    """The means of all groups of consecutive values, float64[T-window+1].
+
+    values: float64[T].
+    window: the number of values in a group; fewer values than that are one group.
+    """
     size = min(window, len(values))
     sums = np.concatenate([[0.0], np.cumsum(values)])
     means: Reals = (sums[size:] - sums[:-size]) / size
@@ -86,6 +91,7 @@ def group_means(values: Reals, window: int) -> Reals:
 
 
 def _top_confidence(node: Node, top: int) -> Reals:
+    """The confidence of each token that the model chose over the `top` most probable ones there, float64[≤T]."""
     parts: list[Reals] = [np.zeros(0)]
     for part in node.solution_path:
         if part.origin is not Origin.SAMPLED or not len(part.segment):
@@ -94,7 +100,7 @@ def _top_confidence(node: Node, top: int) -> Reals:
         if best is None or best.shape[1] < top:
             recorded = 0 if best is None else best.shape[1]
             raise UsageError(
-                f"group_confidence with top={top} needs that many log-probabilities a token, and {recorded} are there",
+                f"group_confidence?top={top} needs {top} log-probabilities of each token, and {recorded} were recorded",
                 f"Sample with top={top}, or leave `top` out to use the whole distribution",
             )
         parts.append(-np.maximum(best[:, :top].astype(np.float64), FLOOR).mean(axis=1))

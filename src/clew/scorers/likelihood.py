@@ -1,4 +1,4 @@
-"""How probable the model itself finds a solution."""
+"""Scorers by likelihood: how probable the model itself finds a solution, and how certain it was of its tokens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def perplexity() -> Scorer:
 
 @scorer("entropy", family="likelihood", needs={"logprobs"}, proof=PROOF)
 def entropy() -> Scorer:
-    """Minus the mean entropy of the next-token distributions, in nats."""
+    """Minus the mean entropy of the next-token distributions, in nats; 0 is the most certain."""
     return _mean("entropy", "entropy", -1.0)
 
 
@@ -59,6 +59,8 @@ def mean_token_probability(asker: str, node: Node) -> float:
 
 
 def _mean(name: str, statistic: str, sign: float) -> Scorer:
+    """The scorer `name`: the mean of a per-token statistic of `Segment`, times `sign`."""
+
     def worth(search: Search, node: Node) -> float:
         values = per_token(name, node, statistic)
         return sign * float(values.mean()) if values.size else math.nan

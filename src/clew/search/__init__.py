@@ -1,4 +1,4 @@
-"""What a method is handed: `Search`, which holds the tree and the budget, and what carries its calls out."""
+"""The search: what a method receives to extend a tree of partial solutions within a budget."""
 
 from clew.search.scoring import Scorers
 from clew.search.search import Scorer, Search

@@ -1,4 +1,4 @@
-"""What one model of a search reads of its trees, in the model's own tokens."""
+"""The contexts that one model of a search reads: the paths of its trees in that model's own tokens."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from clew.tree import Node, Segment
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a tree was planted with: a conversation, and the most tokens that a solution below it may have."""
+    """The prompt of a tree.
+
+    messages: the conversation that its root holds.
+    max_tokens: the most tokens that a solution below the root may have.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int
 
 
 class Contexts:
-    """The contexts that one model reads, and which of their tokens the search has computed with it (`prefixes`).
+    """The contexts that one model reads, and which of their tokens it has computed for this search (`prefixes`).
 
-    A prompt is read as the model's own template renders it. A node is read in the tokens that it has where the model
-    that wrote it is this one or shares its vocabulary, and otherwise in the tokens that this model makes of the node's
-    text alone: so going on from a node never changes how what is before it is read.
+    A prompt is read as the model's own template renders it. A node is read in the tokens that it has if this model
+    wrote it or shares a vocabulary with the model that did. Otherwise its text is encoded on its own, without its
+    neighbours, so that extending a node never changes how the text before it is read.
 
-    prompts: root id → what it was planted with. model_of: role → the model that plays it.
+    model: the model that reads.
+    prompts: the prompt of each tree, by the id of its root.
+    model_of: gives the model that plays a role.
     """
 
     def __init__(self, model: Model, prompts: Mapping[int, Prompt], model_of: Callable[[str], Model]) -> None:
@@ -43,8 +49,8 @@ class Contexts:
             self._rendered[root.id] = self.model.render(self._prompts[root.id].messages)
         return self._rendered[root.id]
 
-    def plant(self, root: Node, context: Context) -> None:
-        """The prompt of a new tree was rendered as `context` by this model."""
+    def add_root(self, root: Node, context: Context) -> None:
+        """Take in the root of a new tree, whose prompt this model has rendered as `context`."""
         self._rendered[root.id] = context
 
     def segment(self, node: Node) -> Segment:
@@ -56,7 +62,7 @@ class Contexts:
         return self._encoded[node.id]
 
     def read(self, node: Node) -> tuple[Context, list[Read]]:
-        """What this model goes on from after `node`: the context, and the path to the node in this model's tokens."""
+        """How this model reads the path to a node: as a context to extend, and as the tokens of each node on it."""
         root, *rest = node.path()
         base = self.rendered(root)
         segments = [self.segment(each) for each in rest]
@@ -65,5 +71,6 @@ class Contexts:
         return base.extended(segments) if segments else base, path
 
     def _understands(self, role: str) -> bool:
+        """Whether this model can read the tokens that the model of a role wrote."""
         writer = self._model_of(role)
         return writer is self.model or (writer.vocabulary is not None and writer.vocabulary == self.model.vocabulary)

@@ -1,4 +1,4 @@
-"""One call to a model, paid for and carried out; and what is left of a segment that is cut or re-opened."""
+"""One call to a model that extends a node; and what stays of a solution that is rewound or re-opened."""
 
 from __future__ import annotations
 
@@ -15,12 +15,23 @@ from clew.sampling import Sampling, Stream, Until
 from clew.tree import Finish, Node, Segment
 
 Running = MutableMapping["asyncio.Future[list[Segment]]", Sequence[Gauge]]
-"""The calls in flight, and the gauges by which they can be given up."""
+"""The calls in flight, each with the gauges of its continuations, by which it can be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One call to a model that is paid for: a gauge for each stream, or for the first few if the budget ended there."""
+    """One call to a model, already paid for, that samples continuations of a node.
+
+    node: the partial solution that is continued.
+    model: the model that writes.
+    context: the tokens of the path to the node, as that model reads them.
+    until: where each continuation ends.
+    sampling: how tokens are drawn.
+    label: why the new nodes exist.
+    role: the role of the model, to which the tokens are charged.
+    streams: the random stream of each continuation that was asked for.
+    gauges: what each continuation is charged to; there are fewer than streams if the budget does not pay for all.
+    """
 
     node: Node
     model: Model
@@ -38,7 +49,9 @@ class Extension:
         return len(self.gauges) < len(self.streams)
 
     async def call(self, running: Running) -> tuple[list[Segment], asyncio.CancelledError | None]:
-        """What the model returned; and the cancellation to raise, if there was one (see `carried_out`).
+        """What the model wrote; and the cancellation to raise, if there was one (see `await_call`).
+
+        running: the calls in flight, among which this one is listed while it runs.
 
         Raises UsageError for a grammar that the model cannot follow.
         """
@@ -51,19 +64,23 @@ class Extension:
             streams=self.streams[: len(self.gauges)],
             gauges=self.gauges,
         )
-        segments, cancelled = await carried_out(work, self.gauges, running)
+        segments, cancelled = await await_call(work, self.gauges, running)
         return [_truncated(segment, self.until) for segment in segments], cancelled
 
 
-async def carried_out(
+async def await_call(
     call: Coroutine[Any, Any, list[Segment]], gauges: Sequence[Gauge], running: Running
 ) -> tuple[list[Segment], asyncio.CancelledError | None]:
-    """What a call to a model returned; and the cancellation to raise, if the caller was cancelled meanwhile.
+    """Wait for a call to a model, also where the waiting task is cancelled meanwhile.
 
-    A cancelled caller still wants what was computed, to record and to charge it: so the model is told to stop at its
-    next token, and waited for.
+    What a cancelled call has computed is still recorded and charged. So when the task is cancelled, the model is told
+    to stop at its next token, and waited for.
 
-    gauges: the call's, which are released at its end. running: where the call is listed while it is in flight.
+    call: the call to the model.
+    gauges: the gauges of its continuations, which are released at the end.
+    running: the calls in flight, among which this one is listed while it runs.
+
+    Returns what the model returned, and the cancellation that the caller has to raise after recording it, or None.
     """
     work = asyncio.ensure_future(call)
     running[work] = gauges
@@ -86,40 +103,54 @@ async def carried_out(
 
 
 async def together(*work: Any) -> list[Any]:
-    """Run coroutines at once and return their results in order. Unlike `asyncio.gather` it waits for all of them before
-    it raises, so that what the budget has paid for is kept; if the caller is cancelled, all are."""
+    """Run coroutines concurrently and return their results in order.
+
+    Unlike `asyncio.gather`, it waits for all of them before it raises, so that what the budget has paid for is kept.
+    If several raise, an error is raised before BudgetExhausted. If the caller is cancelled, all of them are.
+    """
     done = await asyncio.gather(*work, return_exceptions=True)
     failures = [r for r in done if isinstance(r, BaseException)]
-    # A real failure outweighs the end of the budget.
     for failure in sorted(failures, key=lambda f: isinstance(f, BudgetExhausted)):
         raise failure
     return done
 
 
 def resolved(until: Until, *, steps: Sequence[str], stop: Sequence[str], spare: int) -> Until:
-    """`until` with what the problem says: the delimiters of a step, stop strings, and `spare` tokens left at most."""
+    """`until` with everything that the problem decides filled in.
+
+    until: where an extension ends, as the method says.
+    steps: the delimiters that end a step.
+    stop: the strings that end a solution.
+    spare: how many tokens the solution may still have.
+    """
     limit = spare if until.limit is None else min(spare, until.limit)
     return replace(
         until,
         step=False,
         delimiters=until.delimiters + (tuple(steps) if until.step else ()),
         stop=until.stop + tuple(stop),
-        # A text inserted at the very limit may be answered by one token.
+        # Where an inserted text has filled the solution to its limit, one more token may still follow it.
         limit=max(limit, 1),
     )
 
 
 def _truncated(segment: Segment, until: Until) -> Segment:
-    """A step that ends where the solution may grow no longer is the last one: it is cut there."""
+    """The segment, with the finish `length` for a step that ends where the solution has reached its limit.
+
+    Nothing can follow such a step, so the solution is truncated there.
+    """
     full = until.limit is not None and len(segment) >= until.limit
     return replace(segment, finish=Finish.LENGTH) if full and segment.finish is Finish.STEP else segment
 
 
-def point_before(path: Sequence[Node], *, tokens: int | None, chars: int | None) -> tuple[Node, int]:
-    """So many tokens, or characters, from the end of a path: a node on it, and how many of its tokens stay; of
-    characters, those up to the last token boundary at or before the point.
+def rewind_point(path: Sequence[Node], *, tokens: int | None, chars: int | None) -> tuple[Node, int]:
+    """Where a rewind ends: the node of the path that it ends in, and how many of that node's tokens stay.
 
-    Raises ValueError for a negative amount, and when the point is beyond the beginning of the path.
+    path: the nodes of a solution, from its beginning.
+    tokens: how many tokens to go back.
+    chars: how many characters to go back; the rewind ends at the last token boundary at or before that point.
+
+    Raises ValueError for a negative amount, and for one that goes back beyond the beginning of the path.
     """
     left = tokens if tokens is not None else chars
     assert left is not None
@@ -137,13 +168,19 @@ def point_before(path: Sequence[Node], *, tokens: int | None, chars: int | None)
 
 
 def _tokens_within(segment: Segment, chars: int) -> int:
+    """How many tokens of a segment end within the first `chars` characters of its text."""
     ends = [*segment.offsets[1:].tolist(), len(segment.text)]
     return sum(1 for end in ends if end <= chars)
 
 
-def reopened(segment: Segment) -> tuple[int, str]:
-    """How many tokens of an ended segment stay when the solution goes on, and the text that goes with the others: its
-    end-of-text token is left out, and the token in which a stop string cut the text."""
+def kept_on_reopening(segment: Segment) -> tuple[int, str]:
+    """What stays of a segment that ended its solution when text is appended after it.
+
+    The end-of-text token goes, because the model would take what follows it for another text. So does the token in
+    which a stop string cut the text, because the rest of that token is not part of the solution.
+
+    Returns how many tokens stay, and the text of the others that is still part of the solution.
+    """
     kept = len(segment)
     while kept and int(segment.offsets[kept - 1]) >= len(segment.text):
         kept -= 1

@@ -1,4 +1,4 @@
-"""The scorers of a search or of a whole run: each is made once, may hold what it likes, and is closed at the end."""
+"""The scorers of a search or of a whole run: each is made once, and closed at the end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from clew import registry
 
 
 class Scorers:
-    """Scorers by spec. A scorer may hold loaded weights, batches and caches; one with a `close` method (async, without
-    arguments) is closed with them."""
+    """The scorers that a search or a run has made, by spec.
+
+    A scorer may hold loaded weights, batches and caches. One that has an async method `close` without arguments is
+    closed with them.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[str, Any]] = {}
 
     def of(self, spec: str) -> tuple[str, Any]:
-        """The scorer that `spec` (`name?key=value`) names, made at the first call, and before it the name that its
-        scores are recorded under: its shortest spec.
+        """The name under which the scores of a scorer are recorded (its shortest spec), and the scorer itself.
+
+        The scorer is made at the first call for it.
+
+        spec: a registered scorer with its parameters, `name?key=value`.
 
         Raises UsageError for an unknown name or parameter.
         """
@@ -28,7 +34,7 @@ class Scorers:
         return self._made[spec]
 
     async def close(self) -> None:
-        """Close what was made. Idempotent."""
+        """Close every scorer that was made. Calling it again does nothing."""
         made = {id(scorer): scorer for _, scorer in self._made.values()}
         self._made.clear()
         for scorer in made.values():

@@ -1,4 +1,4 @@
-"""`Search` is what a method receives: the tree, the budget, and the primitives that extend the tree and charge it."""
+"""`Search`, which a method receives: the tree, the budget, and the primitives that extend the tree and charge it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clew.problem import Answer, Message, Problem
 from clew.result import Proposal
 from clew.sampling import END, Sampling, Stream, Until
 from clew.search.calls import Calls
-from clew.search.extension import point_before, reopened, together
+from clew.search.extension import kept_on_reopening, rewind_point, together
 from clew.search.rollouts import WIDTH, rollouts
 from clew.search.scoring import Scorers
 from clew.tree import GENERATE, Node, Origin, Segment, Tree
@@ -21,11 +21,11 @@ from clew.vote import answer_of, vote
 
 
 class Scorer(Protocol):
-    """Says what a node is worth; higher is better. `clew.scorers` has them."""
+    """Gives each node a number; higher is better. `clew.scorers` has the registered ones."""
 
     @property
     def name(self) -> str:
-        """What its scores are recorded as."""
+        """The name under which its scores are recorded on the nodes."""
         ...
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
@@ -34,12 +34,18 @@ class Scorer(Protocol):
 
 
 class Search:
-    """One problem, one method, one seed: the tree grown so far, and what it has cost.
+    """One problem, one method and one seed: the tree as far as it has been extended, and what that has cost.
 
-    Every primitive charges the budget and raises BudgetExhausted once it is spent; nodes made until then stay.
-    models: role → model: `generate`, and others that methods ask (`judge`, `draft`). A role without a model of its own
-    is played by the generating one and charged under its own name. scorers: those of the run, which closes them; the
-    search makes its own otherwise.
+    Every primitive charges the budget and raises BudgetExhausted once it is spent; the nodes made until then stay.
+
+    problem: the problem to solve. The method sees it without its grader, reference and worked solution.
+    models: the model of each role: `generate`, and the roles that methods ask, such as `judge` and `draft`. A role
+        without a model of its own is played by the generating model, and charged under its own name.
+    budget: what the search may spend; None is no limit.
+    seed: the number that all random choices of this search are derived from.
+    sampling: how tokens are drawn where a call does not say otherwise.
+    on_proposal: called with each proposal when it is made.
+    scorers: the scorers of the run, which closes them. None: the search makes its own and closes them.
     """
 
     def __init__(
@@ -65,11 +71,10 @@ class Search:
         self.samples: list[Node] = []
         self._on_proposal = on_proposal
         self._calls = Calls(self.problem, models, self.ledger, self.tree)
-        self._rewound: dict[tuple[int, int], Node] = {}
         self._asked: dict[bytes, int] = {}
         self._stream = Stream(seed, problem.id)
         self.rng = self._stream.child("method").generator()
-        self.root = self._calls.plant(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
+        self.root = self._calls.add_root(problem.messages, GENERATE, self._stream.child("root"), problem.max_tokens)
 
     @property
     def budget(self) -> Budget:
@@ -88,14 +93,19 @@ class Search:
         role: str | None = None,
         label: str = "",
     ) -> list[Node]:
-        """`n` continuations of `node`, as its children.
+        """Sample `n` continuations of `node` and return them, as its new children.
 
-        role: whose model writes them (None: the one that the tree was planted for). What other models wrote before is
-        read in their tokens where the two share a vocabulary, else encoded anew; either way what this model has not
-        read yet is charged as prefilled.
+        node: the partial solution that is continued.
+        n: the number of continuations.
+        until: where each of them ends: `END` at the end of the solution, `STEP` at the next step, `tokens(k)` after k.
+        sampling: how tokens are drawn; None: as the search says.
+        role: the role whose model writes; None: the role of the tree's root. Text that another model wrote is read in
+            that model's tokens where the two share a vocabulary, and is encoded anew where they do not. Either way,
+            what the writing model has not read yet is charged as prefilled tokens.
+        label: why the nodes exist, for whoever looks at the tree.
 
-        Raises BudgetExhausted when the budget cut any of them (they stay in the tree, finish `cancelled`), and
-        ValueError for a node that has ended.
+        Raises BudgetExhausted when the budget cut any of the continuations (they stay in the tree with the finish
+        `cancelled`), and ValueError for a node that has ended.
         """
         if node.finished:
             raise ValueError(f"node {node.id} has ended ({node.finish}) and cannot be extended")
@@ -112,9 +122,14 @@ class Search:
         role: str | None = None,
         label: str = "",
     ) -> list[Node]:
-        """One child for each node, all in one batch. A node that has ended stands for itself and costs nothing.
+        """Sample one continuation of each node, all in one batch, and return them in the order of the nodes.
 
-        A node that is given k times gets k different children. Raises as `extend` does, after all have come back.
+        A node that has ended is returned as it is and costs nothing. A node that is given k times gets k children.
+
+        nodes: the partial solutions that are continued.
+        until, sampling, role, label: as in `extend`.
+
+        Raises BudgetExhausted as `extend` does, after all continuations have come back.
         """
         plan: dict[int, list[int]] = {}
         for i, node in enumerate(nodes):
@@ -132,15 +147,20 @@ class Search:
         return grown
 
     async def insert(self, node: Node, text: str | Segment, *, label: str = "") -> Node:
-        """Text that the model did not write here, as a child of `node`. A segment keeps the tokens that it has.
+        """Append text that the model did not write here, and return it as a new child of `node`.
 
-        Below a node that has ended, the solution is re-opened: its end-of-text token, or what a stop string cut off,
-        is left out. The text is charged as prefilled tokens when it is first computed.
+        Below a node that has ended, the solution is re-opened: its end-of-text token, or the token in which a stop
+        string cut the text, is left out, and the new node's parent is the node before it. The text is charged as
+        prefilled tokens when a model first reads it.
+
+        node: the partial solution that the text is appended to.
+        text: the text, or a segment, which keeps the tokens that it has.
+        label: why the node exists, for whoever looks at the tree.
         """
         role, rest = node.path()[0].role, ""
         if node.finished:
-            kept, rest = reopened(node.segment)
-            node = self._cut(node, kept)
+            kept, rest = kept_on_reopening(node.segment)
+            node = self._calls.beginning(node, kept)
         if isinstance(text, str):
             segment = self._calls.model(role).encode(rest + text)
         else:
@@ -156,16 +176,20 @@ class Search:
         role: str | None = None,
         label: str = "forced",
     ) -> list[Node]:
-        """Teacher forcing: a model reads a text after each node, all in one batch. What it thought of every token (see
-        `Segment`) stands on the new nodes, which are children of the given ones and can be gone on from.
+        """Let a model read a text after each node (teacher forcing), all in one batch.
 
-        texts: one for each node, or one for all: text, or a node whose text is read again, in the tokens that it has
-        where the model knows them. role: whose model reads (None: the one that the tree was planted for).
+        Returns one new node for each text, a child of the given node. It holds the statistics that the model gives
+        each token of the text (see `Segment`), and can be extended further. The texts are charged as prefilled tokens,
+        in full, and together: either all of them are read or none.
 
-        The texts are charged as prefilled tokens, whole, and together: either all or none is read.
+        nodes: the partial solutions after which a text is read.
+        texts: one text for each node, or one for all. A node stands for its own text, which is read in the tokens that
+            it has where the reading model knows them.
+        role: the role whose model reads; None: the role of the tree's root.
+        label: why the new nodes exist, for whoever looks at the tree.
 
         Raises UsageError for a model that cannot score (`Capability.SCORE`), ValueError for a node that has ended, and
-        BudgetExhausted when the budget does not pay for all.
+        BudgetExhausted when the budget does not pay for all texts.
         """
         for node in nodes:
             if node.finished:
@@ -181,10 +205,16 @@ class Search:
     def rewind(
         self, node: Node, *, tokens: int | None = None, chars: int | None = None, steps: int | None = None
     ) -> Node:
-        """An older point on the path to `node`: back by so many tokens, to the last token boundary at or before so many
-        characters from the end, or back by so many steps (nodes). It shares all before that point and costs nothing.
+        """Return an earlier point on the path to `node`. It shares everything before that point and costs nothing.
 
-        Raises ValueError when asked to go back beyond the prompt, or for other than one unit.
+        Exactly one of the three amounts is given.
+
+        node: the partial solution whose end is undone.
+        tokens: how many tokens to go back.
+        chars: how many characters to go back, and from there on to the last token boundary at or before that point.
+        steps: how many nodes of the path to go back.
+
+        Raises ValueError for a point before the end of the prompt, and for more or fewer than one amount.
         """
         if sum(x is not None for x in (tokens, chars, steps)) != 1:
             raise ValueError("rewind by exactly one of tokens, chars, steps")
@@ -195,13 +225,18 @@ class Search:
             return list(node.ancestors())[steps]
         if not (tokens or chars):
             return node
-        old, kept = point_before(path, tokens=tokens, chars=chars)
-        return old if kept == len(old.segment) else self._cut(old, kept)
+        old, kept = rewind_point(path, tokens=tokens, chars=chars)
+        return old if kept == len(old.segment) else self._calls.beginning(old, kept)
 
     async def score(self, nodes: Sequence[Node], scorer: Scorer | str) -> list[float]:
-        """What the scorer (or the registered one of that name, `name?key=value`) says of each node.
+        """Score each node, record the scores on the nodes, and return them in the order of the nodes.
 
-        The scores are recorded on the nodes under the registered one's shortest spec, or under the scorer's own name.
+        nodes: the partial or whole solutions.
+        scorer: a scorer, whose scores are recorded under its name, or the spec of a registered one
+            (`name?key=value`), whose scores are recorded under its shortest spec.
+
+        Raises UsageError for an unknown scorer and for one that the model or the problem cannot serve, and ValueError
+        for a scorer that does not give one score for each node.
         """
         judge: Scorer
         name, judge = self.scorers.of(scorer) if isinstance(scorer, str) else (scorer.name, scorer)
@@ -224,19 +259,30 @@ class Search:
         until: Until = END,
         max_tokens: int | None = None,
     ) -> list[Node]:
-        """Put a question of its own to the model of a role: `n` replies in a side tree, charged to that role.
+        """Ask the model of a role a question and return its replies, the nodes of a tree of their own.
 
-        max_tokens: the most tokens a reply may have; as the problem says by default.
+        messages: the conversation to reply to, or the text of one user message.
+        role: the role whose model replies, and to which the question is charged.
+        n: the number of replies.
+        sampling: how tokens are drawn; None: as the search says.
+        until: where a reply ends.
+        max_tokens: the most tokens that a reply may have; None: as many as a solution of the problem may have.
+
+        Raises BudgetExhausted as `extend` does.
         """
         turns = (Message("user", messages),) if isinstance(messages, str) else tuple(messages)
-        # Named by what is asked and how often it was before: what else is in flight does not change the draws.
+        # The random stream follows from what is asked and how often it was asked before, not from when: so what else
+        # is in flight does not change the draws.
         question = self._stream.child("ask", role, turns)
         before = self._asked[question.key] = self._asked.get(question.key, -1) + 1
-        root = self._calls.plant(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
+        root = self._calls.add_root(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
         return await self.extend(root, n, until=until, sampling=sampling)
 
     def propose(self, answer: Answer) -> None:
-        """The answer that the method would give now. The last one is what a search that is cut short returns."""
+        """Record the answer that the method would give now, with what has been spent until now.
+
+        A search that the budget cuts short returns the last answer that was proposed.
+        """
         proposal = Proposal(answer, self.ledger.usage)
         self.proposals.append(proposal)
         if self._on_proposal is not None:
@@ -253,16 +299,22 @@ class Search:
         role: str | None = None,
         width: int = WIDTH,
     ) -> AsyncIterator[Node]:
-        """Independent solutions from `node` (the root by default), in the order of their numbers, not of completion.
+        """Sample independent solutions, and hand them out in the order of their numbers, not of their completion.
 
-        As many are in flight as the budget could pay for if all of them grew to full length, at most `width`, and at
-        least one. So the solutions that come back are exactly the longest run of numbers that fits the budget, whatever
-        the timing, and at most one is ever cut. With `n=None` they go on until the budget is spent; else
-        BudgetExhausted is raised when it was spent before the n-th.
+        As many solutions are in flight as the budget could pay for if all of them grew to full length, at most `width`,
+        and at least one. So the solutions that come back are exactly the first ones in the order of their numbers that
+        fit the budget together, whatever the timing; short ones are not preferred, and at most one is ever cut.
+        Leaving the loop early gives up what is in flight, which is recorded and charged: a caller that may leave early
+        passes a small `width`.
 
-        role: whose model writes them (None: the one that the tree was planted for).
+        node: the partial solution that all of them continue; None: the root.
+        n: the number of solutions; None: as many as the budget pays for.
+        sampling: how tokens are drawn; None: as the search says.
+        role: the role whose model writes; None: the role of the tree's root.
+        width: the most solutions in flight.
 
-        Leaving the loop early gives up what is in flight (recorded and charged): who may do so wants a small width.
+        Raises UsageError for neither a number nor a budget, and BudgetExhausted when the budget is spent before the
+        n-th solution.
         """
         start = node or self.root
         if n is None and not self.budget.as_dict():
@@ -278,11 +330,19 @@ class Search:
         scorer: str | None = None,
         temperature: float | None = None,
     ) -> Answer:
-        """Draw `n` independent solutions (None: as many as the budget pays for), score each, and combine them.
+        """Sample independent solutions, combine them into one answer, and return it.
 
-        They are recorded as the search's exchangeable samples. The combined answer is proposed after each of the first
-        16 solutions, then after each sixteenth part more, and in the end, also where the budget ends it: so that
-        combining many solutions costs in proportion to their number.
+        The solutions are recorded as the search's exchangeable samples (`Search.samples`). The combined answer is
+        proposed after each of the first 16 solutions, then whenever there are a sixteenth more of them, and once more
+        at the end, also where the budget ends the sampling. So the total cost of combining grows in proportion to the
+        number of solutions.
+
+        n: the number of solutions; None: as many as the budget pays for.
+        combine: gives the answer of all solutions sampled until now.
+        scorer: the spec of the scorer that scores each solution on its own; None: none does.
+        temperature: the sampling temperature; None: the search's own.
+
+        Raises UsageError and BudgetExhausted as `rollouts` does.
         """
         combined = 0
         try:
@@ -299,11 +359,11 @@ class Search:
         return self.proposals[-1].answer if self.proposals else Answer(None)
 
     def at(self, temperature: float | None) -> Sampling:
-        """The search's sampling settings at this temperature (None: as they are)."""
+        """The search's sampling settings with this temperature; None: unchanged."""
         return self.sampling if temperature is None else self.sampling.but(temperature=temperature)
 
     def answer(self, node: Node, confidence: float | None = None) -> Answer:
-        """The answer that one solution states."""
+        """The answer that one solution states, with this confidence."""
         return answer_of(self.problem, node, confidence=confidence)
 
     def answers(self, nodes: Sequence[Node]) -> list[Answer]:
@@ -311,38 +371,19 @@ class Search:
         return [self.answer(node) for node in nodes]
 
     def pick(self, nodes: Sequence[Node], weights: Sequence[float] | None = None) -> Answer:
-        """The (weighted) majority answer of these solutions."""
+        """The answer that most of these solutions state, each having the given weight (see `clew.vote.vote`)."""
         return vote(self.problem, nodes, weights)
 
     async def together(self, *work: Any) -> list[Any]:
-        """Run coroutines at once and return their results in order. All have come back before it raises."""
+        """Run coroutines concurrently and return their results in order. It raises only after all have come back."""
         return await together(*work)
 
     async def close(self) -> None:
-        """The search is over: give up whatever is still in flight, and wait until the models have let go of it.
+        """End the search: cancel what is still in flight, and wait until the models have released it.
 
-        What the models keep for going on with it gives way first from now on.
+        From now on, engines evict what they cached for this search first.
         """
         self.ledger.close()
         await self._calls.close()
         if self._owns_scorers:
             await self.scorers.close()
-
-    # --- underneath -----------------------------------------------------------------------------------------------
-
-    def _cut(self, old: Node, kept: int) -> Node:
-        assert old.parent is not None
-        if kept == 0:
-            return old.parent
-        if (old.id, kept) not in self._rewound:
-            stream = old.stream.child("rewind", kept)
-            self._rewound[old.id, kept] = self._calls.add(
-                old.parent,
-                old.segment.head(kept),
-                old.origin,
-                stream,
-                role=old.role,
-                label="rewind",
-                beginning_of=old,
-            )
-        return self._rewound[old.id, kept]
