@@ -67,6 +67,14 @@ def test_show_lists_searches_and_draws_a_tree_with_its_best_path(done: Path) -> 
     assert json.loads(one.stdout)["problem"] == problem
 
 
+def test_a_run_is_graded_anew_and_a_copy_kept(done: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "new.db"
+    told = json.loads(clew("rescore", str(done), "--out", str(copy), "--json").stdout)
+    assert [m["searches"] for m in told["methods"]] == [3, 3, 3] and told["changed"] == []
+    shown = clew("rescore", str(copy))
+    assert "greedy" in shown.stdout and "no grade changes" in shown.stdout
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_an_export_holds_every_row(done: Path, tmp_path: Path, form: str) -> None:
     ran = clew("export", str(done), "--to", form, "-o", str(tmp_path), "--json")

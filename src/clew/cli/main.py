@@ -8,6 +8,7 @@ import sys
 import click
 
 from clew.cli.output import echo
+from clew.cli.rescore import rescore
 from clew.cli.runs import compare, export, resume, show
 from clew.cli.solve import solve
 from clew.cli.tools import doctor, list_, pull
@@ -24,7 +25,9 @@ def cli() -> None:
     """clew: spend a stated compute budget on reasoning with a language model, and see what each technique buys."""
 
 
-for command in (solve, compare, resume, show, export, stats, import_, edit, anchors, view, list_, pull, doctor):
+_RUNS = (solve, compare, resume, show, rescore, export, view)
+_TRACES = (stats, import_, edit, anchors)
+for command in (*_RUNS, *_TRACES, list_, pull, doctor):
     cli.add_command(command)
 
 

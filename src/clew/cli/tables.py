@@ -91,7 +91,7 @@ def votes_table(result: Result) -> Table:
     votes = result.answer.votes
     total = sum(votes.values()) or 1.0
     for value, weight in sorted(votes.items(), key=lambda pair: -pair[1]):
-        table.add_row(Text(_short(value, 60)), f"{weight:g}", f"{weight / total:.0%}")
+        table.add_row(Text(short(value, 60)), f"{weight:g}", f"{weight / total:.0%}")
     return table
 
 
@@ -101,7 +101,7 @@ def anchors_table(found: dict[str, Any]) -> Table:
     table = Table(
         header_style="dim",
         box=None,
-        title=Text(f"{found['problem']} · {found['method']} · answer {_short(found['answer'])}"),
+        title=Text(f"{found['problem']} · {found['method']} · answer {short(found['answer'])}"),
         caption=Text(
             f"{found['rollouts']} rollouts from each place, {found['tokens']:,} tokens; – says too few differ"
         ),
@@ -151,7 +151,7 @@ def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
             r.method,
             *((str(r.seed),) if several_seeds else ()),
             _answer(r),
-            _short(r.problem.reference),
+            short(r.problem.reference),
             f"{r.usage.total.tokens:,}",
             str(len(r.tree)),
             f"{r.usage.seconds:.1f}",
@@ -165,13 +165,14 @@ def _answer(result: Result) -> Text:
     told = Text()
     if result.grade is not None:
         told.append("✓ " if is_right(result.grade) else "✗ ", "green" if is_right(result.grade) else "red")
-    told.append(_short(result.answer.value, 28))
+    told.append(short(result.answer.value, 28))
     if result.answer.status != Status.ANSWERED:
         told.append(f" {result.answer.status}", "dim")
     return told
 
 
-def _short(value: str | None, width: int = 40) -> str:
+def short(value: str | None, width: int = 40) -> str:
+    """A text on one line, cut to a width; a dash for None."""
     if value is None:
         return "–"
     flat = " ".join(value.split())

@@ -169,9 +169,9 @@ def edit(
     if as_json:
         print_json(found)
         return
-    echo(f"before: {found['before']['answer']} ({_graded(found['before']['grade'])})")
+    echo(f"before: {found['before']['answer']} ({graded(found['before']['grade'])})")
     for told in found["after"]:
-        echo(f"\n--- {told['answer']} ({_graded(told['grade'])})\n{told['text'].strip()}")
+        echo(f"\n--- {told['answer']} ({graded(told['grade'])})\n{told['text'].strip()}")
     if out is not None:
         echo(f"\nrun: {out}")
 
@@ -205,7 +205,8 @@ def anchors(
     echo(f"kept in {run}: `clew view {run}` colours the text by it")
 
 
-def _graded(grade: float | None) -> str:
+def graded(grade: float | None) -> str:
+    """A grade in words."""
     if grade is None:
         return "not graded"
     return "right" if is_right(grade) else "wrong" if grade == 0 else f"grade {grade:.2f}"

@@ -60,7 +60,7 @@ def grade_of(problem: Problem, value: str | None) -> float:
 
 def resampled(result: Result, axis: str) -> bool:
     """Whether the points of this result on this axis come from resampling (else from its proposals)."""
-    return axis != "seconds" and _combiner(result) is not None
+    return axis != "seconds" and combiner(result) is not None
 
 
 def curve(result: Result, budgets: Sequence[float], axis: str, *, seed: int = 0) -> list[Point | None]:
@@ -71,7 +71,7 @@ def curve(result: Result, budgets: Sequence[float], axis: str, *, seed: int = 0)
     Raises UsageError for an unknown axis, or a problem without a grader.
     """
     check_axis(axis)
-    combine = None if axis == "seconds" else _combiner(result)
+    combine = None if axis == "seconds" else combiner(result)
     if combine is None:
         grades = [_held(result, b, axis) for b in budgets]
     else:
@@ -92,7 +92,7 @@ def reach(result: Result, axis: str) -> float:
         return math.inf
     if own is not None and not hit:
         return own
-    combine = None if axis == "seconds" else _combiner(result)
+    combine = None if axis == "seconds" else combiner(result)
     if combine is None:
         return result.usage.along(axis)
     # What the cancelled last sample cost bought nothing that could be put in another order.
@@ -145,7 +145,8 @@ def _spent(result: Result, budgets: Sequence[float], axis: str) -> list[dict[str
 # --- from the samples -------------------------------------------------------------------------------------------------
 
 
-def _combiner(result: Result) -> _Combine | None:
+def combiner(result: Result) -> _Combine | None:
+    """Samples → the answer of the method that drew them; None for a method whose answer is no function of samples."""
     name, given = registry.parse_spec(result.method)
     if not result.samples or name not in registry.methods:
         return None

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ from clew.result import Result
 from clew.store import seal
 from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, log_of, pack
 from clew.store.lock import WriterLock
-from clew.store.origin import mark_of
+from clew.store.origin import begun_here, mark_of
 from clew.store.problems import data_of
 from clew.store.reader import Reader
 
@@ -38,6 +38,10 @@ def _text(text: str | None) -> str | None:
 
 def _json(value: Any) -> str:
     return _LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False))
+
+
+def _meta(problem: Problem) -> str | None:
+    return _text(json.dumps(dict(problem.meta), ensure_ascii=False, default=str))
 
 
 class Store(Reader):
@@ -68,6 +72,30 @@ class Store(Reader):
 
         Raises StoreError when the file exists, cannot be written, or another command writes it.
         """
+        return cls._made(path, lambda part: part._begin(plan, problems))
+
+    @classmethod
+    def copy(
+        cls, source: Reader, path: Path, plan: Plan, problems: Sequence[Problem], fill: Callable[[Self], None]
+    ) -> Self:
+        """A new run file with all that another one holds, but for the plan and what is known of the problems.
+
+        plan, problems: those of the copy; the problems have the same ids. fill: what else is changed in the copy,
+        before it appears under its name.
+
+        Raises as `create`.
+        """
+
+        def begin(part: Self) -> None:
+            source.db.backup(part.db)
+            part._refound(plan, problems)
+            fill(part)
+
+        return cls._made(path, begin)
+
+    @classmethod
+    def _made(cls, path: Path, begin: Callable[[Self], None]) -> Self:
+        """A new run file, which appears under its name once `begin` has filled it."""
         _must_not_exist(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +110,7 @@ class Store(Reader):
                 left.unlink(missing_ok=True)
             try:
                 with cls(part, _begun(part)) as store:
-                    store._begin(plan, problems)
+                    begin(store)
                 part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
@@ -120,12 +148,56 @@ class Store(Reader):
                         _text(p.question),
                         _json([{"role": m.role, "content": m.content} for m in p.messages]),
                         _text(p.reference),
-                        _text(json.dumps(dict(p.meta), ensure_ascii=False, default=str)),
+                        _meta(p),
                     )
                     for p in problems
                 ],
             )
             self._set("sha256", seal.of_run(db))
+
+    def _refound(self, plan: Plan, problems: Sequence[Problem]) -> None:
+        """Put another plan, and what it says of the right answers, in the place of the file's own."""
+        with self._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            if plan.task != self.plan.task and (data := data_of(plan)) is not None:
+                self._set("data", data)
+            if begun_here(self) and (mark := mark_of(plan)) is not None:
+                self._set("origin", mark)
+            self._set("plan", plan.as_dict())
+            db.executemany(
+                "UPDATE problems SET reference = ?, meta = ? WHERE id = ?",
+                [(_text(p.reference), _meta(p), _text(p.id)) for p in problems],
+            )
+            self._set("sha256", seal.of_run(db))
+
+    def regrade(self, result: Result) -> None:
+        """Put the answer and the grade of a kept search, and its proposals, in the place of the earlier ones."""
+        with self._writing() as db:
+            db.execute("BEGIN IMMEDIATE")
+            answer = result.answer
+            key = (_text(result.problem.id), result.method, result.seed)
+            (number,) = db.execute(
+                "SELECT id FROM results WHERE problem = ? AND method = ? AND seed = ?", key
+            ).fetchone()
+            db.execute(
+                "UPDATE results SET status = ?, value = ?, text = ?, confidence = ?, votes = ?, node = ?, grade = ?"
+                " WHERE id = ?",
+                (
+                    answer.status,
+                    _text(answer.value),
+                    _text(answer.text),
+                    answer.confidence,
+                    _json(dict(answer.votes)),
+                    answer.node.id if answer.node else None,
+                    result.grade,
+                    number,
+                ),
+            )
+            db.executemany(
+                "UPDATE proposals SET value = ? WHERE result = ? AND number = ?",
+                [(_text(p.answer.value), number, i) for i, p in enumerate(result.proposals)],
+            )
+            db.execute("UPDATE results SET sha256 = ? WHERE id = ?", (seal.of_search(db, number), number))
 
     def note_maker(self, maker: Mapping[str, Any]) -> None:
         """Record what makes the searches from now on; nothing changes where that is what made the last ones."""
