@@ -6,7 +6,7 @@ import pytest
 
 from clew.errors import UsageError
 from clew.lab.experiment import method_spec
-from clew.registry import methods, models, parse_spec, scorers, spelled, tasks
+from clew.registry import methods, models, parse_spec, scorers, spelled, split_outside, tasks
 
 
 def test_a_spec_is_a_name_and_typed_parameters() -> None:
@@ -86,3 +86,11 @@ def test_a_family_is_the_folder_of_its_methods() -> None:
     for entry in methods:
         if entry.make.__module__.startswith("clew.methods."):
             assert entry.make.__module__.split(".")[2] == entry.family, entry.name
+
+
+def test_specs_within_specs_are_divided_outside_brackets_only() -> None:
+    inner = "(weighted?of=(mix?a=1&b=2)&w=[1,2])"
+    assert split_outside(f"beam?scorer={inner}&width=3,greedy", ",") == [f"beam?scorer={inner}&width=3", "greedy"]
+    name, given = parse_spec(f"beam?low=1&scorer={inner}&width=3")
+    assert (name, given) == ("beam", {"low": 1, "scorer": inner[1:-1], "width": 3})
+    assert parse_spec(given["scorer"])[1] == {"of": "mix?a=1&b=2", "w": [1, 2]}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,8 +33,6 @@ Scale = Literal["probability", "log_probability", "unbounded"]
 probability: in [0, 1], the chance that the solution is or becomes right (a verifier, a process reward model).
 log_probability: at most 0, in nats. unbounded: any other number, of which only the order is known.
 """
-
-_BETWEEN = re.compile(r"&(?![^(]*\))")  # an ampersand that is in no brackets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +212,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """
     name, _, query = spec.partition("?")
     params: dict[str, Any] = {}
-    for part in filter(None, _BETWEEN.split(query)):
+    for part in filter(None, split_outside(query, "&")):
         key, equals, raw = part.partition("=")
         if not equals:
             raise UsageError(f"{part!r} in {spec!r} is not a parameter", "Write NAME?key=value&key=value")
@@ -227,6 +224,18 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         except json.JSONDecodeError:
             params[key] = raw
     return name, params
+
+
+def split_outside(text: str, separator: str) -> list[str]:
+    """The parts of `text` between separators (one character) that are in no brackets: specs hold specs and lists."""
+    parts, depth = [""], 0
+    for character in text:
+        depth = max(0, depth + (character in "([{") - (character in ")]}"))
+        if character == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def spelled(value: Any) -> str:

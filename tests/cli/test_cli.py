@@ -12,6 +12,7 @@ import pytest
 
 from clew.tasks.files import FORMATS, NAMES
 from clew.tasks.files.packed import PACKED
+from support.servers import Scripted
 
 COMPARE = ("compare", "add", "--model", "toy:arithmetic?skill=0.5", "--budgets", "300,600", "-n", "3")
 
@@ -234,3 +235,40 @@ def test_without_matplotlib_there_is_the_table_and_one_line_about_the_plot(tmp_p
     assert "greedy" in done.stdout and "run: run.db" in done.stdout
     assert done.stderr.count("matplotlib") == 1 and "the report has no plot" in done.stderr
     assert "Without a plot" in (tmp_path / "run.html").read_text()
+
+
+def test_methods_are_given_by_commas_or_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    nested = "best_of_n?scorer=(step_verifier?false_positive=0.2&seed=1)&n=2"
+    methods = ("--methods", f"{nested},greedy", "--methods", "sample")
+    ran = clew(
+        "compare",
+        "puzzle:queens",
+        "-m",
+        "toy:queens?skill=0.9",
+        "--budgets",
+        "300",
+        "-n",
+        "2",
+        *methods,
+        "-o",
+        str(path),
+    )
+    assert ran.returncode == 0, ran.stderr
+    with sqlite3.connect(path) as db:
+        assert {row[0] for row in db.execute("SELECT DISTINCT method FROM results")} == {nested, "greedy", "sample"}
+
+
+def test_a_model_of_a_server_with_several_is_named_everywhere(tmp_path: Path) -> None:
+    with Scripted(names=("alpha", "beta")) as server:
+        one, other = f"{server.url}#beta", f"{server.url}?model=beta"
+        for arguments in (
+            ("solve", "What is 6 * 7?", "-b", "60", "-m", one),
+            ("compare", "add", "-n", "1", "--budgets", "200", "--methods", "sample", "-m", other),
+            ("doctor", other, "--fresh"),
+        ):
+            server.bodies.clear()
+            assert clew(*arguments, cwd=tmp_path).returncode == 0
+            assert {body["model"] for body in server.bodies} == {"beta"}
+        told = clew("doctor", f"{server.url}#gamma")
+        assert told.returncode == 2 and "It has: alpha, beta" in told.stderr

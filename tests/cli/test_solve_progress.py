@@ -97,6 +97,15 @@ def test_without_a_terminal_a_line_is_written_now_and_then() -> None:
     assert EVERY == 5
 
 
+def test_a_model_that_falls_silent_is_told() -> None:
+    written = io.StringIO()
+    thinking = Thinking(Console(file=written, width=60), 2000)
+    for second in range(16):
+        usage = Usage({("m", "generate"): Spend(generated=min(second, 3))}, seconds=float(second))
+        thinking(Proposal(Answer(None), usage))
+    assert written.getvalue().splitlines()[-1] == "no answer yet · 3 of 2,000 tokens · 15 s · no token for 12 s"
+
+
 def test_an_interrupt_prints_the_best_answer_so_far_and_where_the_trace_is(state: dict[str, str]) -> None:
     with Scripted(delay=0.02) as server:
         arguments = ["solve", "What is 6 * 7?", "-m", server.url, "-b", "100000"]

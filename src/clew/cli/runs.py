@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.argument("task")
 @click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
 @key_option
-@click.option("--methods", required=True, help="Comma-separated, each name or name?key=value.")
+@click.option("--methods", multiple=True, required=True, help="Each name or name?key=value, by commas, or repeated.")
 @click.option("--budgets", default="500,1000,2000", show_default=True, help="Comma-separated, on the axis.")
 @click.option("--axis", default="tokens", show_default=True, help=f"One of {', '.join(AXES)}.")
 @click.option("-n", "--count", type=int, default=20, show_default=True, help="Problems.")
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @sampling_options
 def compare(
     task: str,
-    methods: str,
+    methods: Sequence[str],
     budgets: str,
     field: Sequence[str],
     option: Sequence[str],
@@ -88,6 +88,7 @@ def compare(
     then 1."""
     from clew.lab.experiment import DEFAULT_MODEL, default_path, make_plan, prepare
     from clew.models import keyed
+    from clew.registry import split_outside
     from clew.store import Store
 
     task_options = {k: options.pop(k) for k in ("difficulty", "shots", "kind")} | pairs(option)
@@ -97,7 +98,7 @@ def compare(
     options["model"] = keyed(options["model"] or DEFAULT_MODEL, key_env)
     plan = make_plan(
         task,
-        methods=[m for m in methods.split(",") if m.strip()],
+        methods=[m.strip() for given in methods for m in split_outside(given, ",") if m.strip()],
         budgets=numbers(budgets),
         roles=roles_given(roles),
         sampling=sampling_given(options),

@@ -14,6 +14,8 @@ from clew.result import Proposal
 
 EVERY = 5.0
 """Seconds between two lines where one cannot be drawn over (a log, a pipe)."""
+SILENT = 10.0
+"""Seconds without a token after which a line says so."""
 
 
 class Thinking:
@@ -25,6 +27,7 @@ class Thinking:
         self._status: Status | None = None
         self._told = 0.0
         self._best: Proposal | None = None
+        self._tokens, self._moved = 0, 0.0
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -38,11 +41,17 @@ class Thinking:
     def __call__(self, proposal: Proposal) -> None:
         """Take what `clew.solve` tells of its progress."""
         self._best = proposal
+        now, tokens = proposal.usage.seconds, proposal.usage.total.generated
+        if tokens != self._tokens:
+            self._tokens, self._moved = tokens, now
+        line = progress_line(proposal, self._limit)
+        if now - self._moved >= SILENT:
+            line += f" · no token for {now - self._moved:.0f} s"
         if self._status is not None:
-            self._status.update(progress_line(proposal, self._limit))
-        elif proposal.usage.seconds - self._told >= EVERY:
-            self._told = proposal.usage.seconds
-            self._console.print(progress_line(proposal, self._limit), style="dim", highlight=False, soft_wrap=True)
+            self._status.update(line)
+        elif now - self._told >= EVERY:
+            self._told = now
+            self._console.print(line, style="dim", highlight=False, soft_wrap=True)
 
     def give_up(self, why: str, path: Path | None) -> None:
         """The search ended early: its best answer goes to standard output, and where its trace is to standard error."""

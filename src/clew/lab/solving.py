@@ -114,7 +114,8 @@ def crowding(result: Result) -> str:
     if len(lengths) < 4 or at_once >= min(len(lengths), ENOUGH_AT_ONCE) or 2 * max(lengths) > most:
         return ""
     lower = math.ceil(1.5 * max(lengths) / 10) * 10
+    ran = "1 sample" if at_once == 1 else f"{at_once} samples"
     return (
-        f"{at_once} samples ran at a time: {most} tokens are kept back for each, and the longest took {max(lengths)}. "
+        f"{ran} ran at a time: {most} tokens are kept back for each, and the longest took {max(lengths)}. "
         f"With --max-tokens {lower} more run at once"
     )
