@@ -79,7 +79,7 @@ def check(trials: Sequence[Trial], models: Mapping[str, Model], budget: Budget) 
     """
     model = models[GENERATE]
     for spec in dict.fromkeys(trial.method for trial in trials):
-        _check_needs(spec, model, [trial.problem for trial in trials if trial.method == spec])
+        _check_needs(spec, models, [trial.problem for trial in trials if trial.method == spec])
     for problem in {trial.problem.id: trial.problem for trial in trials}.values():
         prompt = len(model.render(problem.messages))
         if model.context_length is not None and prompt + 1 > model.context_length:
@@ -94,13 +94,18 @@ def check(trials: Sequence[Trial], models: Mapping[str, Model], budget: Budget) 
             )
 
 
-def _check_needs(spec: str, model: Model, problems: Sequence[Problem]) -> None:
-    """Raise UsageError where the model or a problem lacks what a method, or a scorer that it uses, needs."""
+def _check_needs(spec: str, models: Mapping[str, Model], problems: Sequence[Problem]) -> None:
+    """Raise UsageError where a model or a problem lacks what a method, or a scorer that it uses, needs.
+
+    A scorer with a parameter `role` asks the model that plays it; all else needs the generating one.
+    """
     entry, params = registry.methods.resolved(spec)
-    wanted = {entry.name: entry.all_needs(params)}
+    wanted = [(entry.name, entry.all_needs(params), models[GENERATE])]
     for scorer in entry.scorers(params):
-        wanted[f"{scorer}, which {entry.name} uses,"] = registry.scorers.resolved(scorer)[0].needs
-    for by, needs in wanted.items():
+        judge, given = registry.scorers.resolved(scorer)
+        asked = models.get(judge.completed(given).get("role", GENERATE), models[GENERATE])
+        wanted.append((f"{scorer}, which {entry.name} uses,", judge.needs, asked))
+    for by, needs, model in wanted:
         missing = [need for need in needs if need in list(Capability) and need not in model.capabilities]
         if missing:
             raise UsageError(

@@ -270,13 +270,24 @@ class Search:
 
         Raises BudgetExhausted as `extend` does.
         """
+        root = self.add_root(messages, role=role, max_tokens=max_tokens)
+        return await self.extend(root, n, until=until, sampling=sampling)
+
+    def add_root(self, messages: Sequence[Message] | str, *, role: str = "judge", max_tokens: int | None = None) -> Node:
+        """Begin a tree of its own with a question for the model of a role, and return its root.
+
+        Replies are extended from it (`extend`), and texts are read after it (`force`); only that charges the question.
+
+        messages: the conversation to reply to, or the text of one user message.
+        role: the role whose model reads the question.
+        max_tokens: the most tokens that a reply may have; None: as many as a solution of the problem may have.
+        """
         turns = (Message("user", messages),) if isinstance(messages, str) else tuple(messages)
         # The random stream follows from what is asked and how often it was asked before, not from when: so what else
         # is in flight does not change the draws.
         question = self._stream.child("ask", role, turns)
         before = self._asked[question.key] = self._asked.get(question.key, -1) + 1
-        root = self._calls.add_root(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
-        return await self.extend(root, n, until=until, sampling=sampling)
+        return self._calls.add_root(turns, role, question.child(before), max_tokens or self.problem.max_tokens)
 
     def propose(self, answer: Answer) -> None:
         """Record the answer that the method would give now, with what has been spent until now.
