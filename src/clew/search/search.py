@@ -267,16 +267,16 @@ class Search:
         sampling: how tokens are drawn; None: as the search says.
         until: where a reply ends.
         max_tokens: the most tokens that a reply may have; None: as many as a solution of the problem may have.
-
-        Raises BudgetExhausted as `extend` does.
         """
         root = self.add_root(messages, role=role, max_tokens=max_tokens)
         return await self.extend(root, n, until=until, sampling=sampling)
 
-    def add_root(self, messages: Sequence[Message] | str, *, role: str = "judge", max_tokens: int | None = None) -> Node:
+    def add_root(
+        self, messages: Sequence[Message] | str, *, role: str = "judge", max_tokens: int | None = None
+    ) -> Node:
         """Begin a tree of its own with a question for the model of a role, and return its root.
 
-        Replies are extended from it (`extend`), and texts are read after it (`force`); only that charges the question.
+        `extend` and `force` go on from it, as from any node; the question is charged when they first do.
 
         messages: the conversation to reply to, or the text of one user message.
         role: the role whose model reads the question.
