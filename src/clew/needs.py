@@ -26,10 +26,16 @@ class Capability(StrEnum):
 
 
 class Check(StrEnum):
-    """What a problem can say of solutions without the gold answer."""
+    """What a problem can say without the gold answer."""
 
     VERIFIER = "verifier"  # what a stated answer is worth
     STEP_VERIFIER = "step_verifier"  # whether a partial solution is sound
+    OPTIONS = "options"  # the texts among which the answer names one
+
+    @property
+    def said(self) -> str:
+        """It in a sentence: what a task has to have."""
+        return "options to choose among" if self is Check.OPTIONS else f"a {self}"
 
     def offered_by(self, problem: Problem) -> bool:
         """Whether this problem has it."""

@@ -79,8 +79,15 @@ class Problem:
         return replace(self, extract=cache(self.extract), grader=self.grader and cache(self.grader))
 
     def posed(self) -> Problem:
-        """The problem as a search is handed it: without what tells the right answer (grader, reference, `meta`)."""
-        return replace(self, grader=None, reference=None, meta={})
+        """The problem as a search is handed it: without what tells the right answer (grader, reference, and of `meta`
+        all but the options)."""
+        shown = {} if self.options is None else {"choices": self.options}
+        return replace(self, grader=None, reference=None, meta=shown)
+
+    @property
+    def options(self) -> tuple[str, ...] | None:
+        """The texts of the options among which the answer names one by its letter, A first; None without options."""
+        return tuple(self.meta.get("choices", ())) or None
 
     def prompted(
         self, *, system: str | None = None, stop: Sequence[str] = (), max_tokens: int | None = None

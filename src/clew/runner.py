@@ -116,8 +116,8 @@ def _check_needs(spec: str, models: Mapping[str, Model], problems: Sequence[Prob
             lacking = next((p for p in problems if not check.offered_by(p)), None)
             if lacking is not None:
                 raise UsageError(
-                    f"{by} needs a {check}, and {lacking.id} has none",
-                    "Take a task that has one (`clew list tasks`; puzzles have both), or another one",
+                    f"{by} needs {check.said}, and {lacking.id} has none",
+                    "Take a task that has that (`clew list tasks`; puzzles check steps), or another method or scorer",
                 )
 
 

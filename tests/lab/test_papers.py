@@ -7,6 +7,7 @@ import shlex
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from clew.cli.main import cli
 from clew.lab.experiment import make_plan, prepare
 from clew.lab.papers import FAMILIES, STATUSES, Paper, all_papers, find_papers
 from clew.lab.trace_stats import measured
-from clew.registry import methods, scorers
+from clew.registry import methods, scorers, split_outside
 from clew.tasks import load_problems
 from support.commands import known_options, taken
 
@@ -75,13 +76,13 @@ def test_a_command_that_shows_a_claim_would_run(command: str, measures: set[str]
             assert set(asked["only"]) <= measures
 
 
-def checked(asked: dict[str, object]) -> None:
+def checked(asked: dict[str, Any]) -> None:
     """Make a comparison ready as `clew compare` does, on one problem, with a toy in the embedded model's place."""
     available(str(asked["task"]))
     plan = make_plan(
         str(asked["task"]),
         model=str(asked["model"] or "toy:arithmetic"),
-        methods=str(asked["methods"]).split(","),
+        methods=[spec for given in asked["methods"] for spec in split_outside(given, ",")],
         axis=str(asked["axis"]),
         count=1,
         task_options={name: asked[name] for name in ("difficulty", "shots") if asked[name] is not None},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.cli.main import cli
-from clew.registry import methods
+from clew.registry import methods, split_outside
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,9 +26,10 @@ def taken(line: str) -> tuple[str, dict[str, Any]]:
     words = words_of(line.partition(" < ")[0])
     assert words[0] == "clew" and words[1] in cli.commands, line
     asked = cli.commands[words[1]].make_context(words[1], words[2:]).params
-    for spec in str(asked.get("methods") or asked.get("method") or "").split(","):
-        if spec and words[1] in ("solve", "compare"):
-            methods.resolved(spec)
+    for given in asked.get("methods") or [asked.get("method") or ""]:
+        for spec in split_outside(str(given), ","):
+            if spec and words[1] in ("solve", "compare"):
+                methods.resolved(spec)
     return words[1], asked
 
 
