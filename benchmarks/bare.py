@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import BATCH, Weights
-from clew.models.llamacpp.format import threads_choice
 from clew.models.llamacpp.sampler import kernel
+from clew.models.llamacpp.threads import threads_choice
 from clew.tree import Ints
 
 MODES = ("streams", "unified")

@@ -24,7 +24,8 @@ from benchmarks.engine import MODEL
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp.binding import Weights
-from clew.models.llamacpp.format import convert, threads_choice
+from clew.models.llamacpp.format import convert
+from clew.models.llamacpp.threads import threads_choice
 from clew.models.pull import pull
 from clew.tree import Ints
 

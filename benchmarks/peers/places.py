@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clew.models.llamacpp.format import threads_choice
+from clew.models.llamacpp.threads import threads_choice
 from clew.models.pull import cache_dir
 
 REQUIREMENTS = {

@@ -181,7 +181,7 @@ def test_the_engine_computes_with_them_and_says_the_same(compiled: ctypes.CDLL, 
 
 
 def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.CDLL, model_file: Path) -> None:
-    """To the last bit, and what is scored afterwards has the very statistics that it was drawn with."""
+    """To the last bit, by any number of threads; what is scored afterwards has the statistics it was drawn with."""
     problems = [Problem(p.id, p.messages, max_tokens=24) for p in load_problems("word", count=3, difficulty=2)]
 
     async def drawn(model: LlamaCppModel) -> list[Segment]:
@@ -197,14 +197,14 @@ def test_the_same_seed_gives_the_same_tree_at_any_concurrency(compiled: ctypes.C
         gauges = [ledger.open(model.name, "score", model.cost, fresh=0, reused=0) for _ in contexts]
         return await model.score(contexts, segments, gauges=gauges)
 
-    async def at(live: int) -> tuple[list[Segment], list[Segment]]:
-        model = LlamaCppModel(model_file, format="as shipped", live=live)
+    async def at(live: int, threads: int) -> tuple[list[Segment], list[Segment]]:
+        model = LlamaCppModel(model_file, format="as shipped", live=live, threads=threads)
         found = await drawn(model)
         read = await scored(model, found)
         await model.close()
         return found, read
 
-    (alone, _), (together, read) = asyncio.run(at(1)), asyncio.run(at(64))
+    (alone, _), (together, read) = asyncio.run(at(1, 1)), asyncio.run(at(64, 2))
     for a, b, again in zip(alone, together, read, strict=True):
         np.testing.assert_array_equal(a.token_ids, b.token_ids)
         for name in ("logprob", "entropy", "certainty"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from clew.errors import ModelError, UsageError, how_to_install
 from clew.models.llamacpp import ops
+from clew.models.llamacpp.lane import LANE
+from clew.models.llamacpp.threads import ThreadControl, short_waits
 from clew.models.pull import check_gguf
 from clew.tree import Ints
 
@@ -34,7 +37,8 @@ def library() -> Any:
     Raises UsageError when it is not installed.
     """
     try:
-        import llama_cpp.llama_cpp as lib
+        with short_waits():
+            import llama_cpp.llama_cpp as lib
     except ImportError as error:
         raise UsageError("the embedded engine is not installed", how_to_install("engine")) from error
 
@@ -136,8 +140,10 @@ class Decoder:
     sequences in a pass of its own.
     """
 
-    def __init__(self, weights: Weights, slots: int, length: int, threads: int) -> None:
+    def __init__(self, weights: Weights, slots: int, length: int, threads: ThreadControl) -> None:
         self.lib = lib = weights.lib
+        self._threads = threads
+        self._user = LANE.enter()
         self.vocab_size = weights.vocab_size
         self.slots = slots
         self.length = length
@@ -146,7 +152,7 @@ class Decoder:
         params.n_seq_max = slots
         params.n_batch = BATCH
         params.n_ubatch = UBATCH
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = self._count = threads.count
         params.kv_unified = False
         params.flash_attn_type = _FLASH_ATTENTION
         params.no_perf = True
@@ -181,10 +187,21 @@ class Decoder:
         Raises ModelError when llama.cpp fails.
         """
         self._batch.n_tokens = count
-        status = self.lib.llama_decode(self.handle, self._batch)
+        status = LANE.compute(self._user, self._decode)
         if status != 0:
             raise ModelError(f"llama.cpp could not decode a batch of {count} tokens (status {status})")
         return ctypes.cast(self.lib.llama_get_logits(self.handle), ctypes.c_void_p).value or 0
+
+    def _decode(self) -> int:
+        """llama.cpp's status for the batch. Runs on the lane."""
+        threads = self._threads
+        if threads.count != self._count:
+            self._count = threads.count
+            self.lib.llama_set_n_threads(self.handle, self._count, self._count)
+        wall, ran = time.perf_counter(), time.thread_time()
+        status: int = self.lib.llama_decode(self.handle, self._batch)
+        threads.observe(self._batch.n_tokens, time.perf_counter() - wall, time.thread_time() - ran)
+        return status
 
     def trim(self, slot: int, length: int) -> None:
         """Drop all but the first `length` tokens of a sequence."""
@@ -225,6 +242,7 @@ class Decoder:
     def close(self) -> None:
         if self.handle:
             self.lib.llama_free(self.handle)
+            LANE.leave(self._user)
             self.handle = None
 
 

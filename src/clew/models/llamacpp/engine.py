@@ -20,13 +20,14 @@ from clew.models.ending import Watch
 from clew.models.grammar import Masks
 from clew.models.llamacpp import ops, provenance
 from clew.models.llamacpp.binding import Weights, library
-from clew.models.llamacpp.format import compute_file, format_choice, threads_choice
+from clew.models.llamacpp.format import compute_file, format_choice
 from clew.models.llamacpp.kv_cache import KVCache
 from clew.models.llamacpp.request import Request, RequestGroup
 from clew.models.llamacpp.sampler import Draw, kernel
 from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
 from clew.models.llamacpp.text import Vocabulary
+from clew.models.llamacpp.threads import ThreadControl, threads_choice
 from clew.needs import Capability
 from clew.parameters import Count
 from clew.problem import Message
@@ -43,6 +44,8 @@ class LlamaCppModel:
     context: the most tokens of one sequence; what the model was trained for by default, less where `cache_bytes` does
         not hold that much.
     cache_bytes: memory for keys and values; a third of what is free, at most 4 GiB, by default.
+    threads: computed with, whatever else runs on this machine; by default one for each physical core, and fewer while
+        others want the cores and that is faster.
     live: continuations computed in one batch at most; others wait.
     format: 'auto' (what `format_choice` says), or 'as shipped'.
 
@@ -99,7 +102,7 @@ class LlamaCppModel:
             memory=memory,
             length_limit=self._limit,
             slot_limit=live,
-            threads=threads or threads_choice(),
+            threads=ThreadControl(threads or threads_choice(), fixed=threads is not None),
         )
         self._scheduler = Scheduler(cache, self._vocabulary, vocab_size=weights.vocab_size, live_limit=live)
         # Also at the interpreter's exit, and when the model is dropped without being closed.

@@ -1,10 +1,9 @@
-"""Which number format to compute in, and with how many threads, chosen by what the processor has."""
+"""Which number format to compute in, chosen by what the processor has."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from clew.errors import ModelError
 from clew.models.llamacpp import gguf, ops
 from clew.models.llamacpp.binding import library
+from clew.models.llamacpp.threads import threads_choice
 from clew.models.pull import cache_dir, free_bytes
 
 _LARGEST_COPY = 4 << 30
@@ -72,27 +72,6 @@ def format_choice() -> Choice:
         why = "for files in Q4_1 and Q5_1: llama.cpp has no kernels for them that compute in batches"
         return Choice("q8_0", why, frozenset((_Q4_1, _Q5_1)))
     return Choice("as shipped", "the processor has neither avx512_bf16 nor avx2: nothing faster is known")
-
-
-def threads_choice() -> int:
-    """Physical cores that this process may use."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores = set()
-    for cpu in allowed:
-        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-        try:
-            cores.add(((topology / "physical_package_id").read_text(), (topology / "core_id").read_text()))
-        except OSError:
-            return len(allowed)
-    return min(len(cores), _quota() or len(cores))
-
-
-def _quota() -> int | None:
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else max(1, int(quota) // int(period))
 
 
 def compute_file(path: Path) -> Path:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from clew.models.llamacpp.binding import MAX_SEQUENCES, Decoder, Snapshot, Weights, buffer_of
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.models.llamacpp.swap_pool import GRAIN, CachedSequence, Retention, SwapPool
+from clew.models.llamacpp.threads import ThreadControl
 from clew.tree import Ints
 
 _SHORTEST = 512
@@ -38,10 +39,12 @@ class KVCache:
     """All sequences of one model whose keys and values are held. Only the scheduler's thread may use it.
 
     weights: the loaded model. memory: bytes for cells and host copies together. length_limit: tokens of one sequence
-    at most. slot_limit: sequences in cells at most. threads: of the decoder.
+    at most. slot_limit: sequences in cells at most. threads: how many the decoder computes with.
     """
 
-    def __init__(self, weights: Weights, *, memory: int, length_limit: int, slot_limit: int, threads: int) -> None:
+    def __init__(
+        self, weights: Weights, *, memory: int, length_limit: int, slot_limit: int, threads: ThreadControl
+    ) -> None:
         self._weights = weights
         self._threads = threads
         self._kv_bytes = weights.kv_bytes

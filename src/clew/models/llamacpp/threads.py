@@ -1,0 +1,151 @@
+"""With how many threads to compute: as many as there are cores, and fewer while other programs want the cores too.
+
+llama.cpp cuts each of some thousand operations of a step into equal parts, one for each thread, and all wait for the
+slowest. Where another program holds one of the cores, the slowest has only a part of that core, and one thread fewer
+may be faster. What others do cannot be foreseen, so both are tried for a moment, and the faster is kept until the next
+trial.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_WAITING = {"GOMP_SPINCOUNT": "2000"}
+"""How often a thread looks whether the others are done before the system puts it to sleep: some 20 microseconds,
+longer than the parts of an operation differ on a quiet machine. Unasked, libgomp looks for milliseconds, which keeps
+the core from the very thread that is waited for."""
+_ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""Where a user has set one of these, that stands."""
+
+_WINDOW = 0.1
+"""Seconds that a number of threads is observed before it is judged: several of the system's time slices."""
+_ALONE = 0.9
+"""Share of the time in which the leading thread runs when nobody else wants its core; it sleeps where it waits long for
+another thread, so that it tells of all cores."""
+_GAIN = 1.05
+"""How many times as fast another number of threads must be to be taken."""
+_SOONEST, _LATEST = 0.5, 2.0
+"""Seconds of computing between two trials: doubled when nothing was gained, the first again when something was."""
+_ALIKE = 1.25
+"""Batches whose numbers of tokens differ by more than this factor say nothing of each other's speed."""
+
+
+@contextmanager
+def short_waits() -> Iterator[None]:
+    """Have libgomp, where it is loaded meanwhile, wait by `_WAITING`, unless the user has set how it is to wait.
+
+    The environment is as it was afterwards: programs that this one starts do not inherit the setting.
+    """
+    if any(name in os.environ for name in _ASKED):
+        yield
+        return
+    os.environ.update(_WAITING)
+    try:
+        yield
+    finally:
+        for name in _WAITING:
+            os.environ.pop(name, None)
+
+
+def threads_choice() -> int:
+    """Physical cores that this process may use."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in allowed:
+        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+        try:
+            cores.add(((topology / "physical_package_id").read_text(), (topology / "core_id").read_text()))
+        except OSError:
+            return len(allowed)
+    return min(len(cores), _quota() or len(cores))
+
+
+def _quota() -> int | None:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+@dataclass(slots=True)
+class _Window:
+    """Consecutive batches of about the same size, computed with the same number of threads."""
+
+    size: int = 0
+    tokens: int = 0
+    wall: float = 0.0
+    ran: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return self.tokens / max(self.wall, 1e-9)
+
+
+class ThreadControl:
+    """Chooses the number of threads of the next batch from how long the last ones took.
+
+    count: the number to use now. most: threads on a quiet machine. fixed: whether it is always `most`.
+
+    Two states: *settled* on a number, and *trying* another one for a window. On `most` with the cores to ourselves
+    there is nothing to gain, and nothing is tried.
+    """
+
+    def __init__(self, most: int, *, fixed: bool = False) -> None:
+        self.count = most
+        self._most = most
+        # What is tried, in turn: one core left to the others, half of them, all but one.
+        self._levels = [most] if fixed else sorted({1, max(1, most // 2), max(1, most - 1), most}, reverse=True)
+        self._settled = most
+        self._window = _Window()
+        self._reference: _Window | None = None
+        self._interval = _SOONEST
+        self._since = 0.0
+        self._tried = 0
+
+    def observe(self, tokens: int, wall: float, ran: float) -> None:
+        """Take note of a batch: its tokens, the seconds that it took, and those that the leading thread ran."""
+        if len(self._levels) == 1:
+            return
+        self._since += wall
+        window = self._window
+        if window.size and not window.size / _ALIKE <= tokens <= window.size * _ALIKE:
+            # Another kind of batch: nothing can be compared, so a trial is broken off and made again soon.
+            self._settle(self._settled)
+            window = self._window
+        window.size = window.size or tokens
+        window.tokens += tokens
+        window.wall += wall
+        window.ran += ran
+        if window.wall >= _WINDOW:
+            self._judge(window)
+
+    def _judge(self, window: _Window) -> None:
+        """A window is full: end a trial, or begin one where it is time."""
+        # 1. A trial has ended: the faster of the two numbers is kept.
+        if self._reference is not None:
+            gained = window.rate > _GAIN * self._reference.rate
+            self._interval = _SOONEST if gained else min(2 * self._interval, _LATEST)
+            self._since = 0.0
+            self._settle(self.count if gained else self._settled)
+            return
+        # 2. All cores, and nobody else on them: as it should be.
+        alone = window.ran >= _ALONE * window.wall
+        # 3. Others want the cores, or did, and the last trial was not long ago.
+        if (self._settled == self._most and alone) or self._since < self._interval:
+            self._settle(self._settled)
+            return
+        # 4. Time to try the next one.
+        others = [count for count in self._levels if count != self._settled]
+        self.count = others[self._tried % len(others)]
+        self._tried += 1
+        self._reference, self._window = window, _Window()
+
+    def _settle(self, count: int) -> None:
+        self.count = self._settled = count
+        self._window, self._reference = _Window(), None
