@@ -10,6 +10,7 @@ throughput_ratio_16, _32, _64: tokens a second of that many live branches throug
     which lowers clew's rate. With --quick a round is as long as fits into the minute.
 prefill_ratio: tokens computed to prefill, over the distinct tokens of the tree that no model drew, for best-of-16 on a
     prompt of 500 tokens.
+peak_rss_mb: see `benchmarks.memory`; a process of its own.
 its_hub_ratio: see `benchmarks.peers.its_hub`; None with --quick, and where that peer is not installed.
 """
 
@@ -20,6 +21,8 @@ import asyncio
 import json
 import math
 import statistics
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -111,6 +114,8 @@ def main() -> None:
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
     found |= throughput(model, rounds=2 if options.quick else 7, seconds=1.4 if options.quick else math.inf)
     asyncio.run(model.close())
+    memory = subprocess.run([sys.executable, "-m", "benchmarks.memory"], capture_output=True, text=True, check=True)
+    found["peak_rss_mb"] = json.loads(memory.stdout)["peak_rss_mb"]
     if options.quick:
         found["its_hub_ratio"] = None
     else:

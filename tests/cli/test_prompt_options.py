@@ -71,6 +71,7 @@ def test_the_answers_to_a_file_depend_on_them(tmp_path: Path) -> None:
         (("--stop", ""), "an empty stop string"),
         (("--threads", "0"), "--threads"),
         (("--threads", "2"), "threads"),  # the toy computes nothing
+        (("--memory", "2G"), "memory"),
         (("--shots", "2"), "--shots needs worked examples"),
         (("--examples", "nothing"), "no task is called 'nothing'"),
         (("--examples", "add", "--shots", "99"), "99 worked examples are not to be had"),

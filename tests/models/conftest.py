@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from clew.errors import UsageError
 from clew.models.llamacpp import LlamaCppModel
 from clew.models.pull import pull
 
@@ -19,6 +20,9 @@ def smollm() -> Iterator[LlamaCppModel]:
 @pytest.fixture
 def small() -> Iterator[LlamaCppModel]:
     """The same model with the least memory: a few short sequences at once, and room for some copies."""
-    model = LlamaCppModel(pull("smollm2-135m"), cache_bytes=1)
+    path = pull("smollm2-135m")
+    with pytest.raises(UsageError, match="do not hold this model") as refused:
+        LlamaCppModel(path, memory=1)
+    model = LlamaCppModel(path, memory=str(refused.value.cure).split()[1])
     yield model
     asyncio.run(model.close())

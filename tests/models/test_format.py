@@ -13,6 +13,7 @@ from clew.budget import Budget
 from clew.ledger import Ledger
 from clew.models.llamacpp import LlamaCppModel, ops
 from clew.models.llamacpp import format as formats
+from clew.models.llamacpp import measure as measuring
 from clew.models.llamacpp.gguf import number
 from clew.models.pull import pull
 from clew.problem import Message
@@ -25,7 +26,8 @@ TEXT = "A cat has four legs. 3 * 4 = 12 legs. The answer is 12."
 @pytest.mark.parametrize(
     ("flags", "own_operations", "expected", "converts"),
     [
-        ({"avx2", "avx512_bf16"}, True, "bf16", {Q4_0, Q4_1, Q8_0, Q4_K_M, None}),
+        ({"avx2", "avx512_bf16"}, False, "bf16", {Q4_0, Q4_1, Q8_0, Q4_K_M, None}),
+        ({"avx2", "avx512_bf16"}, True, "q8_0", {Q4_0, Q4_1, Q4_K_M, None}),
         ({"avx2", "avx512_vnni"}, True, "q8_0", {Q4_0, Q4_1}),
         ({"avx2", "avx512_vnni"}, False, "q8_0", {Q4_1}),
         ({"asimd"}, False, "as shipped", set()),
@@ -36,8 +38,10 @@ def test_the_processor_and_the_file_decide(
     own_operations: bool,
     expected: str,
     converts: set[int | None],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path))
     monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
     monkeypatch.setattr(ops, "in_use", lambda: own_operations)
     choice = formats.format_choice()
@@ -45,15 +49,16 @@ def test_the_processor_and_the_file_decide(
     assert {kind for kind in (Q4_0, Q4_1, Q8_0, Q4_K_M, BF16, None) if choice.suits(kind)} == converts
 
 
-@pytest.mark.parametrize("flags", [{"avx2", "avx512_bf16"}, {"avx2"}], ids=["bf16", "q8_0"])
-def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["bf16", "q8_0"])
+def test_the_copy_says_what_the_file_says(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made once, complete, and within a tenth of a nat a token of the file as shipped, on average."""
     shipped = pull("smollm2-135m")
     monkeypatch.setenv("CLEW_CACHE", str(tmp_path))
-    monkeypatch.setattr(formats, "processor_flags", lambda: frozenset(flags))
+    formats.remember(formats.Measured(kind, {}))
     copy = formats.compute_file(shipped)
     assert copy.is_relative_to(tmp_path) and copy == formats.compute_file(shipped)
-    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {copy, copy.with_suffix(".made")}
+    made = {p for p in tmp_path.rglob("*") if p.is_file() and not p.match("formats-*.json")}
+    assert made == {copy, copy.with_suffix(".made")} and kind in copy.name
 
     # A copy that was damaged since is made anew.
     whole = copy.read_bytes()
@@ -70,6 +75,24 @@ def test_the_copy_says_what_the_file_says(flags: set[str], tmp_path: Path, monke
         return read.logprob
 
     assert abs(float(np.mean(logprobs("auto") - logprobs("as shipped")))) < 0.1
+
+
+def test_what_was_measured_is_the_default_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = pull("smollm2-135m")
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path))
+    monkeypatch.setattr(measuring, "_SECONDS", 0.01)
+    monkeypatch.setattr(measuring, "_CONTEXT", 2)
+    told: list[str] = []
+    found = measuring.measure(shipped, told.append)
+    assert told == [*found.rates] and {"as shipped", "q8_0"} <= set(told)
+    assert all(set(by) == {1, 16, 64} and min(by.values()) > 0 for by in found.rates.values())
+    assert formats.format_choice().format == found.format and "measured on this machine" in formats.format_choice().why
+    for kept in tmp_path.rglob("formats-*.json"):
+        kept.write_text("{")
+    assert "measured" not in formats.format_choice().why, "a damaged file is as none"
+    slow = {name: {1: 9.0 if name == "as shipped" else 1.0} for name in found.rates}
+    formats.remember(formats.Measured("as shipped", slow))
+    assert formats.compute_file(shipped) == shipped
 
 
 def gguf(*entries: tuple[str, int, bytes]) -> bytes:

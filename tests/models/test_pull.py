@@ -56,7 +56,7 @@ def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_unknown_options_are_refused() -> None:
-    with pytest.raises(UsageError, match="no parameter 'colour'.*cache_bytes"):
+    with pytest.raises(UsageError, match="no parameter 'colour'.*memory"):
         load("smollm2-135m", colour="red")
     with pytest.raises(UsageError, match="format is auto or as shipped"):
         load("smollm2-135m", format="q2")

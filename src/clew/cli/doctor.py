@@ -19,8 +19,11 @@ _EXTRAS = {
 }
 
 
-def machine() -> dict[str, Any]:
-    """Versions, processors, the embedded model and the compute format chosen for it."""
+def machine(memory: str | None = None) -> dict[str, Any]:
+    """Versions, processors, the compute format chosen for the embedded models, and the memory that they may take.
+
+    memory: the limit that `--memory` would set. Raises UsageError for one that does not hold a model.
+    """
     found: dict[str, Any] = {
         "clew": version("clew"),
         "python": f"{sys.version.split()[0]} on {platform.platform()}",
@@ -34,7 +37,9 @@ def machine() -> dict[str, Any]:
     try:
         from clew.models.llamacpp import describe
 
-        found |= describe()
+        found |= describe(memory)
     except (ClewError, ImportError) as error:
+        if memory is not None:
+            raise
         found["embedded engine"] = str(error)
     return found

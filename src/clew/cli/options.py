@@ -84,6 +84,9 @@ def roles_given(roles: Sequence[str]) -> dict[str, str]:
     return given
 
 
+memory_option = click.option("--memory", default=None, help="The most that each embedded model may take: 900M, 2G.")
+
+
 def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a command that poses problems; `prompting_given` takes them out again."""
     for option in (
@@ -91,6 +94,7 @@ def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--system", default=None, help="The system prompt."),
         click.option("--max-tokens", type=int, default=None, help="The most tokens of a solution."),
         click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of the embedded engine."),
+        memory_option,
     ):
         command = option(command)
     return command
@@ -104,9 +108,9 @@ def prompting_given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def engine_given(options: dict[str, Any]) -> dict[str, Any]:
-    """Take `--threads` out of a command's options, as an option of models."""
-    threads = options.pop("threads")
-    return {} if threads is None else {"threads": threads}
+    """Take `--threads` and `--memory` out of a command's options, as options of models; those that were given."""
+    given = {name: options.pop(name) for name in ("threads", "memory")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clew.cli.options import Examples, key_option
+from clew.cli.options import Examples, key_option, memory_option
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.registry import Entry, spelled
@@ -167,12 +167,17 @@ def pull(name: str, as_json: bool) -> None:
         echo(path)
 
 
-@click.command(cls=Examples, examples=("clew doctor", "clew doctor http://127.0.0.1:8080/v1#qwen3-4b --fresh"))
+@click.command(
+    cls=Examples,
+    examples=("clew doctor", "clew doctor --measure", "clew doctor http://127.0.0.1:8080/v1#qwen3-4b --fresh"),
+)
 @click.argument("url", required=False)
 @key_option
 @click.option("--fresh", is_flag=True, help="Probe the server again instead of reading what was found before.")
+@click.option("--measure", is_flag=True, help="Measure which format is fastest here, and compute in it from now on.")
+@memory_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor(url: str | None, key_env: str | None, fresh: bool, as_json: bool) -> None:
+def doctor(url: str | None, key_env: str | None, fresh: bool, measure: bool, memory: str | None, as_json: bool) -> None:
     """Say what this machine, or a server, can do for clew."""
     from clew.cli.tables import facts_table
 
@@ -184,7 +189,11 @@ def doctor(url: str | None, key_env: str | None, fresh: bool, as_json: bool) -> 
     else:
         from clew.cli.doctor import machine
 
-        data = machine()
+        if measure:
+            from clew.models.llamacpp import measure_formats
+
+            measure_formats(lambda name: to_stderr().print(f"measuring {name} …", style="dim", highlight=False))
+        data = machine(memory)
         rows = list(data.items())
     if as_json:
         print_json(data)

@@ -1,5 +1,6 @@
 """The embedded engine on llama.cpp: prefix sharing, continuous batching, exact statistics."""
 
-from clew.models.llamacpp.engine import LlamaCppModel, describe
+from clew.models.llamacpp.describe import describe, measure_formats
+from clew.models.llamacpp.engine import LlamaCppModel
 
-__all__ = ["LlamaCppModel", "describe"]
+__all__ = ["LlamaCppModel", "describe", "measure_formats"]

@@ -53,7 +53,9 @@ def library() -> Any:
 class Weights:
     """A loaded model file.
 
-    kv_bytes: bytes of cache that one token takes. Raises UsageError for a file that cannot be loaded.
+    kv_bytes: bytes of cache that one token takes. size: bytes of all weights.
+
+    Raises UsageError for a file that cannot be loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,6 +71,7 @@ class Weights:
         self.layers: int = lib.llama_model_n_layer(self.handle)
         self.width: int = lib.llama_model_n_embd(self.handle)
         self.params: int = lib.llama_model_n_params(self.handle)
+        self.size: int = lib.llama_model_size(self.handle)
         if not lib.llama_model_has_decoder(self.handle) or lib.llama_model_is_recurrent(self.handle):
             raise UsageError(f"{path} is not a decoder with an attention cache", "Choose another model")
 
@@ -159,7 +162,7 @@ class Decoder:
         self.handle = lib.llama_init_from_model(weights.handle, params)
         if not self.handle:
             raise ModelError(
-                f"no memory for a cache of {slots} x {length} tokens", "Give the model a smaller `cache_bytes`"
+                f"no memory for a cache of {slots} x {length} tokens", "Allow the model less: --memory 900M"
             )
         self.memory = lib.llama_get_memory(self.handle)
         # The batch that llama.cpp reads lies in these arrays; filling it is a few slice assignments.

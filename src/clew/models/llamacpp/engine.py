@@ -18,12 +18,13 @@ from clew.ledger import Gauge
 from clew.models.base import Context
 from clew.models.ending import Watch
 from clew.models.grammar import Masks
-from clew.models.llamacpp import ops, provenance
+from clew.models.llamacpp import provenance
 from clew.models.llamacpp.binding import Weights, library
 from clew.models.llamacpp.format import compute_file, format_choice
 from clew.models.llamacpp.kv_cache import KVCache
+from clew.models.llamacpp.memory import bytes_of, plan
 from clew.models.llamacpp.request import Request, RequestGroup
-from clew.models.llamacpp.sampler import Draw, kernel
+from clew.models.llamacpp.sampler import Draw
 from clew.models.llamacpp.scheduler import Scheduler
 from clew.models.llamacpp.template import ChatTemplate
 from clew.models.llamacpp.text import Vocabulary
@@ -34,16 +35,18 @@ from clew.problem import Message
 from clew.sampling import Sampling, Stream, Until
 from clew.tree import Segment
 
-_MEMORY_LIMIT = 4 << 30
-_SMALLEST_MEMORY = 64 << 20
+LIVE = 128
+"""Continuations computed in one batch at most, unasked: more gain next to nothing."""
 
 
 class LlamaCppModel:
     """A model on llama.cpp. Can be used from any event loop and from several at once; see `clew.models.base.Model`.
 
-    context: the most tokens of one sequence; what the model was trained for by default, less where `cache_bytes` does
-        not hold that much.
-    cache_bytes: memory for keys and values; a third of what is free, at most 4 GiB, by default.
+    context: the most tokens of one sequence; what the model was trained for by default, less where `memory` does not
+        hold that much.
+    memory: the most that the model may take for everything, in bytes or as `900M` or `2G`. By default, beside the
+        weights, what the work in flight needs, up to half a gigabyte or one and a half times the weights, and for long
+        solutions up to a third of what is free and 4 GiB.
     threads: computed with, whatever else runs on this machine; by default one for each physical core, and fewer while
         others want the cores and that is faster.
     live: continuations computed in one batch at most; others wait.
@@ -74,9 +77,9 @@ class LlamaCppModel:
         *,
         name: str = "",
         context: Count | None = None,
-        cache_bytes: Count | None = None,
+        memory: Count | str | None = None,
         threads: Count | None = None,
-        live: Count = 128,
+        live: Count = LIVE,
         format: Literal["auto", "as shipped"] = "auto",
     ) -> None:
         library()
@@ -85,8 +88,8 @@ class LlamaCppModel:
         self._shipped = path
         self.file = compute_file(path) if format == "auto" and path.is_file() else path
         self._weights = weights = Weights(self.file)
-        memory = max(_SMALLEST_MEMORY, cache_bytes if cache_bytes is not None else min(_MEMORY_LIMIT, _free() // 3))
-        fits = memory // 2 // weights.kv_bytes // 256 * 256
+        self.memory = plan(weights, live, None if memory is None else bytes_of(memory))
+        fits = (self.memory.cells + self.memory.copies) // 2 // weights.kv_bytes // 256 * 256
         wanted = weights.context_length if context is None else context
         self.context_length: int | None = min(wanted, fits)
         self._limit = min(wanted, fits)
@@ -97,9 +100,9 @@ class LlamaCppModel:
         begin, end = weights.mark("bos"), weights.mark("eos")
         self._begin = begin
         self._template = ChatTemplate(weights.chat_template, begin=begin, end=end, controls=weights.controls)
-        cache = KVCache(
+        self._cache = cache = KVCache(
             weights,
-            memory=memory,
+            memory=self.memory,
             length_limit=self._limit,
             slot_limit=live,
             threads=ThreadControl(threads or threads_choice(), fixed=threads is not None),
@@ -190,6 +193,10 @@ class LlamaCppModel:
             "sha256": await asyncio.to_thread(provenance.digest, self._shipped),
         }
 
+    def cache_bytes(self) -> dict[str, int]:
+        """What keys and values take now, in bytes: `cells` of sequences in slots, and host `copies`."""
+        return self._cache.taken()
+
     async def close(self) -> None:
         """See `Model.close`; what is in flight fails with ModelError."""
         await asyncio.to_thread(self._finalizer)
@@ -249,26 +256,3 @@ def _fingerprint(weights: Weights) -> str:
 def _shut(scheduler: Scheduler, weights: Weights) -> None:
     scheduler.close()
     weights.close()
-
-
-def _free() -> int:
-    try:
-        text = Path("/proc/meminfo").read_text()
-    except OSError:
-        return 2 * _MEMORY_LIMIT
-    return next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("MemAvailable"))
-
-
-def describe() -> dict[str, str]:
-    """What `clew doctor` says of the embedded engine on this machine."""
-    library()
-    choice = format_choice()
-    built = kernel() is not None
-    own = "clew's own for products of Q8_0 and for attention (AVX-512 VNNI)"
-    return {
-        "compute format": f"{choice.format}: {choice.why}",
-        "engine build": provenance.build(),
-        "engine threads": str(threads_choice()),
-        "engine operations": own if ops.in_use() else "llama.cpp's",
-        "sampling kernel": "compiled" if built else "NumPy (no compiler was there when clew was installed: slower)",
-    }

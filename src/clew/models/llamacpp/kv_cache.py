@@ -22,33 +22,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.models.llamacpp.binding import MAX_SEQUENCES, Decoder, Snapshot, Weights, buffer_of
+from clew.models.llamacpp.memory import FEW, MemoryPlan
 from clew.models.llamacpp.prefix_tree import PrefixTree
 from clew.models.llamacpp.swap_pool import GRAIN, CachedSequence, Retention, SwapPool
 from clew.models.llamacpp.threads import ThreadControl
 from clew.tree import Ints
 
-_SHORTEST = 512
-"""Tokens. The shortest slots that are made: short solutions fit, and few rebuilds lead up to longer ones."""
+_SHORTEST = 256
+"""Tokens. The shortest slots that are made: llama.cpp makes none that are shorter."""
 _FEWEST = 4
 """The fewest slots that are made where the memory allows: a search rarely extends fewer nodes for long."""
-_SWAP_SHARE = 4
-"""One part in so many of the memory is for host copies, the rest for cells."""
 
 
 class KVCache:
     """All sequences of one model whose keys and values are held. Only the scheduler's thread may use it.
 
-    weights: the loaded model. memory: bytes for cells and host copies together. length_limit: tokens of one sequence
-    at most. slot_limit: sequences in cells at most. threads: how many the decoder computes with.
+    weights: the loaded model. memory: bytes for cells and host copies. length_limit: tokens of one sequence at most.
+    slot_limit: sequences in cells at most. threads: how many the decoder computes with.
     """
 
     def __init__(
-        self, weights: Weights, *, memory: int, length_limit: int, slot_limit: int, threads: ThreadControl
+        self, weights: Weights, *, memory: MemoryPlan, length_limit: int, slot_limit: int, threads: ThreadControl
     ) -> None:
         self._weights = weights
         self._threads = threads
         self._kv_bytes = weights.kv_bytes
-        self._cell_memory = memory - memory // _SWAP_SHARE
+        self._memory = memory
         self.length_limit = length_limit
         self._slot_limit = min(slot_limit, MAX_SEQUENCES)
         self.decoder: Decoder | None = None
@@ -56,7 +55,7 @@ class KVCache:
         self._slots: list[CachedSequence | None] = []
         self._tree: PrefixTree[CachedSequence] = PrefixTree()
         self._numbers = itertools.count()
-        self._pool = SwapPool(memory // _SWAP_SHARE, self._tree)
+        self._pool = SwapPool(memory.copies, self._tree)
         # The cells copied last, and the tokens they hold: the next fork of them need not copy them out again.
         self._scratch: NDArray[np.uint8] = buffer_of(GRAIN)
         self._copied: tuple[Ints, Snapshot] | None = None
@@ -69,12 +68,20 @@ class KVCache:
         return self.decoder.length if self.decoder else 0
 
     def slots_for(self, length: int) -> int:
-        """How many sequences of `length` tokens the memory holds at once, at least one."""
-        return max(1, min(self._slot_limit, self._cell_memory // (self._rounded(length) * self._kv_bytes)))
+        """How many sequences of `length` tokens may be held in cells at once, at least one."""
+        size = self._rounded(length) * self._kv_bytes
+        room = max(min(FEW, self._memory.cells // size), self._memory.modest // size)
+        return max(1, min(self._slot_limit, room))
 
     def match_prefix(self, tokens: Ints) -> int:
         """How many leading tokens of `tokens` are held, in a slot or as a copy."""
         return self._tree.match_prefix(tokens)[0]
+
+    def taken(self) -> dict[str, int]:
+        """Bytes that are taken now: `cells`, and host `copies`. From any thread."""
+        decoder = self.decoder
+        cells = decoder.slots * decoder.length * self._kv_bytes if decoder else 0
+        return {"cells": cells, "copies": self._pool.taken}
 
     # --- the life of a sequence -------------------------------------------------------------------------------------
 
@@ -182,6 +189,17 @@ class KVCache:
             self.decoder = None
         self._slots = []
         self._copied = None
+
+    def rest(self) -> None:
+        """Give the cells back: what idle sequences are worth is swapped out as far as there is memory for copies.
+
+        No sequence may be live. `reserve` makes new cells.
+        """
+        for slot in range(len(self._slots)):
+            self._vacate(slot)
+        self._scratch = buffer_of(GRAIN)
+        self._pool.drop_spare()
+        self.close()
 
     def check_integrity(self) -> None:
         """Raise AssertionError where slots, pool, prefix tree and llama.cpp's cells disagree; for tests."""

@@ -31,6 +31,8 @@ _FEWEST_ROWS = 8
 """Rows of logits that are kept however large the vocabulary is."""
 _OWED = 1 << 14
 """Entries of `_owed` at most, 16 bytes each: far more sequences than the cache holds."""
+_REST = 5.0
+"""Seconds without any request after which the cells are given back: making them again takes a tenth of a second."""
 _GRACE = 0.002
 """Seconds that a turn waits for who was just answered to ask again: enough for an event loop, little beside a batch."""
 
@@ -88,11 +90,14 @@ class Scheduler:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._inbox or self._waiting or self._running or self._closing):
-                    self._changed.wait()
+                holding = self._cache.decoder is not None
+                wanted = self._changed.wait_for(self._has_work, _REST if holding else None)
                 groups = list(self._inbox)
                 self._inbox.clear()
                 closing = self._closing
+            if not wanted:
+                self._cache.rest()
+                continue
             for group in groups:
                 self._waiting.extend(group.requests)
             if closing:
@@ -108,6 +113,9 @@ class Scheduler:
                     # Whoever got an answer may continue it at once: better in this batch than one batch later.
                     with self._changed:
                         self._changed.wait(_GRACE)
+
+    def _has_work(self) -> bool:
+        return bool(self._inbox or self._waiting or self._running or self._closing)
 
     def _turn(self) -> bool:
         """One turn; whether it answered a group."""

@@ -111,6 +111,11 @@ class SwapPool:
     def __iter__(self) -> Iterator[CachedSequence]:
         return iter(list(self._idle.values()))
 
+    @property
+    def taken(self) -> int:
+        """Bytes of all buffers."""
+        return self._bytes
+
     def in_slots(self) -> Iterator[CachedSequence]:
         """The idle sequences that still have slots, least recently used first."""
         return (s for s in self._idle.values() if s.slot is not None)
@@ -173,6 +178,11 @@ class SwapPool:
             if not swapped:
                 return None
             self.evict(next((s for s in swapped if self._tree.covered(s.number)), swapped[0]))
+
+    def drop_spare(self) -> None:
+        """Give the memory of buffers back that hold no copy."""
+        self._bytes -= sum(map(len, self._spare))
+        self._spare.clear()
 
     def check_integrity(self) -> None:
         """Raise AssertionError where the bookkeeping contradicts itself; for tests."""

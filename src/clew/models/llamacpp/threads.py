@@ -29,7 +29,11 @@ another thread, so that it tells of all cores."""
 _GAIN = 1.05
 """How many times as fast another number of threads must be to be taken."""
 _SOONEST, _LATEST = 0.5, 2.0
-"""Seconds of computing between two trials: doubled when nothing was gained, the first again when something was."""
+"""Seconds of computing between two trials: doubled when what was tried was clearly slower, else the first."""
+_CLEARLY = 0.7
+"""Share of the speed below which a number of threads is clearly slower."""
+_STALE = 4.0
+"""Seconds of computing after which an older observation says nothing any more."""
 _ALIKE = 1.25
 """Batches whose numbers of tokens differ by more than this factor say nothing of each other's speed."""
 
@@ -81,10 +85,14 @@ class _Window:
     wall: float = 0.0
     ran: float = 0.0
 
-    @property
-    def rate(self) -> float:
-        """Tokens a second."""
-        return self.tokens / max(self.wall, 1e-9)
+
+@dataclass(frozen=True, slots=True)
+class _Speed:
+    """Tokens a second of batches of about `size` tokens, as of `clock` seconds of computing."""
+
+    rate: float
+    size: int
+    clock: float
 
 
 class ThreadControl:
@@ -92,7 +100,7 @@ class ThreadControl:
 
     count: the number to use now. most: threads on a quiet machine. fixed: whether it is always `most`.
 
-    Two states: *settled* on a number, and *trying* another one for a window. On `most` with the cores to ourselves
+    It is *settled* on a number and now and then *tries* another one for a window. On `most` with the cores to ourselves
     there is nothing to gain, and nothing is tried.
     """
 
@@ -103,49 +111,59 @@ class ThreadControl:
         self._levels = [most] if fixed else sorted({1, max(1, most // 2), max(1, most - 1), most}, reverse=True)
         self._settled = most
         self._window = _Window()
-        self._reference: _Window | None = None
+        self._speeds: dict[int, _Speed] = {}
         self._interval = _SOONEST
-        self._since = 0.0
-        self._tried = 0
+        self._clock = self._tried_at = 0.0
+        self._trials = 0
 
     def observe(self, tokens: int, wall: float, ran: float) -> None:
         """Take note of a batch: its tokens, the seconds that it took, and those that the leading thread ran."""
         if len(self._levels) == 1:
             return
-        self._since += wall
+        self._clock += wall
         window = self._window
-        if window.size and not window.size / _ALIKE <= tokens <= window.size * _ALIKE:
+        if window.size and not _alike(window.size, tokens):
             # Another kind of batch: nothing can be compared, so a trial is broken off and made again soon.
-            self._settle(self._settled)
-            window = self._window
+            self.count = self._settled
+            self._window = window = _Window()
         window.size = window.size or tokens
         window.tokens += tokens
         window.wall += wall
         window.ran += ran
         if window.wall >= _WINDOW:
+            self._window = _Window()
             self._judge(window)
 
     def _judge(self, window: _Window) -> None:
-        """A window is full: end a trial, or begin one where it is time."""
-        # 1. A trial has ended: the faster of the two numbers is kept.
-        if self._reference is not None:
-            gained = window.rate > _GAIN * self._reference.rate
-            self._interval = _SOONEST if gained else min(2 * self._interval, _LATEST)
-            self._since = 0.0
-            self._settle(self.count if gained else self._settled)
+        """A window is full: learn from it, settle on the fastest number, and begin a trial where it is time."""
+        # 1. The mean of this window and what is known: a single one may have been lucky in its neighbours.
+        known, rate = self._known(self.count, window.size), window.tokens / window.wall
+        self._speeds[self.count] = _Speed((known.rate + rate) / 2 if known else rate, window.size, self._clock)
+        # 2. The fastest of those that can be compared.
+        speeds = {n: found.rate for n in self._levels if (found := self._known(n, window.size))}
+        fastest = max(speeds, key=lambda n: speeds[n])
+        here = speeds.get(self._settled, 0.0)
+        if self.count != self._settled:
+            clearly = speeds[self.count] < _CLEARLY * here
+            self._interval = min(2 * self._interval, _LATEST) if clearly else _SOONEST
+            self._tried_at = self._clock
+        if speeds[fastest] > _GAIN * here:
+            self._settled, self._interval = fastest, _SOONEST
+        self.count = self._settled
+        # 3. All cores, and nobody else on them: as it should be. Else others want the cores, or did.
+        alone = self._settled == self._most and window.ran >= _ALONE * window.wall
+        if alone or self._clock - self._tried_at < self._interval:
             return
-        # 2. All cores, and nobody else on them: as it should be.
-        alone = window.ran >= _ALONE * window.wall
-        # 3. Others want the cores, or did, and the last trial was not long ago.
-        if (self._settled == self._most and alone) or self._since < self._interval:
-            self._settle(self._settled)
-            return
-        # 4. Time to try the next one.
+        # 4. Time to try the next number.
         others = [count for count in self._levels if count != self._settled]
-        self.count = others[self._tried % len(others)]
-        self._tried += 1
-        self._reference, self._window = window, _Window()
+        self.count = others[self._trials % len(others)]
+        self._trials += 1
 
-    def _settle(self, count: int) -> None:
-        self.count = self._settled = count
-        self._window, self._reference = _Window(), None
+    def _known(self, count: int, size: int) -> _Speed | None:
+        """What is known of a number of threads at batches of this size."""
+        found = self._speeds.get(count)
+        return found if found and _alike(found.size, size) and self._clock - found.clock < _STALE else None
+
+
+def _alike(size: int, other: int) -> bool:
+    return size / _ALIKE <= other <= size * _ALIKE
