@@ -1,4 +1,4 @@
-"""What a search may spend, and what it has spent.
+"""Budgets and usage: what a search may spend, and what it has spent.
 
 Usage is logical: what this search would have cost alone, with a perfect cache of its own prefixes. Where a model has no
 such cache (`Cost.caches`), every call is charged for its whole context, as it is billed, and the logical count stands
@@ -17,8 +17,11 @@ from clew.errors import UsageError
 
 
 class Axis(NamedTuple):
-    """One way to measure spending. unit: its words for people, as in "equal generated tokens". whole: counted in whole
-    numbers."""
+    """One way to measure spending.
+
+    unit: the unit's name, as it is printed ("accuracy at equal generated tokens").
+    whole: whether amounts are whole numbers.
+    """
 
     unit: str
     whole: bool = False
@@ -50,10 +53,12 @@ class Budget:
 
     tokens: generated plus prefilled tokens (each prompt or inserted token counts once, reused ones do not count, but
         where a model caches nothing, each call's whole context counts), over all models and roles.
-    calls: continuations sampled or scored. seconds: wall time of the search.
-    flops: as `Cost.flops` counts them. usd: dollars, where a price is known.
+    calls: continuations sampled or scored.
+    seconds: wall time of the search.
+    flops: floating-point operations, as `Cost.flops` counts them.
+    usd: US dollars, where the model's prices are known.
 
-    Raises UsageError for a limit that is not above zero.
+    Raises UsageError for a limit that is not a finite number above zero.
     """
 
     tokens: int | None = None
@@ -66,7 +71,9 @@ class Budget:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None and not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"a budget of {value} {f.name} buys nothing", f"Give {f.name} a number above zero")
+                raise UsageError(
+                    f"a budget of {value} {f.name} is not possible", "Give a finite number above zero, such as 2000"
+                )
 
     def __str__(self) -> str:
         parts = [f"{getattr(self, f.name):g} {f.name}" for f in fields(self) if getattr(self, f.name) is not None]
@@ -74,10 +81,13 @@ class Budget:
 
     @staticmethod
     def along(axis: str, amount: float) -> Budget:
-        """The tightest budget that limits one axis of `AXES`; unlimited for one that is not a limit (`generated`)."""
+        """The budget that allows `amount` on one axis of `AXES`; unlimited for an axis without a limit (`generated`).
+
+        amount: in the axis's unit; a fraction of a token or call is dropped. Raises UsageError as `Budget` does.
+        """
         if axis not in (f.name for f in fields(Budget)):
             return Budget()
-        limit: dict[str, Any] = {axis: int(amount) if AXES[axis].whole else amount}
+        limit: dict[str, Any] = {axis: int(amount) if AXES[axis].whole and math.isfinite(amount) else amount}
         return Budget(**limit)
 
     def as_dict(self) -> dict[str, float]:
@@ -89,10 +99,12 @@ class Budget:
 class Cost:
     """What a token of a model costs.
 
-    caches: whether a prefix that the search has computed is not charged again. batches: where it is, whether the
-    continuations of one call share their context's charge.
-    params: weights used for each token. layers, width: for the attention term. The prices are dollars per million
-    tokens; None where unknown.
+    params: weights used for each token.
+    layers, width: the model's layers and the width of its hidden states, for the attention term of `flops`.
+    usd_input, usd_cached, usd_output: US dollars per million tokens that are prefilled, reused from the server's cache,
+        and generated; None where unknown.
+    caches: whether a prefix that the search has computed before is not charged again.
+    batches: for a model that caches nothing: whether the continuations of one call pay for their context once.
     """
 
     params: float = 0.0
@@ -107,8 +119,9 @@ class Cost:
     def billed(self, fresh: int, reused: int, *, beside: bool = False) -> int:
         """How many tokens of a context are charged as prefilled.
 
-        fresh, reused: its tokens that are new to the search, and those that are not. beside: whether another
-        continuation of the same call has paid for it already.
+        fresh: its tokens that are new to the search.
+        reused: its tokens that the search has computed before.
+        beside: whether another continuation of the same call has paid for this context already.
         """
         return fresh if self.caches or (beside and self.batches) else fresh + reused
 
@@ -129,10 +142,16 @@ class Cost:
 class Spend:
     """What one model did in one role.
 
-    generated: tokens. prefilled: context tokens that were charged; reused: those that were not. distinct: what
-    `prefilled` would be with a perfect cache of the search's own prefixes (logical; the same but for models that cache
-    nothing). computed: tokens that the engine really prefilled for it (physical).
+    generated: tokens that the model wrote.
+    prefilled: tokens of contexts that were charged.
+    reused: tokens of contexts that were not charged, because the search had computed them before.
+    distinct: what `prefilled` would be with a perfect cache of the search's own prefixes (logical); it differs from
+        `prefilled` only for a model that caches nothing.
+    computed: tokens that the engine really prefilled for this search (physical).
+    calls: continuations sampled or scored.
+    flops: floating-point operations, as `Cost.flops` counts them.
     seconds: time in which at least one call was in flight.
+    usd: US dollars; 0 where no price is known.
     """
 
     generated: int = 0
@@ -163,9 +182,11 @@ class Spend:
 
 @dataclass(slots=True)
 class Usage:
-    """What a search has spent, per (model, role), and its wall time in seconds.
+    """What a search has spent.
 
-    peak: the most continuations that were in flight at once; no search passes its budget by more than so many tokens.
+    parts: (model, role) → what that model did in that role.
+    seconds: wall time of the search.
+    peak: the most continuations that were in flight at once; no search exceeds its budget by more tokens than this.
     """
 
     parts: dict[tuple[str, str], Spend] = field(default_factory=dict)
@@ -186,7 +207,7 @@ class Usage:
         return float(getattr(self.total, axis))
 
     def copy(self) -> Usage:
-        """A snapshot."""
+        """An independent copy, which later spending does not change."""
         copied = {}
         for key, part in self.parts.items():
             copied[key] = Spend()

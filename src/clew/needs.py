@@ -10,7 +10,7 @@ from clew.problem import Problem
 
 
 class Capability(StrEnum):
-    """What a model can do."""
+    """What a model can do: `Model.capabilities` holds what it offers, methods and scorers declare what they need."""
 
     TEXT = "text"  # generates text
     LOGPROBS = "logprobs"  # log-probabilities of the chosen tokens
@@ -18,32 +18,32 @@ class Capability(StrEnum):
     PREFIX_SHARING = "prefix_sharing"  # computes a shared prefix once
     CONTINUE = "continue"  # truly continues a partial solution
     SCORE = "score"  # teacher forcing
-    GRAMMAR = "grammar"
-    HIDDEN = "hidden"
-    STEER = "steer"
-    VISION = "vision"
-    EMBED = "embed"
+    GRAMMAR = "grammar"  # restricts a solution to a grammar (`Sampling.grammar`)
+    HIDDEN = "hidden"  # shows its hidden states
+    STEER = "steer"  # lets its hidden states be changed
+    VISION = "vision"  # reads images
+    EMBED = "embed"  # embeds texts
 
 
 class Check(StrEnum):
-    """What a problem can say without the gold answer."""
+    """What a problem can offer besides its question and without its gold answer."""
 
-    VERIFIER = "verifier"  # what a stated answer is worth
+    VERIFIER = "verifier"  # the worth of a stated answer
     STEP_VERIFIER = "step_verifier"  # whether a partial solution is sound
     OPTIONS = "options"  # the texts among which the answer names one
 
     @property
     def said(self) -> str:
-        """It in a sentence: what a task has to have."""
+        """Its name in a sentence about what a task lacks."""
         return "options to choose among" if self is Check.OPTIONS else f"a {self}"
 
     def offered_by(self, problem: Problem) -> bool:
-        """Whether this problem has it."""
+        """Whether this problem has the check."""
         return getattr(problem, self.value) is not None
 
 
 def checked_needs(owner: str, needs: Iterable[str]) -> frozenset[str]:
-    """The needs themselves. Raises UsageError for a word that is neither a `Capability` nor a `Check`."""
+    """`needs` as a set. Raises UsageError for a word that is neither a `Capability` nor a `Check`."""
     known = [*Capability, *Check]
     for need in needs:
         if need not in known:

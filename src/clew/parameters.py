@@ -1,7 +1,8 @@
-"""What a user may set on a registered thing: read off its annotations, checked once, described for lists and errors.
+"""The parameters of methods, scorers, tasks and models: read from annotations, checked once, described to the user.
 
-A parameter's annotation says all: `int`, `float`, `bool`, `str`, `Literal[…]`, sequences and unions of these, and with
-`Annotated` its bounds (`Range`), that its text is a spec of a registry (`Spec`), and a line for people (`Meaning`).
+An annotation is `int`, `float`, `bool`, `str`, `Literal[…]`, or a sequence or union of these. `Annotated` adds bounds
+(`Range`), that a text may not be empty (`Filled`), that it names something registered (`Spec`), or a description that
+many parameters share (`Meaning`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from clew.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a number. low, high: included. above, below: not included. None is no bound."""
+    """Bounds of a number; None is no bound.
+
+    low, high: the least and the greatest number allowed.
+    above, below: numbers that must be exceeded, or not be reached.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -49,7 +54,10 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """The text names something registered, with parameters of its own (`name?key=value`). kind: of which registry."""
+    """The text names something registered, with parameters of its own (`name?key=value`).
+
+    kind: the registry: `method`, `scorer`, `task` or `model`.
+    """
 
     kind: str
 
@@ -59,7 +67,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a parameter means, where many have the same; a line of the docstring says more."""
+    """The description of a parameter that many functions share; a line of the function's docstring replaces it."""
 
     text: str
 
@@ -71,13 +79,21 @@ Share = Annotated[float, Range(low=0, high=1)]
 Text = Annotated[str, Filled()]
 """A text that is not empty."""
 Seed = Annotated[int, Meaning("The number that all random choices are derived from.")]
+"""A seed of random choices."""
 Temperature = Annotated[float, Range(low=0), Meaning("The sampling temperature; the run's own unless it is given.")]
+"""A sampling temperature, at least 0."""
 Samples = Annotated[int, Range(low=1), Meaning("Solutions to draw; as many as the budget pays for unless it is given.")]
+"""A number of solutions to draw, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. default: `inspect.Parameter.empty` where it must be given."""
+    """One parameter of a registered function.
+
+    hint: its annotation.
+    default: `inspect.Parameter.empty` where a value must be given.
+    meaning: what it means, in one line; empty where the function does not say.
+    """
 
     name: str
     hint: Any
@@ -86,21 +102,25 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether it has no default."""
+        """Whether a value must be given."""
         return self.default is inspect.Parameter.empty
 
     @property
     def wants(self) -> str:
-        """What it takes, in words."""
+        """The values that it accepts, in words."""
         return _described(self.hint)
 
     @property
     def spec(self) -> str | None:
-        """The kind of thing that its text names, where it is a spec."""
+        """The registry that its text refers to; None where the text is not a spec."""
         return next((note.kind for note in _notes(self.hint) if isinstance(note, Spec)), None)
 
     def checked(self, owner: str, value: Any) -> Any:
-        """`value` as the function wants it. Raises UsageError, naming `owner`, for what it does not take."""
+        """`value`, converted to the annotated type.
+
+        owner: the name of the method, scorer, task or model, for the message. Raises UsageError for a value that the
+        parameter does not accept.
+        """
         try:
             return _fitted(self.hint, value)
         except ValueError:
@@ -109,7 +129,7 @@ class Parameter:
 
 
 def parameters_of(make: Callable[..., Any]) -> dict[str, Parameter]:
-    """The keyword parameters of a function or class, by name, in order.
+    """The keyword-only parameters of a function or class: name → parameter, in order.
 
     Raises UsageError for an annotation that is missing or cannot be read.
     """
@@ -135,9 +155,11 @@ def parameters_of(make: Callable[..., Any]) -> dict[str, Parameter]:
 
 
 def checked(owner: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` as the function wants it.
+    """The given values, converted to the annotated types.
 
-    Raises UsageError for a parameter that is not there or is missing, and for a value that it does not take.
+    owner: the name of the method, scorer, task or model, for the message.
+
+    Raises UsageError for an unknown parameter, for a missing required one, and for a value that is not accepted.
     """
     for name in given:
         if name not in parameters:
@@ -160,7 +182,7 @@ def _is_union(hint: Any) -> bool:
 
 
 def _notes(hint: Any) -> list[Any]:
-    """What `Annotated` says, here and within a union."""
+    """What `Annotated` adds to this annotation, and to the members of a union."""
     if get_origin(hint) is Annotated:
         return [*get_args(hint)[1:], *_notes(_bare(hint))]
     return [note for part in get_args(hint) for note in _notes(part)] if _is_union(hint) else []
@@ -178,7 +200,7 @@ def _described(hint: Any) -> str:
     hint = _bare(hint)
     if _is_union(hint):
         parts = [part for part in get_args(hint) if part is not NoneType]
-        said = " or ".join(dict.fromkeys(_described(part) for part in parts))
+        said = ", or ".join(dict.fromkeys(_described(part) for part in parts))
         return f"{said} (or left out)" if len(parts) < len(get_args(hint)) else said
     if get_origin(hint) is Literal:
         *others, last = [str(value) for value in get_args(hint)]
@@ -193,7 +215,7 @@ def _described(hint: Any) -> str:
 
 
 def _fitted(hint: Any, value: Any) -> Any:
-    """`value` as `hint` wants it. Raises ValueError for what does not fit."""
+    """`value`, converted to the type `hint`. Raises ValueError for a value that does not fit it."""
     if get_origin(hint) is Annotated:
         fitted = _fitted(_bare(hint), value)
         for note in get_args(hint)[1:]:
@@ -203,7 +225,7 @@ def _fitted(hint: Any, value: Any) -> Any:
                 raise ValueError(value)
         return fitted
     if _is_union(hint):
-        # What fits as it is goes before what would have to be made fit: 4 is a number before it is the text "4".
+        # Numbers are tried before texts: 4 fits `int` as it is, and `str` only after a conversion to "4".
         for part in sorted(get_args(hint), key=lambda part: _bare(part) is str):
             try:
                 return _fitted(part, value)
@@ -230,7 +252,7 @@ def _plain(hint: Any, value: Any) -> Any:
         good = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
         fitted = float(value) if good else value
     elif hint is str:
-        # A spec is read as JSON where it is JSON: 12 may have been meant as a text.
+        # `parse_spec` reads JSON where it can, so the number 12 may have been meant as the text "12".
         good = isinstance(value, str | int | float)
         fitted = value if isinstance(value, str) else json.dumps(value)
     elif get_origin(hint) in (Sequence, list, tuple) or hint in (list, tuple):
@@ -248,7 +270,8 @@ def _plain(hint: Any, value: Any) -> Any:
 
 
 def _meanings(doc: str, names: Mapping[str, Any]) -> dict[str, str]:
-    """What a docstring says of parameters: `name: …` or `name, other: …` at the beginning of a line or a sentence."""
+    """Parameter → its description in a docstring, which begins with `name: …` or `name, other: …` where a line or a
+    sentence begins."""
     if not names:
         return {}
     word = "|".join(map(re.escape, names))

@@ -15,10 +15,14 @@ from clew.tasks.puzzles import PUZZLES, Puzzle, PuzzleFamily
 def player(family: PuzzleFamily, *, skill: Share = 0.5, illegal: Share = 0.3) -> ToyModel:
     """A model that plays puzzles of one family from their questions.
 
-    Where there are moves that lead nearer to the goal, it makes one of them with probability `skill`; else an illegal
-    move with probability `illegal`, and a legal one that leads no nearer otherwise. Where there are none of a sort,
-    the others share its probability. It does not notice illegal moves: it plays on as if they had not been made. It
-    ends at the goal, after as many moves as the puzzle allows, or where it sees no legal move.
+    With probability `skill` it makes a move that leads nearer to the goal. Otherwise it makes an illegal move with
+    probability `illegal`, or else a legal move that leads no nearer. Where one of the three kinds of move does not
+    exist, its probability goes to the other two. The player does not notice its illegal moves: it plays on as if they
+    had not been made. It ends at the goal, after as many moves as the puzzle allows, or where no move is legal.
+
+    family: the puzzles that it reads.
+    skill: the probability of a move that leads nearer to the goal.
+    illegal: the probability of an illegal move, given that the move does not lead nearer.
     """
 
     def script(question: str) -> Lines:
@@ -54,7 +58,7 @@ def _register(family: PuzzleFamily) -> Callable[..., ToyModel]:
     make.__doc__ = f"""Plays puzzle:{family.name}: a good move with probability `skill`, else a bad or an illegal one.
 
     skill: the probability of a move that leads nearer to the goal.
-    illegal: the probability of an illegal move among those that do not.
+    illegal: the probability of an illegal move, given that the move does not lead nearer.
     """
     return model(f"toy:{family.name}", family="toy")(make)
 

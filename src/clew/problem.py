@@ -1,4 +1,4 @@
-"""What is asked and what is answered."""
+"""Problems, the messages that pose them, and answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `content` is text, or a list of OpenAI content parts (text and image parts) for models that see."""
+    """One turn of a conversation.
+
+    role: who speaks.
+    content: a text, or a list of OpenAI content parts (texts and images) for models that read images.
+    """
 
     role: Role
     content: str | Sequence[Mapping[str, Any]]
@@ -48,16 +52,22 @@ def identity(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem.
+    """One problem: its prompt, how an answer is read from a solution, and how it is checked.
 
+    id: names the problem within its run.
+    messages: the conversation that poses it.
+    family: the task that it is of.
+    difficulty: the value of the task's dial; None where the task has none.
     extract: solution text → canonical answer, or None where the text states none. Two solutions vote for the same
         answer exactly when their canonical answers are equal strings.
     verifier: canonical answer → worth in [0, 1], without knowing the gold answer.
     step_verifier: solution text so far → soundness in [0, 1] (can it still become right), without the gold answer.
     grader: canonical answer → grade in [0, 1] against the gold answer; no method may see it.
     reference: a canonical answer that the grader accepts, where one is known; no method may see it either.
-    steps: strings that end a step of a solution. stop: strings that end a solution.
-    max_tokens: the most tokens a solution to this problem may have.
+    steps: strings that end a step of a solution.
+    stop: strings that end a solution.
+    max_tokens: the most tokens that a solution may have.
+    meta: what else the task knows of the problem (plain data); no method may see it.
     """
 
     id: str
@@ -75,7 +85,7 @@ class Problem:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def remembering(self) -> Problem:
-        """The same problem, whose extractor and grader answer a second time from memory: votes ask them often."""
+        """The same problem with an extractor and a grader that remember their results, since votes ask them often."""
         return replace(self, extract=cache(self.extract), grader=self.grader and cache(self.grader))
 
     def posed(self) -> Problem:
@@ -92,12 +102,12 @@ class Problem:
     def prompted(
         self, *, system: str | None = None, stop: Sequence[str] = (), max_tokens: int | None = None
     ) -> Problem:
-        """The same problem with another system prompt, other strings that end a solution, or another most of tokens.
+        """The same problem with another system prompt, other stop strings, or another limit on a solution's tokens.
 
-        What is not given stays as it is. Raises UsageError for a solution of no tokens, and for an empty stop string.
+        What is not given stays as it is. Raises UsageError for a limit below 1, and for an empty stop string.
         """
         if max_tokens is not None and max_tokens < 1:
-            raise UsageError(f"a solution of {max_tokens} tokens is none", "Allow it at least 1")
+            raise UsageError(f"a solution cannot be limited to {max_tokens} tokens", "Allow it at least 1")
         if "" in stop:
             raise UsageError("an empty stop string would end every solution", "Leave it out")
         told = () if system is None else (Message("system", system),)
@@ -143,7 +153,7 @@ class Problem:
 
 
 class Status(StrEnum):
-    """How a search ended."""
+    """Why a search ended."""
 
     ANSWERED = "answered"
     ABSTAINED = "abstained"  # it ended without an answer of its own accord
@@ -155,8 +165,12 @@ class Status(StrEnum):
 class Answer:
     """What a method answers.
 
-    value: the canonical answer, or None. text: a solution that states it. confidence: in [0, 1], or None.
-    node: the solution's leaf. votes: canonical answer → weight, where the method voted.
+    value: the canonical answer; None where there is none.
+    text: a solution that states it.
+    confidence: in [0, 1]; None where the method has no estimate.
+    node: the leaf of that solution.
+    votes: canonical answer → weight, where the method voted.
+    status: why the search ended.
     """
 
     value: str | None

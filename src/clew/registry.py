@@ -1,7 +1,7 @@
-"""What clew can be asked for by name: methods, scorers, tasks, models. Filled by decorators and by entry points.
+"""The registries of methods, scorers, tasks and models, which decorators and entry points fill.
 
-Each kind has its own entry, which says what only that kind has. What a user may set on one is read off its function
-(`clew.parameters`) when it is registered, so a mistake in a plug-in is found before anything runs.
+Each kind has its own class of entry with the metadata of that kind. The parameters of an entry are read from its
+function (`clew.parameters`) when it is registered, so a mistake in a plug-in is found before anything runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from clew.tree import Node
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound="Entry")
 Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]
-"""The problem, exchangeable samples in any order, and all parameters of the method → the answer they give."""
+"""(problem, exchangeable samples in any order, all parameters of the method) → the answer that they give."""
 
 Scale = Literal["probability", "log_probability", "unbounded"]
 """What kind of number a scorer gives.
@@ -37,10 +37,16 @@ log_probability: at most 0, in nats. unbounded: any other number, of which only 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One registered thing, of whatever kind.
+    """One registered method, scorer, task or model.
 
-    make: the function or class. parameters: what a user may set. family: related things have the same. paper: where it
-    comes from. departs: where it departs from its paper. proof: the tests that prove it.
+    name: what a spec calls it.
+    make: the function or class.
+    summary: the first line of its docstring.
+    parameters: name → parameter that a user may set.
+    family: a heading under which related entries are listed.
+    paper: its source, as an arXiv id or a citation.
+    departs: where it departs from that paper, and why.
+    proof: the path of the test that shows its claim, optionally with `::` and the test's name.
     """
 
     name: str
@@ -53,15 +59,18 @@ class Entry:
     proof: str = ""
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """`given` as the function wants it. Raises UsageError for an unknown parameter or a value it does not take."""
+        """The given values, converted to the annotated types.
+
+        Raises UsageError for an unknown parameter or a value that it does not accept.
+        """
         return checked(self.name, self.parameters, given)
 
     def completed(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters: these, and the defaults of the others."""
+        """All parameters: the given ones, and the defaults of the others."""
         return {name: p.default for name, p in self.parameters.items() if not p.required} | dict(given)
 
     def spelled(self, given: Mapping[str, Any]) -> str:
-        """The shortest spec for these parameters: those that are at their default are left out."""
+        """The shortest spec for these parameters: those at their default are left out."""
         differing = {k: v for k, v in self.checked(given).items() if v != self.parameters[k].default}
         ordered = {name: differing[name] for name in self.parameters if name in differing}
         return self.name + ("?" + "&".join(f"{k}={spelled(v)}" for k, v in ordered.items()) if ordered else "")
@@ -69,9 +78,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodEntry(Entry):
-    """A method. needs: see `clew.needs`. aggregate: how exchangeable samples give its answer, where it is of that sort:
-    a comparison then resamples them instead of trusting the order in which they came. scores_if: whether it uses its
-    scorers with these (all its) parameters; None where it always does. needs_if: what it needs besides with these."""
+    """A method.
+
+    needs: words of `clew.needs`.
+    aggregate: for a method that combines exchangeable samples: how they give its answer. A comparison then resamples
+        subsets of them instead of trusting the order in which they were completed.
+    scores_if: all parameters → whether the method uses its scorers; None where it always does.
+    needs_if: all parameters → what the method needs besides `needs`; None for nothing.
+    """
 
     needs: frozenset[str] = frozenset()
     aggregate: Aggregate | None = None
@@ -79,7 +93,7 @@ class MethodEntry(Entry):
     needs_if: Callable[[Mapping[str, Any]], Collection[str]] | None = None
 
     def all_needs(self, given: Mapping[str, Any]) -> frozenset[str]:
-        """What it needs with these parameters, its scorers' needs aside."""
+        """What it needs with these parameters, without the needs of its scorers."""
         return self.needs | frozenset(self.needs_if(self.completed(given)) if self.needs_if is not None else ())
 
     def scorers(self, given: Mapping[str, Any]) -> list[str]:
@@ -93,8 +107,12 @@ class MethodEntry(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerEntry(Entry):
-    """A scorer. needs: see `clew.needs`. of_set: its scores compare the solutions that are scored together. scale: what
-    kind of number it gives."""
+    """A scorer.
+
+    needs: words of `clew.needs`.
+    of_set: whether a score depends on the other solutions that are scored with it.
+    scale: the range and the meaning of its scores.
+    """
 
     needs: frozenset[str] = frozenset()
     of_set: bool = False
@@ -103,8 +121,12 @@ class ScorerEntry(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEntry(Entry):
-    """A task. dial: what its difficulty means. grader: how answers are compared with the gold one. verifier: what can
-    be checked without it, '' where nothing can."""
+    """A task.
+
+    dial: what its difficulty means, with the range; empty where it has none.
+    grader: how answers are compared with the gold answer.
+    verifier: what is checked without the gold answer; empty where nothing is.
+    """
 
     dial: str = ""
     grader: str = ""
@@ -113,12 +135,16 @@ class TaskEntry(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry(Entry):
-    """A model that is made from parameters alone."""
+    """A model that needs nothing but its parameters, such as a toy."""
 
 
 class Registry(Generic[E]):
-    """Names of one kind. `modules` (a package with all that it holds) are imported at the first look-up, so that
-    `import clew` stays light."""
+    """All registered entries of one kind, by name.
+
+    kind: the singular that messages use: `method`, `scorer`, `task` or `model`.
+    modules: modules, or packages with all that they hold, that register clew's own. They are imported at the first
+        look-up, so that `import clew` stays fast.
+    """
 
     def __init__(self, kind: str, *modules: str) -> None:
         self.kind = kind
@@ -127,7 +153,7 @@ class Registry(Generic[E]):
         self._loaded = False
 
     def add(self, entry: E) -> None:
-        """Register an entry. Raises UsageError where its name is taken by another module's."""
+        """Register an entry. Raises UsageError where another module has registered the same name."""
         old = self._entries.get(entry.name)
         if old is not None and old.make.__module__ != entry.make.__module__:
             raise UsageError(
@@ -160,9 +186,9 @@ class Registry(Generic[E]):
         return self._entries[name]
 
     def resolved(self, spec: str) -> tuple[E, dict[str, Any]]:
-        """What `spec` (`name?key=value`) names, and its parameters, checked, specs within them included.
+        """The entry that `spec` (`name?key=value`) names, and its parameters; these, and specs among them, are checked.
 
-        Raises UsageError for an unknown name or parameter, or a value that it does not take.
+        Raises UsageError for an unknown name or parameter, or a value that is not accepted.
         """
         name, given = parse_spec(spec)
         entry = self[name]
@@ -174,12 +200,12 @@ class Registry(Generic[E]):
         return entry, params
 
     def build(self, spec: str) -> Any:
-        """Call what `spec` names with its parameters. Raises UsageError as `resolved` does."""
+        """Call the function that `spec` names with its parameters. Raises UsageError as `resolved` does."""
         entry, params = self.resolved(spec)
         return entry.make(**params)
 
     def spelled(self, spec: str) -> str:
-        """The shortest spec that says the same. Raises UsageError as `resolved` does."""
+        """The shortest spec with the same meaning. Raises UsageError as `resolved` does."""
         entry, params = self.resolved(spec)
         return entry.spelled(params)
 
@@ -193,7 +219,7 @@ class Registry(Generic[E]):
 
 
 def _walk(name: str) -> None:
-    """Import a module, and where it is a package, all that it holds."""
+    """Import a module; of a package, all its modules."""
     module = import_module(name)
     for found in walk_packages(getattr(module, "__path__", ()), f"{name}."):
         import_module(found.name)
@@ -203,10 +229,11 @@ def _walk(name: str) -> None:
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """`name?key=value&key=value` as a name and parameters. A value that has parameters of its own stands in brackets:
-    `beam?width=4&scorer=(step_verifier?false_positive=0.1&seed=1)`.
+    """Read `name?key=value&key=value` as a name and parameters.
 
-    Values are read as JSON where they are JSON (numbers, true, null, lists), else kept as text.
+    A value with parameters of its own stands in brackets:
+    `beam?width=4&scorer=(step_verifier?false_positive=0.1&seed=1)`. A value that is valid JSON (a number, true, null, a
+    list) is read as JSON; any other is a text.
 
     Raises UsageError for a part without `=`.
     """
@@ -239,7 +266,7 @@ def split_outside(text: str, separator: str) -> list[str]:
 
 
 def spelled(value: Any) -> str:
-    """A parameter's value such that `parse_spec` reads it back."""
+    """A parameter's value as a text that `parse_spec` reads as the same value."""
     if not isinstance(value, str):
         return json.dumps(value)
     if "?" in value or "&" in value:
@@ -322,7 +349,10 @@ def task(
     grader: str = "",
     verifier: str = "",
 ) -> Callable[[F], F]:
-    """Decorator: register what makes a task. See `TaskEntry`. Raises UsageError for unreadable annotations."""
+    """Decorator: register a function or class that makes a task. See `TaskEntry`.
+
+    Raises UsageError for unreadable annotations.
+    """
 
     def add(make: F) -> F:
         said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
@@ -333,7 +363,7 @@ def task(
 
 
 def model(name: str, *, family: str = "", paper: str = "", departs: str = "", proof: str = "") -> Callable[[F], F]:
-    """Decorator: register what makes a model. Raises UsageError for unreadable annotations."""
+    """Decorator: register a function that makes a model. See `Entry`. Raises UsageError for unreadable annotations."""
 
     def add(make: F) -> F:
         said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
@@ -344,7 +374,7 @@ def model(name: str, *, family: str = "", paper: str = "", departs: str = "", pr
 
 
 def _read(kind: str, name: str, make: Callable[..., Any]) -> dict[str, Any]:
-    """What an entry takes from the function itself."""
+    """The fields of an entry that are read from the function itself."""
     try:
         parameters = parameters_of(make)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""What is left of one search: one problem, one method, one seed."""
+"""The record of a finished search: one problem, one method, one seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from clew.tree import Node, Tree
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An answer that the method would have given at the moment when it had spent `usage`."""
+    """The answer that a method would have given at one moment of its search.
+
+    answer: that answer.
+    usage: what the search had spent by then.
+    """
 
     answer: Answer
     usage: Usage
@@ -21,10 +25,13 @@ class Proposal:
 class Result:
     """One finished search.
 
-    method: the label that the run gave to method and parameters. grade: the grader's verdict in [0, 1]; None without a
-    grader. proposals: in order of time, the last one being the answer. samples: ids of the leaves that are exchangeable
-    draws, for methods whose answer is an aggregate of independent samples; empty for the others. cost: the token cost
-    of the generating model. error: why the search failed, where it did.
+    method: the method with its parameters, as `name?key=value`.
+    grade: the grader's verdict in [0, 1]; None without a grader.
+    proposals: in order of time; the last one is the answer.
+    samples: ids of the leaves that are exchangeable draws, for methods whose answer is an aggregate of independent
+        samples; empty for the others.
+    cost: the token cost of the generating model.
+    error: why the search failed; empty where it did not.
     """
 
     problem: Problem

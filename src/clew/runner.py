@@ -110,7 +110,7 @@ def _check_needs(spec: str, models: Mapping[str, Model], problems: Sequence[Prob
         if missing:
             raise UsageError(
                 f"{by} needs {', '.join(sorted(missing))}, which {model.name} does not offer",
-                "Take another one, or the embedded engine",
+                "Take another method or scorer, or the embedded engine",
             )
         for check in (check for check in Check if check in needs):
             lacking = next((p for p in problems if not check.offered_by(p)), None)

@@ -20,10 +20,11 @@ _NO_BANS: Mapping[int, frozenset[int]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What a solution as a whole has to be.
+    """A constraint on a whole solution: tokens that would violate it are never drawn.
 
-    kind: what `text` is: a JSON schema, a regular expression (of the whole solution), or a context-free grammar in
-    llguidance's variant of Lark's syntax.
+    kind: what `text` holds: a JSON schema, a regular expression (for the whole solution), or a context-free grammar in
+        llguidance's variant of Lark's syntax.
+    text: the schema, expression or grammar.
 
     Raises UsageError for another kind.
     """
@@ -33,15 +34,18 @@ class Grammar:
 
     def __post_init__(self) -> None:
         if self.kind not in ("json", "regex", "lark"):
-            raise UsageError(f"grammar kind {self.kind!r} is not known", "Choose json, regex or lark")
+            raise UsageError(f"there is no kind of grammar called {self.kind!r}", "Choose json, regex or lark")
 
     @property
     def lark(self) -> str:
-        """The grammar in llguidance's syntax; without forced tokens, so that a mask excludes nothing else."""
+        """The grammar in llguidance's syntax.
+
+        Its `no_forcing` keeps llguidance from excluding valid tokens where only one text can follow.
+        """
         if self.kind == "json":
             start = f"start: %json {self.text}"
         elif self.kind == "regex":
-            # A slash would end the expression; one that is escaped already stays as it is.
+            # An unescaped slash would end the expression in Lark's syntax, so it is escaped.
             inside = re.sub(r"\\.|/", lambda m: r"\/" if m.group() == "/" else m.group(), self.text, flags=re.DOTALL)
             start = f"start: /{inside}/"
         else:
@@ -55,11 +59,16 @@ class Sampling:
 
     The filters apply in this order: repetition penalty and logit bias, bans and grammar, temperature, top-k, top-p,
     min-p.
-    `temperature=0` is greedy decoding. `top_k=0`, `top_p=1`, `min_p=0` and `repetition_penalty=1` are off.
 
-    grammar: what the solution as a whole has to be; tokens that leave it are banned (models that can GRAMMAR).
-    bans: for the token at offset `i` of this extension, the token ids that may not be drawn there.
-    top: how many of the most probable tokens to record at each position (`Segment.top_ids`).
+    temperature: divides the logits; 0 is greedy decoding.
+    top_k: only the k most probable tokens may be drawn; 0 is off.
+    top_p: only the most probable tokens whose probabilities together reach this share may be drawn; 1 is off.
+    min_p: tokens less probable than this share of the most probable one are excluded; 0 is off.
+    repetition_penalty: above 1 makes tokens of the context less likely to be drawn again; 1 is off.
+    logit_bias: token id → number added to its logit.
+    bans: offset of a token in this extension → token ids that may not be drawn there.
+    top: how many of the most probable tokens to record at each position (`Segment.top_ids`), at most 1024.
+    grammar: a constraint on the whole solution, for models with the capability `grammar`.
 
     Raises UsageError when a value is out of its range.
     """
@@ -93,25 +102,28 @@ class Sampling:
 
 
 GREEDY = Sampling(temperature=0.0)
+"""Always the most probable token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
     """Where an extension ends, if the model does not end the text before.
 
-    step: end a step, by the delimiters that the problem names (filled in by `Search`).
-    delimiters: the step ends with the first token that completes one of these strings, that token whole; finish `step`.
-    stop: the text is cut before the first of these strings; finish `stop`. The tokens stay whole.
-    max_tokens: a cap for this one extension; reaching it ends a step (finish `step`): the node can be extended further.
+    step: whether the delimiters of the problem end the extension (`Search` fills them in).
+    delimiters: strings that end a step; the first token that completes one is the last of the step, and stays whole
+        (finish `step`).
+    stop: strings before which the text is cut; the tokens stay whole (finish `stop`).
+    max_tokens: the most tokens of this one extension; a node that reaches it can be extended further (finish `step`).
     limit: tokens left for the whole solution (filled in by `Search`); reaching it is a truncation (finish `length`).
-    halt: asked after each token with the text of the extension so far; the step ends when it says so (finish `step`).
-        It must be quick, without effects, and must not raise: an engine asks from its own thread, between two batches.
+    halt: is called after each token with the text of the extension so far; the step ends when it returns True (finish
+        `step`). It must be quick, must have no side effects and must not raise: an engine calls it from its own thread,
+        between two batches.
 
-    A stop string or delimiter may have begun in the solution before this extension (not in the prompt), so where a
-    solution ends does not depend on how it was divided into extensions. What an earlier delimiter took up counts no
-    more: after a step that ended with a blank line, one more line break completes no second one. A stop string that
-    began before leaves this extension without text; what was there of it before stays. Over HTTP each reply is still
-    looked through by itself.
+    A stop string or delimiter may begin in the solution before this extension (but not in the prompt), so where a
+    solution ends does not depend on how it was divided into extensions. Text that completed one delimiter is not part
+    of the next: after a step that ended with a blank line, one more line break is not another blank line. Where a stop
+    string began in an earlier extension, this extension has no text, and the earlier part of the string stays. Over
+    HTTP, delimiters and stop strings are sought in each reply alone.
     """
 
     step: bool = False
@@ -129,11 +141,13 @@ class Until:
 
 
 END = Until()
+"""To the end of the solution."""
 STEP = Until(step=True)
+"""To the end of the next step."""
 
 
 def tokens(n: int) -> Until:
-    """Extend by at most `n` tokens."""
+    """Where an extension ends that has at most `n` tokens."""
     return Until(max_tokens=n)
 
 
@@ -160,7 +174,7 @@ class Stream:
     def uniforms(self, start: int, count: int) -> NDArray[np.float64]:
         """The uniform numbers in [0, 1) at counters `start … start+count-1`, float64[count].
 
-        `start` must be a multiple of four (Philox yields four words a counter).
+        start: a multiple of four, because Philox yields four numbers a counter.
         """
         bits = np.random.Philox(key=int.from_bytes(self.key, "little"), counter=start // 4)
         return np.random.Generator(bits).random(count)

@@ -1,16 +1,17 @@
-"""Thinking blocks: which part of a solution is for the reader. Answers are sought only there."""
+"""Thinking blocks (`<think>…</think>` and the like): answers are read only from the text after them."""
 
 from __future__ import annotations
 
 import re
 
+# The tags that reasoning models are known to write.
 _THINKING = ("think", "thinking", "thought", "reasoning", "reflection", "scratchpad", "seed:think")
 THINK_OPEN = re.compile(rf"<(?:{'|'.join(_THINKING)})>|\[THINK\]|◁think▷", re.IGNORECASE)
 THINK_CLOSE = re.compile(rf"</(?:{'|'.join(_THINKING)})>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 
 
 def visible(text: str) -> str | None:
-    """What follows the thinking block; None while it is still open. Text without one is returned whole.
+    """The text after the last thinking block; None while a block is still open. Text without a block stays whole.
 
     A closing tag without an opening one ends a block that the prompt opened.
     """

@@ -1,4 +1,4 @@
-"""The persistent tree of partial solutions. Append-only: going back is using an older node."""
+"""The tree of partial solutions that a search grows. It is append-only: to backtrack is to extend an older node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 GENERATE = "generate"
-"""The role of the model that solves the problem. Others are named by the methods that ask them: `judge`, `draft`."""
+"""The role of the model that solves the problem. Methods name the roles of other models (`judge`, `draft`)."""
 
 
 class Origin(StrEnum):
@@ -43,7 +43,7 @@ def _none_f() -> Floats:
 
 
 def common(a: Ints, b: Ints) -> int:
-    """How many leading tokens two paths share."""
+    """The length of the longest common prefix of two token sequences."""
     size = min(len(a), len(b))
     differs = a[:size] != b[:size]
     at = int(differs.argmax()) if size else 0
@@ -54,16 +54,19 @@ def common(a: Ints, b: Ints) -> int:
 class Segment:
     """The tokens of one extension with their statistics. All arrays have length T; all logarithms are natural.
 
-    token_ids: int32[T]; -1 where a server does not tell.
-    logprob: float32[T], of the chosen token under the unmodified model distribution at temperature 1.
+    token_ids: int32[T]; -1 where a server does not report the id.
+    text: the text of the tokens, cut before a stop string.
+    offsets: int32[T], the character of `text` at which each token begins.
+    finish: why the extension ended.
+    logprob: float32[T], nats, of the chosen token under the unmodified model distribution at temperature 1.
     entropy: float32[T], nats, of that distribution.
     certainty: float32[T], KL(uniform‖p) of that distribution in nats: the self-certainty term (arXiv:2502.18581,
-    eq. 8).
-    proposal_logprob: float32[T], of the chosen token under the distribution it was really drawn from.
-    top_ids, top_logprob: [T, K], the most probable tokens, or None.
-    text: what the tokens say, cut before a stop string. offsets: int32[T], where in `text` each token begins.
-    exact: False where the statistics come from a server's top-k only (NaN where it gives nothing).
-    cut: how many characters of the last tokens' text a stop string removed.
+        eq. 8).
+    proposal_logprob: float32[T], nats, of the chosen token under the distribution that it was really drawn from.
+    top_ids: int32[T, K], the K most probable tokens; None where they were not recorded.
+    top_logprob: float32[T, K], nats, of these.
+    exact: False where the statistics come from a server's K most probable tokens only (NaN where it reports none).
+    cut: how many characters a stop string removed from the text of the last tokens.
     """
 
     token_ids: Ints
@@ -83,7 +86,7 @@ class Segment:
         return len(self.token_ids)
 
     def head(self, count: int) -> Segment:
-        """The first `count` tokens as a segment of their own (finish `step`)."""
+        """The first `count` tokens as a segment of their own (finish `step`). Raises ValueError if there are fewer."""
         if not 0 <= count <= len(self):
             raise ValueError(f"a segment of {len(self)} tokens has no first {count}")
         if count == len(self) and not self.cut:
@@ -128,12 +131,20 @@ class Segment:
 
 
 class Node:
-    """A partial solution: the path from the root to here. Made by `Search`, never changed but for its scores and fate.
+    """A partial solution: the path from the root to here. `Search` makes it; only its scores and fate ever change.
 
-    role: whose model wrote it; of a prompt or an inserted text, in whose model's tokens it is.
-    label: why it exists. fate: why the method went no further from here, '' where it did or does not say. born: tokens
-    that the search had spent when it was made. beginning_of: for a rewind, the node whose first tokens it repeats
-    (they were computed once).
+    id: its place in the tree's order of creation.
+    parent: the node that it extends; None for a root.
+    segment: its tokens.
+    origin: who wrote its text.
+    stream: the random stream that its extensions draw from.
+    role: the role of the model that wrote it; for a prompt or an inserted text, of the model whose tokens it is in.
+    label: why it exists.
+    born: tokens that the search had spent when it was made.
+    beginning_of: for a rewind, the node whose first tokens it repeats (they were computed only once).
+    children: the nodes that extend it, in order of creation.
+    scores: scorer → score.
+    fate: why the method abandoned it; empty where it did not, or did not say so.
     """
 
     __slots__ = (
@@ -199,7 +210,7 @@ class Node:
         return self.segment.finish in (Finish.END, Finish.STOP)
 
     def ancestors(self) -> Iterator[Node]:
-        """This node, its parent, … up to the root."""
+        """This node, its parent, and so on up to the root."""
         node: Node | None = self
         while node is not None:
             yield node
@@ -248,20 +259,26 @@ class Node:
         return np.concatenate(parts) if parts else _none_f()
 
     def reserve(self, n: int) -> list[Stream]:
-        """The random streams of the next `n` children: numbered by the order of asking, not of completion."""
+        """The random streams of the next `n` children, numbered in the order of requests, not of completion."""
         first = self._reserved
         self._reserved += n
         return [self.stream.child(i) for i in range(first, first + n)]
 
 
 def leave(nodes: Iterable[Node], why: str) -> None:
-    """Say why the method goes no further from these nodes; who looks at the tree is told (`Node.fate`)."""
+    """Record why the method abandoned these nodes (`Node.fate`); the viewer and `clew show` display it.
+
+    why: a few words, such as `pruned`.
+    """
     for node in nodes:
         node.fate = why
 
 
 class Tree:
-    """All nodes of one search in order of creation. Several roots: side trees hold the questions to a judge."""
+    """All nodes of one search in order of creation.
+
+    It has several roots where the method asked a judge: each question and its replies are a tree of their own.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -288,7 +305,7 @@ class Tree:
         born: int = 0,
         beginning_of: Node | None = None,
     ) -> Node:
-        """Append a node below `parent` (None for a root)."""
+        """Append a node below `parent` (None for a root); the other parameters are those of `Node`."""
         node = Node(self, len(self.nodes), parent, segment, origin, stream, role, label, born, beginning_of)
         self.nodes.append(node)
         if parent is not None:
@@ -297,5 +314,5 @@ class Tree:
 
     @property
     def distinct_tokens(self) -> int:
-        """Tokens of all nodes, each once (a rewind repeats tokens): the least that an implementation could compute."""
+        """Tokens of all nodes but rewinds, which repeat tokens: the fewest that an engine could compute."""
         return sum(len(n.segment) for n in self.nodes if n.beginning_of is None)

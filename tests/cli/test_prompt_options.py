@@ -74,7 +74,7 @@ def test_the_answers_to_a_file_depend_on_them(tmp_path: Path) -> None:
         (("--memory", "2G"), "memory"),
         (("--shots", "2"), "--shots needs worked examples"),
         (("--examples", "nothing"), "no task is called 'nothing'"),
-        (("--examples", "add", "--shots", "99"), "99 worked examples are not to be had"),
+        (("--examples", "add", "--shots", "99"), "99 worked examples were asked for"),
     ],
 )
 def test_mistakes_are_one_line(arguments: tuple[str, ...], told: str) -> None:

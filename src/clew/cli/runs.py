@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--option", multiple=True, help="key=value for the task; may be repeated.")
 @role_option
 @click.option("--baseline", default=None, help="The method the others are compared with (default: the first).")
-@click.option("--concurrency", type=int, default=32, show_default=True, help="Searches in flight.")
+@click.option("--concurrency", type=click.IntRange(1), default=32, show_default=True, help="Searches in flight.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="The run file.")
 @click.option("--report", type=click.Path(path_type=Path), default=None, help="The HTML report (default: beside it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -54,7 +54,9 @@ if TYPE_CHECKING:
 @click.option("--file", type=click.Path(path_type=Path), default=None, help="A data file of questions, all answered.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=None, help="Where the answers to --file go.")
 @click.option("--field", multiple=True, help="--file: question=FIELD, choices=FIELD, id=FIELD; may be repeated.")
-@click.option("--concurrency", type=int, default=32, show_default=True, help="--file: questions in flight.")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=32, show_default=True, help="--file: questions in flight."
+)
 @click.option("--show", is_flag=True, help="Print the tree, each sample's answer, the vote, and what was spent.")
 @click.option("--no-log", is_flag=True, help="Keep no run file (else `clew show last` has it).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -95,7 +97,8 @@ def solve(
     from clew.tasks import examples as examples_of
 
     sampling, prompting, engine = sampling_given(options), prompting_given(options), engine_given(options)
-    spec, budget = keyed(model or DEFAULT_MODEL, key_env), options.pop("budget") or api.DEFAULT_BUDGET
+    spec = keyed(model or DEFAULT_MODEL, key_env)
+    budget = api.DEFAULT_BUDGET if (tokens := options.pop("budget")) is None else tokens
     if shots is not None and examples is None:
         raise UsageError("--shots needs worked examples", "Name where they come from: --examples TASK, or a data file")
     before = examples_of(examples, shots) if examples is not None else ()

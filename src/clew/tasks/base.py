@@ -184,5 +184,5 @@ def check_count(count: int) -> int:
 def check_shots(shots: int, most: int) -> int:
     """`shots` itself. Raises UsageError where there are not that many examples."""
     if not 0 <= shots <= most:
-        raise UsageError(f"{shots} worked examples are not to be had", f"Ask for 0 to {most}")
+        raise UsageError(f"{shots} worked examples were asked for, and 0 to {most} are possible", "Change --shots")
     return shots
