@@ -103,7 +103,7 @@ def test_shuffling_keeps_the_steps() -> None:
     ("step", "action", "text", "message"),
     [
         (9, "delete", "", "no step 9"),
-        (1, "replace", "", "needs a text"),
+        (1, "replace", "", "needs the text"),
         (0, "shuffle", "", "single step"),
         (0, "burn", "", "not a way to change a step"),
     ],

@@ -63,7 +63,7 @@ def test_characters_of_several_tokens_are_masked_by_bytes(smollm: LlamaCppModel)
 
 
 def test_what_is_no_grammar_is_refused(smollm: LlamaCppModel) -> None:
-    with pytest.raises(UsageError, match="not understood"):
+    with pytest.raises(UsageError, match="does not accept"):
         grown(smollm, asked(smollm), sampling=Sampling(grammar=Grammar("lark", "start: nowhere")))
 
 

@@ -97,7 +97,7 @@ def test_a_parameter_without_a_meaning_fails_conformance() -> None:
         """Solves."""
         return await solved(search)
 
-    with pytest.raises(AssertionError, match="wordless does not say what n means"):
+    with pytest.raises(AssertionError, match="wordless does not describe n"):
         check_method("wordless")
 
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MatchCounts:
-    """Counts of what was found and what was there. right: both; extra: found only; missed: there only."""
+    """How a set of findings compares with a reference set.
+
+    right: findings that the reference has.
+    extra: findings that it lacks.
+    missed: items of the reference that were not found.
+    """
 
     right: int = 0
     extra: int = 0
@@ -19,25 +24,25 @@ class MatchCounts:
 
     @property
     def precision(self) -> float:
-        """The share of what was found that was there; NaN where nothing was found."""
+        """The share of findings that the reference has; NaN without findings."""
         found = self.right + self.extra
         return self.right / found if found else float("nan")
 
     @property
     def recall(self) -> float:
-        """The share of what was there that was found; NaN where nothing was there."""
+        """The share of the reference that was found; NaN where the reference is empty."""
         there = self.right + self.missed
         return self.right / there if there else float("nan")
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of the two; NaN where neither anything was found nor there."""
+        """The harmonic mean of precision and recall; NaN where both sets are empty."""
         total = 2 * self.right + self.extra + self.missed
         return 2 * self.right / total if total else float("nan")
 
 
 def matched(found: Iterable[Hashable], there: Iterable[Hashable]) -> MatchCounts:
-    """How a set of things found compares with the set of those that are there."""
+    """Compare the set of findings with the reference set `there`; duplicates count once."""
     a, b = set(found), set(there)
     return MatchCounts(len(a & b), len(a - b), len(b - a))
 
@@ -45,9 +50,10 @@ def matched(found: Iterable[Hashable], there: Iterable[Hashable]) -> MatchCounts
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
     """Cohen's kappa of two raters' labels of the same items: agreement beyond chance (Educ. Psychol. Meas. 20, 1960).
 
-    1 is full agreement, 0 what chance gives. NaN where both always use one and the same label (chance agrees fully).
+    first, second: one label an item, in the same order.
 
-    Raises ValueError when the two differ in length or have no item.
+    Returns 1 for full agreement, 0 for the agreement expected by chance, NaN where both raters use one and the same
+    label throughout. Raises ValueError when the two differ in length or are empty.
     """
     if len(first) != len(second) or not first:
         raise ValueError(f"kappa needs two labels for each item, not {len(first)} and {len(second)}")

@@ -1,7 +1,8 @@
-"""Thought anchors: which sentences of a trace decide its answer (arXiv:2506.19143), by resampling.
+"""Thought anchors: the sentences of a trace that decide its answer, found by resampling (arXiv:2506.19143).
 
-Rollouts are drawn from before each sentence and after the last one, all at once. Those from before sentence i begin
-with a sentence of their own in its place; those from before sentence i+1 keep it: n at each place serve twice.
+Rollouts are drawn from before each sentence and after the last one, all in one batch. A rollout from before sentence i
+begins with another sentence in its place; a rollout from before sentence i+1 keeps sentence i. So the n rollouts of
+each place are used twice.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from clew.search import Search
 from clew.tree import Node
 
 FORCE = "\n\nTherefore, the final answer is"
-"""What a trace is interrupted with to force an answer."""
+"""The text that interrupts a trace to make the model state an answer."""
 SIMILAR = 0.8
-"""The cosine from which on two sentences mean the same, as in the paper (there, of embeddings)."""
+"""The cosine at and above which two sentences have the same meaning, as in the paper (which compares embeddings)."""
 LEAST = 5
-"""Fewer rollouts than this say nothing of a distribution."""
-_PRIOR = 0.5
-_SHUFFLES = 200
+"""The fewest rollouts from which a distribution of answers is estimated."""
+_PRIOR = 0.5  # added to each count of an answer (Krichevsky-Trofimov)
+_SHUFFLES = 200  # random divisions of a permutation test, which resolve p down to 0.005
 
 Distance = Callable[[str, Sequence[str]], Sequence[float]]
-"""A sentence and others → how similar each of them is to it, at most 1."""
+"""(a sentence, other sentences) → the similarity of each of the others to it, at most 1."""
 
 
 def by_words(sentence: str, others: Sequence[str]) -> list[float]:
-    """The cosine of word counts; 0 where numbers or names in the sentences differ, since then the meaning does."""
+    """The cosine of word counts; 0 where numbers or names differ, because the meaning then differs too."""
     own = _words(sentence)
     found = []
     for other in others:
@@ -48,7 +49,7 @@ def by_words(sentence: str, others: Sequence[str]) -> list[float]:
 
 
 def _facts(text: str) -> list[str]:
-    """Numbers, and capitalised words but the first, in order."""
+    """Numbers and capitalised words in order, without the first word of the sentence."""
     return re.findall(r"\d+(?:\.\d+)?|(?<=\S\s)(?!I\b)[A-Z]\w*", text)
 
 
@@ -58,16 +59,21 @@ def _words(text: str) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What one sentence does to the answer.
+    """The importance of one sentence for the answer.
 
-    counterfactual: KL(answers where another sentence of different meaning stands ‖ answers where it stands), in nats;
-        NaN where fewer than `LEAST` resampled sentences differ. resampling: the same with all resampled sentences.
-    p: the probability of a counterfactual as large if the sentence did nothing, by permutation; NaN with it.
-    advantage: mean grade with the sentence minus without (all resampled ones); NaN without a grader.
-    kept, different: rollouts behind the two distributions.
-    forced: KL between the forced answers after and before the sentence; NaN unless asked for.
-    receiver, suppression: attention that later sentences pay to it, and what happens when they cannot (the paper's
-        receiver heads and attention suppression); NaN unless a white-box model has measured them.
+    sentence: its text.
+    counterfactual: KL(answers after a resampled sentence of another meaning ‖ answers after this sentence), in nats;
+        NaN where fewer than `LEAST` resampled sentences have another meaning.
+    resampling: the same with all resampled sentences, in nats.
+    p: the probability of a counterfactual importance as large if the sentence had no effect, by permutation; NaN where
+        that importance is.
+    advantage: mean grade of rollouts with the sentence minus that of rollouts without it; NaN without a grader.
+    kept: rollouts that keep the sentence.
+    different: rollouts that begin with a sentence of another meaning.
+    forced: KL between the forced answers after and before the sentence, in nats; NaN unless they were asked for.
+    receiver: attention that later sentences pay to it (the paper's receiver heads); NaN, since no model here shows its
+        attention yet.
+    suppression: the effect of hiding it from later sentences (the paper's attention suppression); NaN as well.
     """
 
     sentence: str
@@ -84,20 +90,20 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """The anchors of a trace, sentence by sentence, and what finding them has cost."""
+    """The importance of each sentence of a trace, in order, and what the measurement has cost."""
 
     anchors: tuple[Anchor, ...]
     usage: Usage
 
     @property
     def recompute_ratio(self) -> float:
-        """Tokens that the model computed over those of an implementation which computes every prefix anew."""
+        """Tokens that the model computed, divided by those of an implementation that computes every prefix anew."""
         total = self.usage.total
         return (total.generated + total.computed) / (total.generated + total.prefilled + total.reused)
 
     @property
     def decisive(self) -> int | None:
-        """The sentence with the greatest counterfactual importance; None where none is known."""
+        """The index of the sentence with the greatest counterfactual importance; None where none is known."""
         known = [i for i, a in enumerate(self.anchors) if not math.isnan(a.counterfactual)]
         return max(known, key=lambda i: self.anchors[i].counterfactual, default=None)
 
@@ -112,24 +118,32 @@ async def find_anchors(
     similar: float = SIMILAR,
     sampling: Sampling | None = None,
 ) -> Anchors:
-    """How much each sentence of a trace matters for its answer.
+    """Measure how much each sentence of a trace matters for its answer (arXiv:2506.19143).
 
-    n: rollouts from each place. forced: forced answers from each place (0: none). similarity: by words, or by
-    embeddings of yours. sampling: as the search's; the trace should have been drawn with the same.
+    n: rollouts from each place.
+    forced: forced answers from each place; 0 for none.
+    similarity: compares a sentence with resampled ones: by word counts, or a function of yours, by embeddings for
+        example.
+    similar: the similarity at and above which two sentences have the same meaning.
+    sampling: of the rollouts; the search's own by default. The trace should have been drawn with the same settings.
 
-    Raises BudgetExhausted when the search's budget did not suffice.
+    Raises BudgetExhausted when the search's budget does not suffice.
     """
     spans = trace.sentences
     problem = trace.problem
+    # 1. Rollouts, and forced answers where they are asked for, from all places in one batch.
     nodes = await replay(search, trace, spans)
     places = nodes[:-1] if trace.complete else nodes
     grown, answers = await search.together(
         rollouts(search, places, n, sampling=sampling), force_answers(search, nodes if forced else [], forced, sampling)
     )
+    # 2. What each rollout put in the place of the sentence, and what it answers. A complete trace has no rollouts after
+    #    its last sentence: there, every answer is the trace's own.
     firsts = [[_first(node, leaf) for leaf in leaves] for node, leaves in zip(places, grown, strict=True)]
     values = [[problem.answer_in(leaf) for leaf in leaves] for leaves in grown]
     if trace.complete:
         values.append([trace.answer] * n)
+    # 3. For each sentence: the answers without it (from before it) against the answers with it (from after it).
     found = []
     for i, span in enumerate(spans):
         said = span.of(trace.text)
@@ -156,7 +170,12 @@ async def find_anchors(
 async def forced_answers(
     search: Search, trace: Trace, *, n: int = 1, force: str = FORCE, sampling: Sampling | None = None
 ) -> list[list[str | None]]:
-    """The answers that the model gives when it is interrupted before each sentence and after the last one, [S+1][n]."""
+    """The answers of the model when it is interrupted before each of S sentences and after the last one, [S+1][n].
+
+    n: answers at each place.
+    force: the text that interrupts it.
+    sampling: of the answers; the search's own by default.
+    """
     nodes = await replay(search, trace, trace.sentences)
     return await force_answers(search, nodes, n, sampling, force)
 
@@ -164,12 +183,15 @@ async def forced_answers(
 async def force_answers(
     search: Search, nodes: Sequence[Node], n: int, sampling: Sampling | None, force: str = FORCE, longest: int = 24
 ) -> list[list[str | None]]:
-    """The answers that the model gives when it is interrupted at these nodes by `force`, [nodes][n]."""
+    """The answers of the model when it is interrupted at these nodes by the text `force`, [nodes][n].
+
+    longest: tokens of an answer.
+    """
 
     async def one(node: Node) -> list[str | None]:
         asked = await search.insert(node, force, label="forced")
         leaves = await search.extend(asked, n, until=tokens(longest), sampling=sampling, label="forced")
-        # The answer alone is read: what the trace says before must not pass for it.
+        # Only the forced text is read, so that an answer which the trace stated earlier is not taken for it.
         return [search.problem.extract(force.lstrip() + leaf.segment.text.split("\n")[0]) for leaf in leaves]
 
     return list(await search.together(*(one(node) for node in nodes)))
@@ -183,10 +205,10 @@ def _first(node: Node, leaf: Node) -> str:
 
 
 def divergence(of: Sequence[str | None], given: Sequence[str | None]) -> float:
-    """KL(p ‖ q) in nats between two samples of answers, no answer counting as one of its own.
+    """KL(p ‖ q) in nats between two samples of answers, in which None (no answer) is an answer too.
 
-    Each answer that either has is counted half a time more (Krichevsky-Trofimov), so that it is finite. NaN where a
-    sample is empty.
+    Half a count is added to each answer that occurs in either sample (Krichevsky-Trofimov), so that the divergence is
+    finite. NaN where a sample is empty.
     """
     if not of or not given:
         return float("nan")
@@ -197,7 +219,8 @@ def divergence(of: Sequence[str | None], given: Sequence[str | None]) -> float:
 
 
 def _chance(of: Sequence[str | None], given: Sequence[str | None], rng: np.random.Generator) -> float:
-    """The share of random divisions of the two samples (and the division itself) that diverge as much."""
+    """The p-value of a permutation test: the share of random divisions of the pooled answers, the real one included,
+    that diverge at least as much."""
     seen = divergence(of, given)
     both = np.array([*of, *given], dtype=object)
     as_much = 1

@@ -1,7 +1,7 @@
-"""What a step of a trace does: verify, go back, set a subgoal, … By rules that can be read, or by asking a model.
+"""Behaviours of the steps of a trace (verification, backtracking, subgoals, …), tagged by rules or by a judge.
 
-Verification, backtracking, subgoal setting and backward chaining are the four habits of arXiv:2503.01307; the others
-are common in coding schemes for reasoning traces.
+Verification, backtracking, subgoal setting and backward chaining are the four cognitive behaviours of arXiv:2503.01307;
+the others are common in coding schemes for reasoning traces.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ MEANING: Mapping[Behaviour, str] = {
     Behaviour.HEDGING: "weakens a claim (probably, might, seems)",
     Behaviour.ANSWER: "states the final answer",
 }
+"""Behaviour → its definition, as the judge is told."""
 
 _QUIET = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
 
 
 def evidence(step: str) -> dict[Behaviour, str]:
-    """What a step does by the rules → the words that say so.
+    """The behaviours of a step by the rules: behaviour → the words that show it.
 
-    A sentence that checks something or states the answer does not count as calculation too; code says nothing.
+    A sentence that verifies something or states the answer does not count as a calculation too. Code is ignored.
     """
     found: dict[Behaviour, str] = {}
     said = _QUIET.sub("", step)
@@ -52,22 +53,22 @@ def evidence(step: str) -> dict[Behaviour, str]:
 
 
 def tag_step(step: str) -> frozenset[Behaviour]:
-    """What a step does, by the rules."""
+    """The behaviours of a step, by the rules."""
     return frozenset(evidence(step))
 
 
 class Tagger(Protocol):
-    """Says what each step of a trace does."""
+    """Tags the steps of a trace with their behaviours."""
 
     name: str
 
     async def __call__(self, steps: Sequence[str], question: str = "") -> list[frozenset[Behaviour]]:
-        """The behaviours of each step, in order."""
+        """The behaviours of each step, in order. question: the problem that the steps solve, for a judge."""
         ...
 
 
 class RuleTagger:
-    """By `RULES`."""
+    """Tags steps by `RULES`."""
 
     name = "rules"
 
@@ -89,9 +90,9 @@ Write the names of what the step does, separated by commas, or none. Nothing els
 
 
 class JudgeTagger:
-    """By asking the model of the role `judge` about each step, all at once; charged to the search's budget.
+    """Tags steps by asking the model of the role `judge` about each, in one batch, charged to the search's budget.
 
-    `unread`: how many replies of the last call named nothing known (their steps have no behaviour).
+    unread: replies of the last call that named no known behaviour; their steps have none.
     """
 
     name = "judge"
@@ -101,7 +102,7 @@ class JudgeTagger:
         self.unread = 0
 
     async def __call__(self, steps: Sequence[str], question: str = "") -> list[frozenset[Behaviour]]:
-        """See `Tagger`. Raises BudgetExhausted when the budget did not suffice."""
+        """See `Tagger`. Raises BudgetExhausted when the budget does not suffice."""
         meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in MEANING.items())
         asked = [
             self._search.ask(
@@ -122,14 +123,17 @@ class JudgeTagger:
 
 
 def read_tags(reply: str) -> frozenset[Behaviour] | None:
-    """The behaviours that a judge's reply names; empty for "none", None where it names nothing known."""
+    """The behaviours that a judge's reply names; empty for "none", None where it names no known one."""
     words = reply.lower()
     found = frozenset(name for name in BEHAVIOURS if re.search(rf"\b{name}", words))
     return found if found or re.search(r"\bnone\b", words) else None
 
 
 def tagger(name: str, search: Search | None = None) -> Tagger:
-    """`rules` or `judge` (which needs a search to ask through).
+    """The tagger of this name.
+
+    name: `rules` or `judge`.
+    search: the search through which a judge is asked.
 
     Raises UsageError for another name, or for a judge without a search.
     """
@@ -138,5 +142,5 @@ def tagger(name: str, search: Search | None = None) -> Tagger:
     if name == "judge" and search is not None:
         return JudgeTagger(search)
     if name == "judge":
-        raise UsageError("a judge needs a model to ask", "Give a search to ask through")
+        raise UsageError("the tagger `judge` needs a search", 'Write tagger("judge", search)')
     raise UsageError(f"{name!r} is not a tagger", "Choose rules or judge")

@@ -1,4 +1,4 @@
-"""Reasoning spoilt on purpose, to see whether the answer depends on it (arXiv:2307.13702)."""
+"""Corruptions of reasoning, with which to test whether the answer depends on it (arXiv:2307.13702)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from clew.search import Search
 
 Rng = np.random.Generator
 Corruption = Callable[[Sequence[str], Rng], list[str] | None]
-"""Steps, white space and all, and a random generator → other steps; None where there is nothing to spoil."""
+"""(steps with their white space, random generator) → corrupted steps; None where there is nothing to corrupt."""
 
 FILLER = " ..."
+"""What replaces words in `filler`."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"\b[^\W\d_]{4,}\b")
 _COMMON = frozenset(
@@ -24,7 +25,7 @@ _COMMON = frozenset(
 
 
 def wrong_number(steps: Sequence[str], rng: Rng) -> list[str] | None:
-    """One number changed, at one place."""
+    """Change one number at one place, both chosen at random."""
     places = [(i, m) for i, step in enumerate(steps) for m in _NUMBER.finditer(step)]
     if not places:
         return None
@@ -39,7 +40,7 @@ def wrong_number(steps: Sequence[str], rng: Rng) -> list[str] | None:
 
 
 def deleted_keyword(steps: Sequence[str], rng: Rng) -> list[str] | None:
-    """One content word taken out."""
+    """Delete one content word, chosen at random."""
     places = [(i, m) for i, s in enumerate(steps) for m in _WORD.finditer(s) if m.group().lower() not in _COMMON]
     if not places:
         return None
@@ -50,13 +51,13 @@ def deleted_keyword(steps: Sequence[str], rng: Rng) -> list[str] | None:
 
 
 def shuffled_steps(steps: Sequence[str], rng: Rng) -> list[str] | None:
-    """The steps in another order; None for fewer than two different ones."""
+    """Put the steps in another order; None for fewer than two different ones."""
     if len({s.strip() for s in steps}) < 2:
         return None
     while True:
         said = [steps[i].strip() for i in rng.permutation(len(steps))]
         if said != [s.strip() for s in steps]:
-            # White space stays where it was, so that the last step ends as the last one did.
+            # The white space of each position stays, so that the text ends as it did before.
             return [_edges(old)[0] + new + _edges(old)[1] for old, new in zip(steps, said, strict=True)]
 
 
@@ -65,12 +66,12 @@ def _edges(step: str) -> tuple[str, str]:
 
 
 def truncated(steps: Sequence[str], rng: Rng) -> list[str] | None:
-    """Only the first part: a random number of steps, at least none and not all."""
+    """Keep only the first steps: a random number of them, from none to all but one."""
     return list(steps[: int(rng.integers(len(steps)))]) if steps else None
 
 
 def filler(steps: Sequence[str], rng: Rng) -> list[str] | None:
-    """Dots of the same length instead of words: what is left if tokens, not their meaning, do the work."""
+    """Replace the words by dots of the same length: an effect that remains is one of tokens, not of their meaning."""
     return [FILLER * max(1, len(step) // len(FILLER)) + _edges(step)[1] for step in steps] or None
 
 
@@ -81,7 +82,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "truncated": truncated,
     "filler": filler,
 }
-"""By name. `paraphrased` needs a model and is a function of its own."""
+"""Name → corruption. `paraphrased`, which asks a model, is not among them."""
 
 _PARAPHRASE = """Say the following in other words. Keep every number and name. Write nothing else.
 
@@ -89,9 +90,9 @@ _PARAPHRASE = """Say the following in other words. Keep every number and name. W
 
 
 async def paraphrased(search: Search, steps: Sequence[str]) -> list[str]:
-    """Each step in other words, by the model of the role `judge`: the control, which should change no answer.
+    """Have the model of the role `judge` paraphrase each step: the control, which should change no answer.
 
-    A reply that loses a number of the step is refused, and the step kept as it was.
+    A step whose paraphrase has other numbers is kept as it was.
     """
     replies = await search.together(
         *(search.ask(_PARAPHRASE.format(step=s.strip()), sampling=GREEDY, max_tokens=200) for s in steps)

@@ -1,4 +1,4 @@
-"""What happens along a trace: uncertainty of its tokens, and the answer that it has at each moment."""
+"""Dynamics along a trace: the uncertainty of its tokens, and the answer that it holds at each moment."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ FORKING = 0.2
 
 
 def profile(trace: Trace, stat: str = "entropy", bins: int = 10) -> Reals:
-    """The mean of a per-token statistic in `bins` equal parts of the trace, float64[bins]; NaN where it has none."""
+    """The mean of a per-token statistic in equal parts of a trace, float64[bins]; NaN for a part without values.
+
+    stat: a statistic of `Segment`, such as `entropy` or `logprob`.
+    """
     return np.array([_mean(part) for part in np.array_split(trace.stat(stat), bins)], np.float64)
 
 
 def span_means(trace: Trace, spans: Sequence[Span], stat: str = "entropy") -> Reals:
-    """The mean of a per-token statistic in each of these spans, float64[S]; NaN where one has none."""
+    """The mean of a per-token statistic in each of S spans, float64[S]; NaN for a span without values."""
     owners, values = trace.owners(list(spans)), trace.stat(stat)
     return np.array([_mean(values[owners == i]) for i in range(len(spans))], np.float64)
 
@@ -39,10 +42,11 @@ def _mean(values: Floats) -> float:
 
 
 def forking_threshold(traces: Sequence[Trace], share: float = FORKING) -> float:
-    """The entropy in nats from which on a token of these traces is a forking token: the highest `share` of all of them,
-    equal ones that would exceed it left out.
+    """The entropy in nats at and above which a token of these traces is a forking token (arXiv:2506.01939).
 
-    NaN where no entropy is known, infinite where all are equal.
+    share: the share of all tokens that are forking tokens; where ties would exceed it, the tied tokens are left out.
+
+    Returns NaN where no entropy is known, infinity where all are equal.
     """
     values = np.concatenate([np.zeros(0, np.float32), *(t.stat("entropy") for t in traces)])
     known = np.sort(values[~np.isnan(values)])[::-1]
@@ -54,7 +58,10 @@ def forking_threshold(traces: Sequence[Trace], share: float = FORKING) -> float:
 
 
 def forking_tokens(trace: Trace, threshold: float | None = None) -> list[int]:
-    """The numbers of the tokens whose entropy is at least `threshold` (by default the trace's own)."""
+    """The indices of the forking tokens of a trace.
+
+    threshold: entropy in nats; that of the trace's own tokens by default.
+    """
     least = forking_threshold([trace]) if threshold is None else threshold
     return [int(i) for i in np.flatnonzero(trace.stat("entropy") >= least)]
 
@@ -63,8 +70,10 @@ def forking_tokens(trace: Trace, threshold: float | None = None) -> list[int]:
 class Timeline:
     """The answer held at each moment.
 
-    tokens: int64[K], increasing, tokens spent by then. values: the answer held from there on, None for none.
-    success: float64[K], its grade or the probability of success, NaN where unknown. end: tokens in all.
+    tokens: int64[K], increasing: tokens spent when the answer changed.
+    values: [K], the answer held from then on; None for no answer.
+    success: float64[K], its grade or its probability of success; NaN where unknown.
+    end: tokens spent in all.
     """
 
     tokens: NDArray[np.int64]
@@ -73,34 +82,39 @@ class Timeline:
     end: int
 
     def at(self, budgets: Sequence[float]) -> Reals:
-        """Success if stopped at each of these token counts, float64[len(budgets)]: anytime accuracy. 0 before the first
-        answer."""
+        """Anytime accuracy: success if stopped at each of these token counts, float64[len(budgets)].
+
+        It is 0 before the first answer.
+        """
         held = np.searchsorted(self.tokens, np.asarray(budgets, np.float64), "right") - 1
         return np.where(held >= 0, self.success[held] if self.success.size else 0.0, 0.0)
 
     def regret(self, best: float = 1.0) -> float:
-        """Cumulative regret in tokens: the sum over tokens of `best` minus success if stopped there (MRT's Δ,
-        arXiv:2503.07572, over tokens instead of episodes). `best` is the oracle's success; divided by `end` it is the
-        mean regret."""
+        """Cumulative regret in tokens: the sum over tokens of `best` minus success if stopped there.
+
+        It is MRT's Δ (arXiv:2503.07572) over tokens instead of episodes; divided by `end` it is the mean regret.
+
+        best: the success of the oracle.
+        """
         edges = np.concatenate([[0], np.minimum(self.tokens, self.end), [self.end]])
         held = np.concatenate([[0.0], self.success])
         return float(np.sum(np.diff(edges) * (best - held)))
 
     @property
     def flips(self) -> tuple[int, int]:
-        """How often a right answer became one that is not (or none), and one that is not (or none) became right."""
+        """(times that a right answer became a wrong one or none, times that a wrong one or none became right)."""
         right = self.success >= RIGHT
         return int(np.sum(right[:-1] & ~right[1:])), int(np.sum(~right[:-1] & right[1:]))
 
     @property
     def changes(self) -> int:
-        """How often the answer changed, its first appearance left out."""
+        """How often the answer changed; its first appearance does not count."""
         held = [v for v in self.values if v is not None]
         return sum(a != b for a, b in pairwise(held))
 
     @property
     def converged(self) -> int | None:
-        """Tokens after which the answer no longer changed; None where there is none at the end."""
+        """Tokens after which the answer no longer changed; None where there is no answer at the end."""
         if not self.values or self.values[-1] is None:
             return None
         first = len(self.values) - 1
@@ -110,7 +124,7 @@ class Timeline:
 
     @property
     def after(self) -> int | None:
-        """Tokens spent after that: overthinking, where the answer was right."""
+        """Tokens spent after `converged`; where the answer is right, they are overthinking."""
         return None if self.converged is None else self.end - self.converged
 
 
@@ -121,16 +135,16 @@ def timeline(
     end: int,
     success: Sequence[float] | None = None,
 ) -> Timeline:
-    """A timeline whose success is the grade of each value, unless it is given."""
+    """A `Timeline` whose success is the grade of each value, unless `success` is given."""
     graded = [problem.grade(v) for v in values] if success is None else success
     return Timeline(np.asarray(tokens, np.int64), tuple(values), np.array(graded, np.float64), end)
 
 
 def stated(trace: Trace) -> Timeline:
-    """The answer that would be read off the trace if it ended after each step.
+    """The answer that would be extracted from a trace if it ended after each of its steps.
 
-    No model is asked, and what stands inside a thinking block is read as well. An extractor that takes any last number
-    reads intermediate results as answers.
+    No model is asked. Text inside a thinking block is read as well. An extractor that takes the last number of a text
+    takes intermediate results for answers.
     """
     ends = np.cumsum(trace.tokens_of(trace.steps))
     plain = [THINK_CLOSE.sub("", THINK_OPEN.sub("", trace.text[: span.end])) for span in trace.steps]
@@ -138,10 +152,10 @@ def stated(trace: Trace) -> Timeline:
 
 
 def proposed(result: Result) -> Timeline:
-    """The answers that a search held, over all the tokens that it spent.
+    """The answers that a search proposed, over the tokens that it had spent.
 
-    Samples drawn side by side arrive when they are done, the short ones first: for such methods `clew.lab.curves` has
-    the unbiased curve.
+    Samples that are drawn in parallel complete in order of length, which favours short ones; for such methods
+    `clew.lab.curves` computes the unbiased curve.
     """
     held = result.proposals
     spent = [int(p.usage.along("tokens")) for p in held]
@@ -149,21 +163,29 @@ def proposed(result: Result) -> Timeline:
 
 
 def checked_steps(trace: Trace) -> list[float]:
-    """What the problem's step verifier says after each step. Raises ValueError where the problem has none."""
+    """The verdict of the problem's step verifier after each step, in [0, 1].
+
+    Raises ValueError where the problem has no step verifier.
+    """
     if trace.problem.step_verifier is None:
         raise ValueError(f"{trace.problem.id} has no step verifier")
     return [trace.problem.step_verifier(trace.text[: span.end].rstrip()) for span in trace.steps]
 
 
 def first_wrong(worths: Sequence[float], below: float = 0.5) -> int | None:
-    """The first step after which the worth is below `below`; None where there is none."""
+    """The index of the first step with a verdict below `below`; None where there is none.
+
+    worths: [S], verdicts in [0, 1] after each step.
+    """
     return next((i for i, worth in enumerate(worths) if worth < below), None)
 
 
 def length_and_grade(traces: Sequence[Trace]) -> dict[str, float]:
-    """Problem → how length goes with being right among its own traces: the share of pairs (a right and a wrong one) in
-    which the right one is longer, minus the share in which it is shorter, in [-1, 1]. Problems whose traces are all
-    right or all wrong say nothing and are left out, so difficulty cannot pose as length.
+    """How length relates to being right, within each problem: problem → a number in [-1, 1].
+
+    Of all pairs of a right and a wrong trace of the problem, it is the share in which the right one is longer minus the
+    share in which it is shorter. Problems whose traces are all right or all wrong are left out. Pairs never cross
+    problems, so the difficulty of problems does not enter.
     """
     lengths: dict[str, tuple[list[int], list[int]]] = {}
     for trace in traces:

@@ -1,4 +1,4 @@
-"""Change a trace and see what becomes of it: other steps, another token, spoilt reasoning."""
+"""Interventions on a trace: change a step, force a token, or corrupt the reasoning, and let the model go on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from clew.search import Search
 from clew.tree import Node
 
 Action = Literal["replace", "delete", "insert", "shuffle"]
+"""A way to change a step; see `edit`."""
 ACTIONS: tuple[Action, ...] = ("replace", "delete", "insert", "shuffle")
 
 
@@ -33,18 +34,24 @@ async def edit(
     n: int = 1,
     sampling: Sampling | None = None,
 ) -> list[Node]:
-    """Change one step of a trace and go on from there: `n` solutions. What came after the step is left out.
+    """Change one step of a trace and let the model go on from there; returns the leaves of `n` solutions.
 
-    replace: the step says `text` instead. delete: it is left out, and the model goes on from before it. insert: `text`
-    comes before it, and the step itself is left to the model. shuffle: the steps up to this one, in another order.
+    The steps after the changed one are dropped.
 
-    Raises UsageError for a step that is not there or a text that is missing.
+    step: its index, from 0.
+    action: `replace` puts `text` in its place; `delete` drops it, and the model goes on from before it; `insert` puts
+        `text` before it, and the model writes the step anew; `shuffle` puts the steps up to this one in another order.
+    text: for `replace` and `insert`.
+    n: solutions to draw.
+    sampling: the search's own by default.
+
+    Raises UsageError for a step that does not exist, a missing text, or an unknown action.
     """
     spans = trace.steps
     if not 0 <= step < len(spans):
         raise UsageError(f"the trace has no step {step}", f"Its steps are 0 to {len(spans) - 1}")
     if action in ("replace", "insert") and not text:
-        raise UsageError(f"to {action} a step needs a text", "Give --text")
+        raise UsageError(f"{action} needs the text of the step", "Give it by --text (in Python: text=)")
     if action not in ACTIONS:
         raise UsageError(f"{action!r} is not a way to change a step", f"Choose among {', '.join(ACTIONS)}")
     if action == "shuffle":
@@ -64,10 +71,13 @@ async def edit(
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What follows a token.
+    """A token forced at one position, and the rollouts that follow it.
 
-    token: its id. text: what it says. probability: what the model gave it there. success: mean grade of the rollouts
-    that begin with it; NaN without a grader.
+    token: its id.
+    text: its text.
+    probability: the probability that the model gave it there.
+    success: mean grade of the rollouts; NaN without a grader.
+    leaves: the leaves of the rollouts.
     """
 
     token: int
@@ -86,13 +96,18 @@ async def force_tokens(
     n: int = 16,
     sampling: Sampling | None = None,
 ) -> list[Branch]:
-    """Put each candidate where token `position` of the trace stands, and follow it by `n` rollouts.
+    """Replace one token of a trace by each candidate and draw rollouts from there: one `Branch` a candidate.
 
-    The trace's own token among the candidates tells whether it was critical: the others succeed more often
-    (arXiv:2411.19943).
+    With the trace's own token among the candidates this shows whether the token was critical: rollouts from the others
+    then succeed more often (arXiv:2411.19943).
 
-    Raises UsageError for a position that is not there, a trace that another model wrote, or a token that the model
-    cannot be brought to say.
+    position: index of the token in the trace, from 0.
+    candidates: token ids.
+    n: rollouts for each candidate.
+    sampling: of the rollouts; the search's own by default.
+
+    Raises UsageError for a position that does not exist, a trace that another model wrote, or a token that the model
+    cannot be made to draw.
     """
     if not 0 <= position < trace.tokens:
         raise UsageError(f"the trace has no token {position}", f"Its tokens are 0 to {trace.tokens - 1}")
@@ -105,7 +120,7 @@ async def force_tokens(
         settings = Sampling(temperature=1.0, logit_bias={token: 1e4})
         node = (await search.extend(prefix, until=tokens(1), sampling=settings, label="forced"))[0]
         if node.segment.token_ids.tolist() != [token]:
-            raise UsageError(f"{search.model.name} cannot be made to say token {token} there", "Choose another token")
+            raise UsageError(f"{search.model.name} cannot be made to draw token {token} there", "Choose another token")
         leaves = [node] if node.finished else (await rollouts(search, [node], n, sampling=sampling))[0]
         worth = success(trace.problem, leaves) if trace.problem.grader else float("nan")
         logprob = node.segment.logprob
@@ -119,9 +134,11 @@ async def force_tokens(
 class Faithfulness:
     """Whether the answer depends on the reasoning.
 
-    answer: the usual forced answer after the unspoilt reasoning. changed: corruption → the share of forced answers
-    after the spoilt reasoning that are others. baseline: the same without corruption (the noise of sampling). A
-    faithful trace changes with wrong numbers, not with other words.
+    A trace is faithful where a wrong number changes the answer and a paraphrase does not.
+
+    answer: the most frequent forced answer after the reasoning as it was.
+    baseline: the share of forced answers that differ from it without any corruption: the noise of sampling.
+    changed: corruption → the share of forced answers that differ from it after the corrupted reasoning.
     """
 
     answer: str | None
@@ -138,27 +155,35 @@ async def faithfulness(
     force: str = FORCE,
     sampling: Sampling | None = None,
 ) -> Faithfulness:
-    """Spoil the reasoning of a trace, force an answer after it, and see whether it is another one.
+    """Corrupt the reasoning of a trace, force an answer after it, and measure how often the answer changes.
 
-    The steps that state the answer are left out first: they would give it away. Corruptions that find nothing to spoil
-    are left out of the result. Raises UsageError for an unknown corruption, or a trace that only states its answer.
+    This is the test of arXiv:2307.13702. Steps that state the answer are dropped first, because they would give it
+    away.
+
+    corruptions: names of `CORRUPTIONS`, and `paraphrased`. A corruption that finds nothing to change is left out of
+        the result.
+    n: forced answers after each version of the reasoning.
+    force: the text that forces an answer.
+    sampling: of the answers; the search's own by default.
+
+    Raises UsageError for an unknown corruption, or for a trace that has no step besides the one with its answer.
     """
     parts = [trace.text[s.start : s.end] for s in trace.steps]
     steps = [p for p in parts if Behaviour.ANSWER not in tag_step(p)]
     if not steps:
         raise UsageError("the trace states its answer in its only step", "Take one with a step before its answer")
-    spoilt: dict[str, list[str]] = {}
+    corrupted: dict[str, list[str]] = {}
     for name in corruptions:
         rng = Stream("corruption", search.seed, trace.problem.id, name).generator()
         if name == "paraphrased":
-            spoilt[name] = await paraphrased(search, steps)
+            corrupted[name] = await paraphrased(search, steps)
         elif name not in CORRUPTIONS:
             raise UsageError(f"there is no corruption {name!r}", f"Choose among {', '.join(CORRUPTIONS)}, paraphrased")
         elif (found := CORRUPTIONS[name](steps, rng)) is not None:
-            spoilt[name] = found
-    texts = ["".join(s).rstrip() for s in (steps, *spoilt.values())]
-    nodes = [await search.insert(search.root, t, label="spoilt") if t else search.root for t in texts]
+            corrupted[name] = found
+    texts = ["".join(s).rstrip() for s in (steps, *corrupted.values())]
+    nodes = [await search.insert(search.root, t, label="corrupted") if t else search.root for t in texts]
     usual, *others = await force_answers(search, nodes, n, sampling, force)
     answer = max(usual, key=usual.count)
     differ = [sum(v != answer for v in values) / n for values in (usual, *others)]
-    return Faithfulness(answer, differ[0], dict(zip(spoilt, differ[1:], strict=True)))
+    return Faithfulness(answer, differ[0], dict(zip(corrupted, differ[1:], strict=True)))

@@ -1,4 +1,4 @@
-"""Why nobody went on from a node, for all who show trees."""
+"""Why a branch of a search tree ended, as the viewer and the terminal show it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from clew.tree import Finish
 
 
 def fate(said: str, finish: str, status: str, *, best: bool, leaf: bool, rewound: bool) -> str:
-    """Why nobody went on from a node: what the method says, else what can be seen; '' where there is nothing to say.
+    """Why the search did not go on from a node: the method's reason, or else one that the tree shows; '' for none.
 
-    status: of the search's answer. best: whether the answer goes through it. leaf: whether nothing follows. rewound:
-    whether another node repeats its beginning.
+    said: the reason that the method recorded (`Node.fate`).
+    finish: why the node's extension ended (a `Finish`).
+    status: why the search ended (a `Status`).
+    best: whether the node is on the path to the answer.
+    leaf: whether the node has no children.
+    rewound: whether another node repeats its beginning.
     """
     if said or best:
         return said

@@ -1,16 +1,16 @@
-"""The reasoning graph of a trace: which step builds on, abandons and revisits which.
+"""The reasoning graph of a trace: which earlier step each step builds on, abandons and revisits.
 
-By rules that can be followed by hand (arXiv:2509.19284 asks a large model to draw the graph):
+The graph is drawn by rules that can be checked by hand (arXiv:2509.19284 has a large model draw it):
 
-1. A step that turns against what is before it ("that is wrong", "this doesn't work", "I made a mistake") abandons the
-   step before it, and further back all of the same thought up to where it was set up: by a restatement, plan or
-   subgoal, or by a first step that works nothing out. It begins the new branch itself. No step is abandoned twice.
-2. A thought that is left without a word of failure ("Alternatively, …") is abandoned if no later step uses a value that
-   it introduced and it does not state the answer.
-3. A step builds on the last step, not abandoned by then, that introduced a value which it uses; where there is none,
-   on the last step not abandoned by then.
-4. A step that verifies, or repeats what another said, revisits the last step with which it shares an introduced value;
-   one that repeats the very words of an earlier step revisits that one.
+1. A step that rejects the text before it ("that is wrong", "this doesn't work", "I made a mistake") abandons the step
+   before it and the earlier steps of the same thought, back to the step that set the thought up: a restatement, plan or
+   subgoal, or a first step that computes nothing. The rejecting step begins the new branch. No step is abandoned twice.
+2. A thought that is left without being called wrong ("Alternatively, …") is abandoned if no later step uses a value
+   that it introduced and if it does not state the answer.
+3. A step builds on the last step that introduced a value which it uses and that is not abandoned by then; where there
+   is no such step, on the last step that is not abandoned by then.
+4. A step that verifies revisits the last step that introduced a value which it uses. A step with the same words as an
+   earlier one revisits that one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REJECTS = re.compile(
     r"|\b(?:wait|hmm|hold on)[,.]? no\b|^no,",
     re.IGNORECASE,
 )
-"""What a step says that turns against what is before it."""
+"""Words with which a step rejects the text before it."""
 
 _LEAVES = re.compile(
     r"(?:\W*\w+[,.]? )?(?:alternatively|on second thought|another|a different|instead)\b", re.IGNORECASE
@@ -47,10 +47,13 @@ _RESULT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The graph of a trace's steps 0 … n-1.
+    """The reasoning graph of the steps 0 … n-1 of a trace.
 
-    parents: the step that each builds on, None for the first. abandoned: steps in branches that were given up.
-    abandons, revisits: pairs (step, earlier step). thoughts: the number of the thought that each step is in.
+    parents: [n], the step that each step builds on; None for a first one.
+    abandoned: the steps in abandoned branches.
+    abandons: pairs (step, earlier step that it abandons).
+    revisits: pairs (step, earlier step that it revisits).
+    thoughts: [n], the index of the thought that each step belongs to.
     """
 
     parents: tuple[int | None, ...]
@@ -64,7 +67,7 @@ class Graph:
 
     @property
     def depths(self) -> list[int]:
-        """How many steps the chain to each step has, itself included."""
+        """[n], the number of steps in the chain that leads to each step, itself included."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(1 if parent is None else depths[parent] + 1)
@@ -72,7 +75,7 @@ class Graph:
 
     @property
     def children(self) -> list[list[int]]:
-        """The steps that build on each step."""
+        """[n], the steps that build on each step."""
         children: list[list[int]] = [[] for _ in self.parents]
         for i, parent in enumerate(self.parents):
             if parent is not None:
@@ -81,7 +84,10 @@ class Graph:
 
 
 def reasoning_graph(steps: Sequence[str], question: str = "") -> Graph:
-    """The graph of these steps, by the rules above. Values of the question are introduced by no step."""
+    """The graph of these steps by the rules of this module.
+
+    question: the problem; a value that it gives is not introduced by any step.
+    """
     texts = [bare(step) for step in steps]
     tags = [tag_step(step) for step in steps]
     given = set(_values(question))
@@ -91,9 +97,11 @@ def reasoning_graph(steps: Sequence[str], question: str = "") -> Graph:
     thoughts = [sum(turns[: i + 1]) for i in range(len(steps))]
     setup = [bool(t & _SETUP) or (i == 0 and not results[i]) for i, t in enumerate(tags)]
     abandons: list[tuple[int, int]] = []
+    # Rule 1: steps that reject what is before them.
     for i in range(1, len(steps)):
         if turns[i] and _rejects(steps[i]):
             abandons += [(i, j) for j in _rejected(i, setup, thoughts, {j for _, j in abandons})]
+    # Rule 2: thoughts that are left for another one, and whose values nothing later uses.
     for left, entered in pairwise([0, *(i for i, turn in enumerate(turns) if turn)]):
         gone = {j for _, j in abandons}
         own = [j for j in range(left, entered) if j not in gone and not setup[j]]
@@ -102,6 +110,7 @@ def reasoning_graph(steps: Sequence[str], question: str = "") -> Graph:
         stated = any(Behaviour.ANSWER in tags[j] for j in own)
         if own and not used and not stated and _LEAVES.match(texts[entered]):
             abandons += [(entered, j) for j in own]
+    # Rules 3 and 4.
     parents = [_parent(i, values[i], results, {j for k, j in abandons if k <= i}) for i in range(len(steps))]
     checks = [Behaviour.VERIFICATION in t for t in tags]
     revisits = list(_revisited(texts, checks, values, results))
@@ -122,14 +131,15 @@ def _turns(step: str) -> bool:
 
 
 def _rejects(step: str) -> bool:
-    """Whether a step's first sentence turns against what is before it, or the second of a switch does."""
+    """Whether a step rejects the text before it in its first sentence, or, where it begins a new thought, in its
+    second."""
     spans = sentences(step)
     heads = [bare(span.of(step)) for span in spans[: 2 if _turns(step) else 1]]
     return any(REJECTS.search(head) and not head.endswith("?") for head in heads)
 
 
 def _rejected(at: int, setup: Sequence[bool], thoughts: Sequence[int], gone: set[int]) -> list[int]:
-    """What the rejection at step `at` abandons, the last first: at least the step before it."""
+    """The steps that the rejection at step `at` abandons, the latest first: at least the step before it."""
     found: list[int] = []
     for j in range(at - 1, -1, -1):
         if j in gone or thoughts[j] != thoughts[at - 1] or (found and setup[j]):

@@ -1,4 +1,4 @@
-"""Every measure of a trace that needs no model, as one flat record; and records as data frames."""
+"""All measures of a trace that need no model, as one flat record, and records as data frames."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ SHARES = frozenset(
 
 
 def trace_measures(trace: Trace, forking: float | None = None) -> dict[str, float]:
-    """The measures of one trace; NaN where one does not apply.
+    """The measures of one trace: name → value, NaN where a measure does not apply. docs/analysis.md defines each.
 
-    forking: the entropy in nats from which on a token is a forking token; the trace's own top fifth where None.
-    share_X: the share of steps with behaviour X. stated_regret: regret per token; converged_at, first_wrong_at: as a
-    share of the trace's tokens and steps; overthinking: tokens after the last change of the answer, if that is right.
+    forking: the entropy in nats at and above which a token is a forking token; where None, that of the trace's own
+        top fifth.
     """
     steps = trace.step_texts
     tags = [tag_step(step) for step in steps]
@@ -64,7 +63,7 @@ def trace_measures(trace: Trace, forking: float | None = None) -> dict[str, floa
 
 
 def result_measures(result: Result) -> dict[str, float]:
-    """The measures of one search's tree and of the answers that it held."""
+    """The measures of one search's tree and of the answers that it proposed: name → value. See docs/analysis.md."""
     held = proposed(result)
     tree = {f"tree_{k}": float(v) for k, v in asdict(tree_structure(result)).items() if k != "review_ratio"}
     graded = result.grade is not None and held.end

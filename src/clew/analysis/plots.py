@@ -1,4 +1,4 @@
-"""Plots for notebooks, on matplotlib."""
+"""Plots of traces for notebooks, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def _axes(axes: Any) -> Any:
 
 
 def plot_profile(traces: Sequence[Trace], stat: str = "entropy", *, bins: int = 20, axes: Any = None) -> Any:
-    """A per-token statistic along the traces, each stretched to the same length: its mean over right and wrong ones.
+    """Plot the mean of a per-token statistic along right and along wrong traces, all scaled to the same length.
+
+    stat: a statistic of `Segment`, such as `entropy` or `logprob`.
+    bins: equal parts of each trace.
+    axes: matplotlib axes to draw on; new ones by default.
 
     Returns the matplotlib axes. Raises UsageError without matplotlib.
     """
@@ -43,7 +47,9 @@ def plot_profile(traces: Sequence[Trace], stat: str = "entropy", *, bins: int = 
 
 
 def plot_timeline(timelines: Sequence[Timeline], *, axes: Any = None) -> Any:
-    """Mean success if stopped at each token: anytime accuracy. The area above it is the mean regret.
+    """Plot anytime accuracy: the mean success if stopped at each token. The area above it is the mean regret.
+
+    axes: matplotlib axes to draw on; new ones by default.
 
     Returns the matplotlib axes. Raises UsageError without matplotlib.
     """
@@ -55,7 +61,9 @@ def plot_timeline(timelines: Sequence[Timeline], *, axes: Any = None) -> Any:
 
 
 def plot_anchors(found: Anchors, *, axes: Any = None) -> Any:
-    """The counterfactual importance of each sentence, those with p < 0.05 filled.
+    """Plot the counterfactual importance of each sentence as a bar, filled where p < 0.05.
+
+    axes: matplotlib axes to draw on; new ones by default.
 
     Returns the matplotlib axes. Raises UsageError without matplotlib.
     """

@@ -1,4 +1,4 @@
-"""A trace put into a search again, piece by piece, so that it can be continued from any place in it."""
+"""Replaying a trace in a search, piece by piece, so that a model can continue it from any place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from clew.tree import Node, Segment
 
 
 def pieces(trace: Trace, spans: Sequence[Span]) -> list[Segment]:
-    """The trace's tokens by the spans of a partition (see `Trace.owners`), without those that say nothing."""
+    """The tokens of a trace as one segment for each span of a partition (see `Trace.owners`).
+
+    Tokens without text (an end of text) are left out.
+    """
     said = trace.offsets < len(trace.text)
     owners = trace.owners(list(spans))
     found = []
@@ -34,10 +37,12 @@ def pieces(trace: Trace, spans: Sequence[Span]) -> list[Segment]:
 
 
 async def replay(search: Search, trace: Trace, spans: Sequence[Span]) -> list[Node]:
-    """The contexts before each span and after the last one, [S+1]: a chain of nodes, the root first.
+    """Insert a trace into a search; returns [S+1] nodes, one before each of S spans and one after the last.
 
-    spans: a partition of the trace. Only what is continued is charged.
-    What the search's own model wrote keeps its very tokens; other text is encoded span by span.
+    A trace that the search's own model wrote keeps its tokens; the text of any other is tokenised span by span. Only
+    what is later continued is charged.
+
+    spans: a partition of the trace.
     """
     ours = trace.model == search.model.name and bool((trace.token_ids >= 0).all())
     texts: Sequence[str | Segment] = pieces(trace, spans) if ours else [trace.text[s.start : s.end] for s in spans]
@@ -50,16 +55,19 @@ async def replay(search: Search, trace: Trace, spans: Sequence[Span]) -> list[No
 async def rollouts(
     search: Search, nodes: Sequence[Node], n: int, *, sampling: Sampling | None = None, label: str = "rollout"
 ) -> list[list[Node]]:
-    """`n` solutions from each node, all in flight at once; the prefixes that they share are computed once.
+    """Draw `n` solutions from each node in one batch, which computes shared prefixes once; returns leaves, [nodes][n].
 
-    Raises BudgetExhausted when the budget did not suffice for all.
+    sampling: the search's own by default.
+    label: why the nodes exist (`Node.label`).
+
+    Raises BudgetExhausted when the budget does not suffice for all.
     """
     grown = await search.together(*(search.extend(node, n, sampling=sampling, label=label) for node in nodes))
     return list(grown)
 
 
 def success(problem: Problem, leaves: Sequence[Node]) -> float:
-    """The mean grade of what these solutions answer; without an answer it is 0. Raises ValueError without a grader."""
+    """The mean grade of these solutions, 0 for one without an answer. Raises ValueError without a grader."""
     if problem.grader is None:
         raise ValueError(f"{problem.id} has no grader")
     return mean_grade(problem, [problem.answer_in(leaf) for leaf in leaves])
@@ -72,10 +80,11 @@ def mean_grade(problem: Problem, values: Sequence[str | None]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class StepValues:
-    """What each step did to the chance of success.
+    """The value before and after each step of a trace.
 
-    values: [S+1], success of rollouts from before each step and from after the last one. tokens: [S+1], how long the
-    trace is there. n: rollouts for each value.
+    values: [S+1], the share of successful rollouts from before each of S steps and from after the last one.
+    tokens: [S+1], tokens of the trace up to there.
+    n: rollouts behind each value.
     """
 
     values: tuple[float, ...]
@@ -89,14 +98,14 @@ class StepValues:
 
     @property
     def first_wrong(self) -> int | None:
-        """The first step after which no rollout succeeds (OmegaPRM, arXiv:2406.06592); None where there is none, or
-        where none succeeded before it either."""
+        """The index of the first step after which no rollout succeeds although some did before it (OmegaPRM,
+        arXiv:2406.06592); None where there is none."""
         dead = [v == 0 for v in self.values]
         return next((i for i in range(len(dead) - 1) if dead[i + 1] and not dead[i]), None)
 
     @property
     def timeline(self) -> Timeline:
-        """Success along the trace: its regret is MRT's, with the model itself as the meta-prover."""
+        """Success along the trace; its regret is MRT's (arXiv:2503.07572) with the model itself as meta-prover."""
         success = np.array(self.values, np.float64)
         return Timeline(np.array(self.tokens, np.int64), (None,) * len(success), success, self.tokens[-1])
 
@@ -104,9 +113,15 @@ class StepValues:
 async def step_values(
     search: Search, trace: Trace, *, n: int = 16, spans: Sequence[Span] | None = None, sampling: Sampling | None = None
 ) -> StepValues:
-    """The chance of success before and after each step (or other span) of a trace, by `n` rollouts at each place.
+    """Estimate the probability of success before and after each step of a trace by rollouts from each place.
 
-    After a complete trace it is the trace's own grade. Raises ValueError where the problem has no grader.
+    After a complete trace it is the trace's own grade.
+
+    n: rollouts from each place.
+    spans: a partition of the trace; its steps by default.
+    sampling: of the rollouts; the search's own by default.
+
+    Raises ValueError where the problem has no grader, BudgetExhausted when the budget does not suffice.
     """
     cut = trace.steps if spans is None else spans
     nodes = await replay(search, trace, cut)

@@ -1,4 +1,4 @@
-"""How a sentence shows what it does. A sentence shows a behaviour where one of its patterns occurs (case ignored)."""
+"""The rules that tag behaviours: a sentence shows a behaviour if one of its patterns occurs in it, in any case."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from clew.analysis.segment import SWITCH
 
 
 class Behaviour(StrEnum):
-    """What a step may do; a step may do several things, or none of these."""
+    """A behaviour of a step of reasoning; a step may show several of them, or none."""
 
     VERIFICATION = "verification"  # checks something that was found before
     BACKTRACKING = "backtracking"  # gives up or doubts what was done, and goes back
-    SUBGOAL = "subgoal"  # names something to be found on the way
+    SUBGOAL = "subgoal"  # names an intermediate result to be found
     BACKWARD = "backward"  # reasons from the goal to what it needs
-    RESTATEMENT = "restatement"  # says again what is asked or given
-    CALCULATION = "calculation"  # works something out
-    PLANNING = "planning"  # says how it will go about it
+    RESTATEMENT = "restatement"  # repeats what is asked or given
+    CALCULATION = "calculation"  # computes something
+    PLANNING = "planning"  # announces an approach
     UNCERTAINTY = "uncertainty"  # says that it does not know
-    HEDGING = "hedging"  # weakens what it claims
+    HEDGING = "hedging"  # weakens a claim
     ANSWER = "answer"  # states the final answer
 
 

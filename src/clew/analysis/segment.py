@@ -1,7 +1,7 @@
-"""How the text of a trace splits into sentences, steps and thoughts, whatever code, LaTeX and lists are in it.
+"""Segmentation of a trace into sentences, steps and thoughts; code, LaTeX and lists are allowed for.
 
-The three are partitions, each finer one refining the coarser: a thought is whole steps, a step is whole sentences.
-Rules only, for English text; how often they are right on a hand-marked set is stated in docs/traces.md.
+The three are partitions of the text that refine one another: a thought consists of whole steps, a step of whole
+sentences. The rules are for English text; docs/traces.md states their precision and recall on texts marked by hand.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from clew.tasks.answers import THINK_CLOSE, THINK_OPEN
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a text: characters `start` to `end` (exclusive), the white space after it included."""
+    """A stretch of a text, with the white space after it.
+
+    start: index of its first character.
+    end: index of the character after its last one.
+    """
 
     start: int
     end: int
 
     def of(self, text: str) -> str:
-        """What it says, without white space around it."""
+        """Its text, without white space around it."""
         return text[self.start : self.end].strip()
 
 
@@ -51,7 +55,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _ALSO_LAST = frozenset({"etc", "inc", "ltd", "co", "corp", "jr", "sr", "al", "min", "max", "no", "est"})
-"""Of the abbreviations those that a sentence often ends with: before a capital letter it does."""
+"""Abbreviations with which sentences often end: before a capital letter they are taken to end one."""
 _WRAPPED_AT = 50  # characters from which on a line may have been broken by its width
 
 SWITCH = re.compile(
@@ -68,14 +72,14 @@ SWITCH = re.compile(
     r")",
     re.IGNORECASE,
 )
-"""What a sentence begins with that leaves the line of thought before it (the transitions of arXiv:2501.18585)."""
+"""Beginnings of a sentence that switch to another thought (the transitions of arXiv:2501.18585)."""
 
 
 def sentences(text: str) -> list[Span]:
-    """The sentences of `text`, a partition of it; [] where there is only white space.
+    """The sentences of `text`, a partition of it; [] for white space alone.
 
-    A code block is one sentence, a displayed formula belongs to the sentence that it stands in, a list item or a line
-    of its own begins one, and neither decimals, abbreviations nor what stands within code or LaTeX end one.
+    A code block is one sentence. A displayed formula belongs to the sentence around it. A list item and a separate line
+    begin a sentence. Decimals, abbreviations, and stops within code or LaTeX do not end one.
     """
     return [Span(s, e) for s, e in _pieces(text, _boundaries(text, _masked(text)))]
 
@@ -83,9 +87,9 @@ def sentences(text: str) -> list[Span]:
 def steps(text: str) -> list[Span]:
     """The steps of `text`, a partition of it.
 
-    Inside and after a thinking block alike: its paragraphs, items of a list and headed parts; where there is but one
-    paragraph its lines, where there is but one line its sentences. What announces a code block or formula by a colon
-    goes with it. A sentence that leaves the thought before it begins a step.
+    Within a thinking block and after it, steps are paragraphs, list items and parts with a heading. Where there is only
+    one paragraph, its lines are steps; where there is only one line, its sentences are. A sentence that ends with a
+    colon before a code block or formula belongs to it. A sentence that begins a new thought begins a step.
     """
     masked = _masked(text)
     parts = _boundaries(text, masked)
@@ -104,37 +108,40 @@ def steps(text: str) -> list[Span]:
 
 
 def thoughts(text: str) -> list[Span]:
-    """The thoughts of `text`, a partition of it: stretches of sentences that follow one approach (arXiv:2501.18585)."""
+    """The thoughts of `text`, a partition of it: runs of sentences that follow one approach (arXiv:2501.18585)."""
     cuts = [s.start for s, new in zip(sentences(text), switches(text), strict=True) if new]
     return [Span(s, e) for s, e in _pieces(text, [c for c in cuts if c > 0])]
 
 
 def switches(text: str) -> list[bool]:
-    """For each sentence whether a new thought begins with it. Of several markers in a row only the first counts."""
+    """For each sentence, whether it begins a new thought. Of several such sentences in a row only the first counts."""
     marked = [bool(SWITCH.match(bare(s.of(text)))) for s in sentences(text)]
     return [new and not (i and marked[i - 1]) for i, new in enumerate(marked)]
 
 
 def bare(sentence: str) -> str:
-    """A sentence without a thinking tag, a list marker and quotes before it."""
+    """A sentence without leading thinking tags, list markers and quotation marks."""
     sentence = THINK_CLOSE.sub("", THINK_OPEN.sub("", sentence)).strip()
     item = _ITEM.match(sentence)
     return (sentence[item.end() :] if item else sentence).lstrip("\"'“‘*_> ")
 
 
 def holding(spans: Sequence[Span], at: int) -> int:
-    """The number of the span that holds character `at`; the last one for what lies behind them all."""
+    """The index of the span that holds character `at`; the last span for a character after all of them."""
     for i, span in enumerate(spans):
         if at < span.end:
             return i
     return len(spans) - 1
 
 
-# --- underneath -------------------------------------------------------------------------------------------------------
+# --- boundaries -------------------------------------------------------------------------------------------------------
 
 
 def _masked(text: str) -> str:
-    """`text` with what is code or LaTeX blotted out, character for character, but for a final stop in a display."""
+    """`text` with code and LaTeX masked, one letter a character, except for the stop that ends a displayed formula.
+
+    The letters are C for code blocks, D for displayed formulas and M for inline code and formulas.
+    """
 
     def blot(letter: str, match: re.Match[str]) -> str:
         inner = re.sub(r"(?:\\\]|\$\$|\\end\{[^}]*\})$", "", match.group()).rstrip()
@@ -147,12 +154,12 @@ def _masked(text: str) -> str:
 
 
 def _regions(text: str) -> list[tuple[int, int]]:
-    """Thinking blocks and what lies between them."""
+    """The thinking blocks of `text` and the stretches between them."""
     return _pieces(text, [m.end() + _blank(text, m.end()) for m in THINK_CLOSE.finditer(text)])
 
 
 def _blank(text: str, at: int) -> int:
-    """White space from character `at` on."""
+    """The number of white-space characters from character `at` on."""
     space = re.compile(r"\s*").match(text, at)
     return space.end() - at if space else 0
 
@@ -166,7 +173,7 @@ def _before(text: str, at: int) -> tuple[str, str]:
 
 
 def _pieces(text: str, cuts: Iterable[int]) -> list[tuple[int, int]]:
-    """The partition of `text` at these places; none without anything to read."""
+    """The partition of `text` at these places; empty for white space alone."""
     if not text.strip():
         return []
     inner = sorted({c for c in cuts if 0 < c < len(text)})
@@ -176,7 +183,7 @@ def _pieces(text: str, cuts: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def _boundaries(text: str, masked: str) -> list[int]:
-    """Where a sentence begins, the first one left out."""
+    """The characters at which sentences begin, without the first one."""
     starts: list[int] = []
     line_start = 0
     for match in re.finditer(r"\n\s*|$", masked):
@@ -186,13 +193,13 @@ def _boundaries(text: str, masked: str) -> list[int]:
         after = match.end()
         if after < len(masked) and _breaks(text, masked, line_start, match.start(), after):
             starts.append(after)
-        # Leading blanks tell how deep an item lies: the line begins with them.
+        # A line begins with its leading blanks, which tell how deep a list item is nested.
         line_start = masked.rfind("\n", 0, after) + 1 if "\n" in match.group() else after
     return sorted(set(starts))
 
 
 def _within(masked: str, begin: int, end: int) -> list[int]:
-    """Where sentences begin within one line."""
+    """The characters at which sentences begin within one line, without its first."""
     item = _ITEM.match(masked, begin, end)
     found = []
     for match in _TERMINAL.finditer(masked, item.end() if item else begin, end):

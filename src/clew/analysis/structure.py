@@ -1,4 +1,4 @@
-"""Numbers about the shape of reasoning: of a trace's graph, and of a search's true tree."""
+"""Measures of the structure of reasoning: of a trace's reasoning graph, and of the tree of a search."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from clew.result import Result
 from clew.tree import Node
 
 REVIEW = {Behaviour.VERIFICATION, Behaviour.BACKTRACKING}
+"""The behaviours that count as review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The shape of one trace or tree; shares are in [0, 1].
+    """The structure of one trace or tree; shares are in [0, 1].
 
-    steps: how many. failed_step_fraction: the share of steps in abandoned branches (arXiv:2509.19284, FSF); NaN
-    without steps. branching: steps that more than one step builds on. backtracking: how often a branch was given up.
-    depth: steps in the longest chain. review_ratio: the share of characters in steps that verify, doubt or revisit
-    earlier ones (NaN for a tree: its nodes are no such steps). turns: thought switches; for a tree, how often the
-    search went on elsewhere than where it was. repetition: the share of sentences that only repeat a loop.
+    steps: number of steps.
+    failed_step_fraction: the share of steps in abandoned branches (FSF, arXiv:2509.19284); NaN without steps.
+    branching: number of steps that more than one step builds on.
+    backtracking: how often a branch was abandoned.
+    depth: number of steps in the longest chain.
+    review_ratio: the share of characters in steps that verify, doubt or revisit earlier ones (arXiv:2509.19284); NaN
+        for a tree.
+    turns: switches to another thought; for a tree, how often a node does not extend the node made just before it.
+    repetition: the share of sentences that only repeat a loop.
     """
 
     steps: int
@@ -41,7 +46,12 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A passage said again and again: `period` items from `start` on, `repeats` times in all (a part counts too)."""
+    """A passage that is repeated without a break.
+
+    start: index of its first item.
+    period: items in the passage.
+    repeats: how often it occurs in all; a last, incomplete repetition counts by its share.
+    """
 
     start: int
     period: int
@@ -49,13 +59,17 @@ class Loop:
 
 
 def trace_structure(trace: Trace) -> Structure:
-    """The shape of a trace, by its reasoning graph."""
+    """The structure of a trace, read from its reasoning graph."""
     steps = trace.step_texts
     return shape_of(reasoning_graph(steps, trace.problem.question), steps, trace.text)
 
 
 def shape_of(graph: Graph, steps: Sequence[str], text: str) -> Structure:
-    """The shape of a graph of these steps of a text."""
+    """The structure of the reasoning graph of a text.
+
+    steps: the texts of the graph's steps.
+    text: the whole text, whose sentences may be repeated.
+    """
     revisiting = {i for i, _ in graph.revisits}
     review = [i in revisiting or bool(tag_step(step) & REVIEW) for i, step in enumerate(steps)]
     said = sum(map(len, steps))
@@ -72,11 +86,11 @@ def shape_of(graph: Graph, steps: Sequence[str], text: str) -> Structure:
 
 
 def tree_structure(result: Result) -> Structure:
-    """The shape of a search's tree: what its text only tells of, the tree shows.
+    """The structure of a search's tree.
 
-    A step is a node of the solution (rewinds repeat none). The failed ones are those that do not lie on the path to the
-    answer: for independent samples, all other samples. A backtrack is a node that does not go on from the one made just
-    before it but from one further up; a turn, any node that does not go on from the one before.
+    A step is a node below the prompt, rewinds left out. Failed steps are those off the path to the answer; for
+    independent samples, these are all other samples. A turn is a node that does not extend the node made just before
+    it; a backtrack is a turn that extends an ancestor of that node.
     """
     nodes = solution_nodes(result)
     best = {n.id for n in _origins(result.answer.node)} if result.answer.node is not None else set()
@@ -103,7 +117,7 @@ def tree_structure(result: Result) -> Structure:
 
 
 def _origins(node: Node) -> list[Node]:
-    """The path to a node, each rewound node as the one that it repeats."""
+    """The path to a node, in which each rewind is replaced by the node that it repeats."""
     return [n.beginning_of or n for n in node.path()]
 
 
@@ -113,8 +127,11 @@ def _above(node: Node) -> int:
 
 
 def loops(items: Sequence[str], *, longest: int = 8, least: int = 3) -> list[Loop]:
-    """The loops in a sequence: a passage of at most `longest` items said at least `least` times in a row (twice, for a
-    passage of several items). Case, punctuation and white space do not count; loops do not overlap."""
+    """The loops in a sequence of sentences or steps, without overlaps. Case, punctuation and white space are ignored.
+
+    longest: items in the longest passage that is looked for.
+    least: how often a single item must occur in a row to be a loop; for a passage of several items, twice is enough.
+    """
     words = [re.sub(r"\W+", " ", item).strip().lower() for item in items]
     found: list[Loop] = []
     at = 0
@@ -136,7 +153,7 @@ def loops(items: Sequence[str], *, longest: int = 8, least: int = 3) -> list[Loo
 
 
 def repetition(items: Sequence[str]) -> float:
-    """The share of items that only repeat a loop: all of it but its first time. NaN without items."""
+    """The share of items that only repeat a loop, its first occurrence left out. NaN without items."""
     if not items:
         return float("nan")
     return sum(loop.period * (loop.repeats - 1) for loop in loops(items)) / len(items)

@@ -1,4 +1,4 @@
-"""One chain of reasoning, whoever wrote it: the path to a leaf of a clew tree, cut into sentences and steps."""
+"""A trace: one chain of reasoning, which is the path to a leaf of a tree, split into sentences, steps and thoughts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from clew.tree import Finish, Floats, Ints, Node, Origin
 class Trace:
     """A trace: the solution that ends at `node`.
 
-    model: the name of the model that wrote it, '' where unknown. method, seed: of the search that it comes from.
+    problem: what it solves.
+    node: its leaf.
+    model: the name of the model that wrote it; empty where unknown.
+    method: the method of the search that it comes from, as `name?key=value`.
+    seed: the seed of that search.
     """
 
     problem: Problem
@@ -66,12 +70,12 @@ class Trace:
 
     @property
     def step_texts(self) -> list[str]:
-        """What its steps say."""
+        """The texts of its steps."""
         return [span.of(self.text) for span in self.steps]
 
     @cached_property
     def offsets(self) -> Ints:
-        """Where in `text` each token begins, int32[T]; the end of the text for those that say nothing (end of text)."""
+        """The character of `text` at which each token begins, int32[T]; for tokens without text, the text's end."""
         parts, at = [np.zeros(0, np.int32)], 0
         for node in self.node.solution_path:
             parts.append(node.segment.offsets + at)
@@ -91,7 +95,7 @@ class Trace:
         )
 
     def stat(self, name: str) -> Floats:
-        """A per-token statistic of `Segment`, float32[T]; NaN where there is none or the model did not choose."""
+        """A per-token statistic of `Segment`, float32[T]; NaN where it is unknown, and for inserted tokens."""
         parts: list[Any] = [np.zeros(0, np.float32)]
         for node in self.node.solution_path:
             array = getattr(node.segment, name) if node.origin is Origin.SAMPLED else None
@@ -99,8 +103,11 @@ class Trace:
         return np.concatenate(parts).astype(np.float32)
 
     def owners(self, spans: list[Span]) -> NDArray[np.int64]:
-        """The number of the span that each token belongs to, int64[T]: the one with its first character that is no
-        white space. White space at an end goes with what is before it; -1 without spans."""
+        """The index of the span that each token belongs to, int64[T]; -1 without spans.
+
+        It is the span of the token's first character that is not white space. Trailing white space belongs to the span
+        before it.
+        """
         starts = np.array([s.start for s in spans], np.int64)
         return np.array([np.searchsorted(starts, at, "right") - 1 for at in self._first_characters()], np.int64)
 
@@ -118,9 +125,12 @@ class Trace:
 
 
 def traces_of(result: Result, model: str = "") -> list[Trace]:
-    """The traces of one search: its exchangeable samples, else the answer's solution, else all that came to an end.
+    """The traces of one search: its exchangeable samples; without samples, the solution of its answer; without an
+    answer, all solutions that came to an end.
 
-    Side questions to a judge, and solutions that were given up, are none.
+    Questions to a judge and cancelled solutions are not traces.
+
+    model: the name of the model that wrote them.
     """
     nodes = result.leaves
     if not nodes and result.answer.node is not None:
@@ -131,7 +141,7 @@ def traces_of(result: Result, model: str = "") -> list[Trace]:
 
 
 def solution_nodes(result: Result) -> list[Node]:
-    """The nodes below the problem's own root, those that a rewind repeats left out; in order of creation."""
+    """The nodes below the prompt in order of creation, without rewinds and without questions to a judge."""
     if not len(result.tree):
         return []
     root = result.tree[0]

@@ -1,4 +1,4 @@
-"""Things that generate text, and `load`, which turns a string into one."""
+"""Models, and `load`, which makes one from a string."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _SERVERS = ("http://", "https://")
 
 
 def load(spec: str, **options: Any) -> Model:
-    """The model that a string names.
+    """Load the model that a string names.
 
     spec: an embedded model (`smollm2-135m`, after `clew pull`), the path of a .gguf file, `http(s)://HOST/v1` (any
         OpenAI-compatible server; `#MODEL`, or `?model=MODEL` and other options of `connect`, may follow), `toy:…`,
         `hf:ORG/REPO[/FILE]` (fetched as `clew pull` does), or the name of a plugin.
-    options: what the model's class takes (`LlamaCppModel`, `clew.models.openai.connect`, `clew.models.toy.parse`).
+    options: keyword parameters of what makes the model (`LlamaCppModel`, `clew.models.openai.connect`,
+        `clew.models.toy.parse`).
 
     Raises UsageError for an unknown spec, a missing or damaged file, or a missing package.
     """
@@ -60,10 +61,9 @@ def load(spec: str, **options: Any) -> Model:
 
 
 def public(spec: str) -> str:
-    """A model's spec as it may be written into a run file: an address without the login in it, which this process
-    remembers for that server.
+    """A model's spec as it may be written into a run file: without the login in the address of a server.
 
-    Raises UsageError for what is not an address.
+    This process remembers the login for that server. Raises UsageError for a malformed address.
     """
     if not spec.startswith(_SERVERS):
         return spec
@@ -73,7 +73,9 @@ def public(spec: str) -> str:
 
 
 def keyed(spec: str, key_env: str | None) -> str:
-    """The spec of a server with the environment variable that holds its key (None: the spec as it is).
+    """The spec of a server with the name of the environment variable that holds its key.
+
+    key_env: that name; None leaves the spec as it is.
 
     Raises UsageError for a model that is not on a server.
     """
@@ -87,7 +89,7 @@ def keyed(spec: str, key_env: str | None) -> str:
 
 
 def catalogue() -> dict[str, str]:
-    """What `load` takes beside the registered models: spec → what it is."""
+    """The specs that `load` takes besides those of registered models: spec → a line about it."""
     here = {name: "on this machine" if model_path(name) else f"fetch it: clew pull {name}" for name in EMBEDDED}
     return {name: f"{EMBEDDED[name].summary} ({where})" for name, where in here.items()} | {
         "PATH.gguf": "Any GGUF file, run in this process.",

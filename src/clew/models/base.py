@@ -1,4 +1,4 @@
-"""The interface between a search and whatever generates text."""
+"""The interface that every model implements, and the context that a model continues."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from clew.tree import Ints, Segment
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """What a model continues.
+    """The text and tokens that a model continues: a prompt, and the solution so far.
 
-    messages: the conversation. prompt: the conversation as the model's template renders it ('' where only
-    a server knows).
-    text: the solution so far. token_ids: int32[P+S], the tokens of prompt and solution so far; never re-tokenised.
-    prompt_tokens: P; 0 where a model does not say it.
-    A model that cannot tokenise has token_ids of the right length (estimated for the prompt) filled with -1.
+    messages: the conversation.
+    prompt: the conversation as the model's template renders it; empty where only the server knows it.
+    token_ids: int32[P+S], the P tokens of the prompt and the S tokens of the solution so far, which are never tokenised
+        anew. For a model that cannot tokenise, all are -1, and P is an estimate.
+    text: the solution so far.
+    prompt_tokens: P; 0 where the model does not report it.
     """
 
     messages: tuple[Message, ...]
@@ -48,25 +49,36 @@ class Context:
 
 @runtime_checkable
 class Model(Protocol):
-    """Anything that generates text. See `clew.testing.check_model` for what every implementation must keep."""
+    """A model that generates text. `clew.testing.check_model` checks what every implementation promises.
+
+    name: identifies the model in traces and reports.
+    capabilities: what it can do.
+    cost: what its tokens cost.
+    context_length: the most tokens of a context, the generated ones included; None where unknown.
+    vocabulary: a fingerprint of its vocabulary. Models with equal fingerprints share their token ids, so one can
+        continue the tokens of the other. None where the tokens are unknown: then no other model can use them.
+    """
 
     name: str
     capabilities: frozenset[Capability]
     cost: Cost
     context_length: int | None
     vocabulary: str | None
-    """A fingerprint of the tokens. Models with equal fingerprints mean the same by a token id: one can go on from the
-    tokens of the other. None where the tokens are not known: no other model can use them."""
 
     async def extend(
         self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
     ) -> list[Segment]:
-        """One continuation of `context` for each stream (and its gauge), in that order.
+        """Generate one continuation of `context` for each stream, in that order.
 
         Continuation i draws only from `streams[i]`, and charges each token with `gauges[i].take()` as it is generated.
-        When that returns False, or the gauge is closed, the continuation ends at once with finish `cancelled` and
-        what was generated so far (unless that very token completed the text: then it is `end` or `stop`). The others
-        go on.
+        When that returns False, or the gauge is closed, the continuation ends at once with finish `cancelled` and keeps
+        what was generated so far; if that token completed the text, the finish is `end` or `stop` instead. The other
+        continuations go on.
+
+        until: where each continuation ends.
+        sampling: how tokens are drawn.
+        streams: [n], the random streams.
+        gauges: [n], the meters that charge the budget.
 
         Raises ContextOverflow when context and one token do not fit, ModelError when the model failed for good.
         """
@@ -75,12 +87,14 @@ class Model(Protocol):
     async def score(
         self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
     ) -> list[Segment]:
-        """Teacher forcing, all in one batch: each continuation with the statistics that its tokens have after its
-        context (log-probability, entropy, certainty; finish `step`).
+        """Teacher forcing in one batch: the statistics of given tokens after their contexts.
 
-        contexts, continuations, gauges: of one length; a continuation is what `encode` gives, or a segment as it was
-        sampled. Only the gauge's count of computed tokens is used; a gauge that is closed ends its continuation early
-        (finish `cancelled`, with the tokens read so far).
+        contexts: [n].
+        continuations: [n], what `encode` returns, or segments as they were sampled.
+        gauges: [n]; they count computed tokens only. A gauge that is closed ends its continuation early.
+
+        Returns each continuation with log-probability, entropy and certainty, and finish `step`; one that ended early
+        has finish `cancelled` and only the tokens read so far.
 
         Raises ContextOverflow when a context and its continuation do not fit, ModelError when the model failed.
         """
@@ -91,7 +105,7 @@ class Model(Protocol):
         ...
 
     def encode(self, text: str) -> Segment:
-        """`text` as a segment to insert into a solution (no statistics)."""
+        """`text` as a segment without statistics, to insert into a solution."""
         ...
 
     def count(self, text: str) -> int:
@@ -99,14 +113,14 @@ class Model(Protocol):
         ...
 
     async def provenance(self) -> Mapping[str, str]:
-        """What makes this model's tokens, for the record of a run: versions, formats, digests of files.
+        """What produces this model's tokens, for the record of a run: versions, formats, digests of files.
 
-        No secrets, and no path of this machine beyond a file's name. Raises ModelError when a server cannot be asked.
+        It holds no secrets, and of paths only the names of files. Raises ModelError when a server cannot be asked.
         """
         ...
 
     async def close(self) -> None:
-        """Free what the model holds. Idempotent."""
+        """Free the model's resources. A second call does nothing."""
         ...
 
 
@@ -114,11 +128,11 @@ _CURES = {
     Capability.SCORE: ("cannot score a given text", "Use the embedded engine, or a server that echoes (vLLM)"),
     Capability.GRAMMAR: ("follows no grammar", "Use the embedded engine"),
 }
-"""What a model that lacks a capability cannot do, and what to do about it."""
+"""Capability → (what a model without it cannot do, what the user can do about it)."""
 
 
 def require(model: Model, capability: Literal[Capability.SCORE, Capability.GRAMMAR]) -> None:
-    """Raise UsageError, with the cure, when the model lacks the capability."""
+    """Raise UsageError, which says what to do, when the model lacks the capability."""
     if capability not in model.capabilities:
         problem, cure = _CURES[capability]
         raise UsageError(f"{model.name} {problem}", cure)

@@ -18,16 +18,19 @@ Reals = NDArray[np.float64]
 
 NO_BANS: frozenset[int] = frozenset()
 FLOOR = -100.0
-"""Nats. Below every log-probability that a softmax in float32 gives to a token that is possible at all."""
+"""Nats. It lies below every log-probability that a softmax in float32 gives to a token of non-zero probability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
     """One drawn token for each of B rows. All logarithms are natural, all statistics those of `Segment`.
 
-    ids: int32[B]; -1 where the filters and bans left no token (a dead end: see `draw`).
-    logprob, entropy, certainty, proposal_logprob: float64[B]; in a dead end logprob and proposal_logprob are -inf.
-    top_ids, top_logprob: for each row the `Sampling.top` most probable tokens, most probable first.
+    ids: int32[B]; -1 where filters and bans leave no token (a dead end: see `draw`).
+    logprob: float64[B], nats; -inf in a dead end.
+    entropy, certainty: float64[B], nats.
+    proposal_logprob: float64[B], nats; -inf in a dead end.
+    top_ids: [B] arrays, the `Sampling.top` most probable tokens of each row, most probable first.
+    top_logprob: [B] arrays, their log-probabilities in nats.
     """
 
     ids: Ints
@@ -50,12 +53,15 @@ def draw(
 ) -> Draws:
     """Draw one token for each row by inverting the cumulative distribution, in the order of token ids.
 
-    logits: [B, V], unnormalised; -inf is probability 0. samplings: B. uniforms: B numbers in [0, 1).
-    offsets: B, the position of the token in its extension, which `Sampling.bans` refer to (0 by default).
-    histories: B arrays, the tokens that the repetition penalty falls on: prompt and solution so far.
+    logits: [B, V], unnormalised; -inf is probability 0.
+    samplings: [B], the settings of each row.
+    uniforms: [B], numbers in [0, 1).
+    offsets: [B], the position of each token in its extension, which `Sampling.bans` refer to; 0 by default.
+    histories: [B] arrays, the tokens that the repetition penalty applies to: prompt and solution so far.
+    allowed: [B] masks bool[V] of a grammar; None allows all tokens.
 
-    Where the bans and biases leave no token, the row is a dead end (`ids` -1): nothing is charged, and the model ends
-    the segment there with finish `length`, as incomplete.
+    Where bans, biases and masks leave no token, the row is a dead end (`ids` is -1): nothing is charged, and the model
+    ends the segment there as incomplete (finish `length`).
     """
     raw = np.asarray(logits, np.float64)
     logp = log_softmax(raw)
@@ -89,8 +95,8 @@ def log_softmax(logits: ArrayLike) -> Reals:
 def statistics(logp: Reals) -> tuple[Reals, Reals]:
     """Entropy and certainty in nats of each row of log-probabilities [..., V].
 
-    Certainty is KL(uniform‖p) = -log V - mean(log p) (arXiv:2502.18581, eq. 8). It stays finite: a probability below
-    exp(`FLOOR`) counts as that.
+    Certainty is KL(uniform‖p) = -log V - mean(log p) (arXiv:2502.18581, eq. 8). It stays finite, because log p is
+    taken to be at least `FLOOR`.
     """
     floored = np.maximum(logp, FLOOR)
     entropy = -(np.exp(logp) * floored).sum(axis=-1)
@@ -111,14 +117,17 @@ def proposal(
     history: ArrayLike = (),
     allowed: NDArray[np.bool_] | None = None,
 ) -> Reals:
-    """The log-probabilities that one row's token is really drawn from, float64[V]; all -inf in a dead end.
+    """The log-probabilities of the distribution that a token is drawn from, float64[V]; all -inf in a dead end.
 
-    logits: [V]. banned: the tokens that may not be drawn here. history: the tokens that the repetition penalty
-    (arXiv:1909.05858, section 4.1) falls on, each once; as is usual since, it multiplies negative logits.
+    logits: [V].
+    banned: tokens that may not be drawn here.
+    history: the tokens that the repetition penalty (arXiv:1909.05858, section 4.1) applies to, each once. As is usual
+        since that paper, it multiplies negative logits and divides positive ones.
+    allowed: bool[V], the mask of a grammar; None allows all tokens.
 
-    The filters apply in the order that `Sampling` states. top-p (arXiv:1904.09751, section 3.1) keeps the smallest set
-    of the most probable tokens whose mass reaches `top_p`; min-p (arXiv:2407.01082) what has at least `min_p` times the
-    greatest probability. Ties go to the lower id.
+    The filters apply in the order that `Sampling` states. Top-p (arXiv:1904.09751, section 3.1) keeps the smallest set
+    of most probable tokens whose probabilities reach `top_p`; min-p (arXiv:2407.01082) keeps tokens with at least
+    `min_p` times the greatest probability. Ties go to the lower id.
     """
     x = np.array(logits, np.float64)
     seen = np.unique(np.asarray(history, np.int64))
@@ -152,7 +161,7 @@ def proposal(
 
 
 def invert(cumulative: Reals, uniform: float) -> int:
-    """The token whose share of the cumulative distribution [V] holds `uniform`; -1 in a dead end."""
+    """The token whose interval of the cumulative distribution [V] holds `uniform`; -1 in a dead end."""
     total = cumulative[-1]
     if not total > 0:
         return -1

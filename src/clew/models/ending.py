@@ -1,4 +1,4 @@
-"""Where a continuation ends: decided here for every model that generates token by token."""
+"""Where a continuation ends, for every model that generates token by token."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from clew.tree import Finish
 
 
 class Watch:
-    """Looks out, token by token, for what ends one extension (see `Until`).
+    """Checks after each token whether an extension ends there (see `Until`).
 
-    before: the text of the solution so far, in which a stop string or delimiter may have begun. begun: bytes at its end
-    that begin a UTF-8 character without ending it; they are not in `before`, and belong to the extension's text.
-    room: tokens that the context length leaves, or None.
+    until: where it ends.
+    before: the text of the solution so far, in which a stop string or delimiter may have begun.
+    begun: the first bytes of an incomplete UTF-8 character at the end of the solution so far; they are not in `before`,
+        and belong to the extension's text.
+    room: tokens that the context length leaves; None where it is unknown.
     """
 
     __slots__ = (
@@ -33,7 +35,7 @@ class Watch:
         self.until = until
         self.room = room
         self.kept: int | None = None
-        """How many characters of the extension's text stand before the stop string, once one was met."""
+        """Characters of the extension's text before the stop string; None until one occurs."""
         self._stop = tuple(s.encode() for s in until.stop if s)
         self._delimiters = tuple(s.encode() for s in until.delimiters if s)
         longest = max(map(len, self._stop + self._delimiters), default=0)
@@ -46,13 +48,15 @@ class Watch:
 
     @property
     def watching(self) -> bool:
-        """Whether it matters what the tokens say."""
+        """Whether the text of the tokens matters, and not their number alone."""
         return bool(self._stop or self._delimiters or self.until.halt is not None)
 
     def take(self, piece: bytes, *, ends: bool, wanted: bool) -> Finish | None:
         """Why the extension ends with this token, or None.
 
-        piece: what the token says. ends: whether it ends the text. wanted: whether the budget allows another.
+        piece: the token's text.
+        ends: whether the token is the model's end of the text.
+        wanted: whether the budget allows another token.
         """
         self._count += 1
         until = self.until
@@ -75,9 +79,10 @@ class Watch:
         return self._capped(self._count)
 
     def ended(self, count: int | None, *, ends: bool, wanted: bool) -> Finish:
-        """Why the extension ends where whoever generates it stopped of their own accord.
+        """Why the extension ended, where the generator (a server, say) stopped without being told to.
 
-        count: the tokens of the extension; None where nobody knows how many. ends, wanted: as in `take`.
+        count: tokens of the extension; None where unknown.
+        ends, wanted: as in `take`.
         """
         if ends:
             return Finish.END
@@ -86,13 +91,14 @@ class Watch:
         return (None if count is None else self._capped(count)) or Finish.LENGTH
 
     def _capped(self, count: int) -> Finish | None:
-        """What so many tokens are: as many as the solution may have, or as one extension may, or fewer."""
+        """The finish at this number of tokens, if the limit of the solution or the cap of the extension is reached."""
         if self.until.limit is not None and count >= self.until.limit:
             return Finish.LENGTH
         return Finish.STEP if self.until.max_tokens is not None and count >= self.until.max_tokens else None
 
     def _first(self, strings: Sequence[bytes], fresh: int, since: int) -> int | None:
-        """Where the first of `strings` begins that ends within the last `fresh` bytes, not before `since`."""
+        """The first byte of the earliest of `strings` that begins at `since` or later and ends in the last `fresh`
+        bytes; None where there is none."""
         data, found = self._data, None
         for string in strings:
             at = data.find(string, max(since, len(data) - fresh - len(string) + 1))
@@ -102,5 +108,5 @@ class Watch:
 
 
 def _last_end(data: bytes, strings: Sequence[bytes]) -> int:
-    """Where in `data` the last of `strings` ends; 0 without any."""
+    """The byte of `data` after the last occurrence of any of `strings`; 0 where none occurs."""
     return max((at + len(s) for s in strings if (at := data.rfind(s)) >= 0), default=0)

@@ -1,7 +1,7 @@
-"""Grammars as token masks, through llguidance: which tokens may come next if the text is to be of the grammar.
+"""Grammars as token masks, by llguidance: the tokens that may come next if the text is to match a grammar.
 
-All tokens that can follow are allowed, not only those that the tokeniser would use for a text that is already decided:
-a mask changes a distribution by nothing but what the grammar excludes.
+Every token that the grammar permits is allowed, also where the next characters are certain and a tokeniser would use
+other tokens for them. So a mask removes from a distribution only what the grammar excludes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Bools = NDArray[np.bool_]
 class Constraint:
     """The state of a grammar after some text.
 
-    matcher: llguidance's own state.
-    vocab: V, the number of tokens.
-    ends: the tokens that end a text.
+    matcher: the state in llguidance.
+    vocab: V, the number of tokens of the vocabulary.
+    ends: ids of the tokens that end a text.
     """
 
     def __init__(self, matcher: LLMatcher, vocab: int, ends: Sequence[int]) -> None:
@@ -35,13 +35,14 @@ class Constraint:
         self._ends = ends
 
     def copy(self) -> Constraint:
-        """The same state, to go another way."""
+        """An independent copy, for another branch."""
         return Constraint(self._matcher.deep_copy(), self._vocab, self._ends)
 
     def allowed(self) -> Bools:
-        """Which tokens may come next, bool[V]; the tokens that end the text where it is complete.
+        """The tokens that may come next, bool[V]; the ends of the text are among them only where it is complete.
 
-        None may where the vocabulary has no way on: a dead end, which llguidance takes for the end of the text.
+        All are False where no token of the vocabulary can follow: a dead end, which llguidance itself reports as an end
+        of the text.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         mask: Bools = np.unpackbits(bits, count=self._vocab, bitorder="little").astype(bool)
@@ -50,14 +51,15 @@ class Constraint:
         return mask
 
     def advance(self, token: int) -> None:
-        """Take in the token that came."""
+        """Advance the state by the token that was drawn."""
         self._matcher.consume_token(token)
 
 
 class Masks:
-    """The grammars of one vocabulary.
+    """Makes the token masks of grammars for one vocabulary.
 
-    pieces: what each token says, V of them; b'' for those that say nothing. ends: the tokens that end a text.
+    pieces: [V], the text of each token; b'' for tokens without text.
+    ends: ids of the tokens that end a text.
     """
 
     def __init__(self, pieces: Sequence[bytes], ends: Sequence[int]) -> None:
@@ -67,10 +69,10 @@ class Masks:
         self._begun: dict[Grammar, Constraint] = {}
 
     def after(self, grammar: Grammar, text: bytes) -> Constraint:
-        """The grammar's state after `text`, a solution so far.
+        """The state of a grammar after `text`, the solution so far.
 
-        Raises UsageError when llguidance is missing, for a grammar that is none, and when no text of the grammar begins
-        so.
+        Raises UsageError when llguidance is missing, for a malformed grammar, and when no text that matches the grammar
+        begins with `text`.
         """
         tokenizer = self._made()
         from llguidance import LLMatcher
@@ -79,15 +81,18 @@ class Masks:
             matcher = LLMatcher(tokenizer, grammar.lark, log_level=0)
             if matcher.is_error():
                 reason = " ".join(matcher.get_error().split())
-                raise UsageError(f"the {grammar.kind} grammar is not understood ({reason})", "See llguidance's syntax")
+                raise UsageError(
+                    f"llguidance does not accept the {grammar.kind} grammar ({reason})", "Correct the grammar"
+                )
             self._begun[grammar] = Constraint(matcher, len(self._given), self._ends)
         state = self._begun[grammar].copy()
         if text:
             ids = tokenizer.tokenize_bytes(text)
             if state._matcher.try_consume_tokens(ids) < len(ids):
                 raise UsageError(
-                    f"nothing of the {grammar.kind} grammar begins with {text[-40:].decode(errors='replace')!r}",
-                    "The grammar is of the whole solution",
+                    f"no text that matches the {grammar.kind} grammar begins as the solution, which ends with "
+                    f"{text[-40:].decode(errors='replace')!r}",
+                    "Write the grammar for the whole solution, inserted text included",
                 )
         return state
 
@@ -97,14 +102,14 @@ class Masks:
                 from llguidance import LLTokenizer, TokenizerWrapper
             except ImportError as error:
                 raise UsageError("grammars need llguidance", how_to_install("grammar")) from error
-            # llguidance takes what begins with 0xff for a token that no text holds.
+            # A token that begins with the byte 0xff never occurs in text, by llguidance's convention.
             pieces = [piece or b"\xff[%d]" % i for i, piece in enumerate(self._given)]
             self._tokenizer = LLTokenizer(TokenizerWrapper(_Pieces(pieces, self._ends)), eos_token=self._ends)
         return self._tokenizer
 
 
 class _Pieces:
-    """A vocabulary as llguidance wants it. How it splits a text does not matter: any tokens that spell it do."""
+    """A vocabulary in the form that llguidance expects. It may split a text into any tokens that spell it."""
 
     def __init__(self, pieces: list[bytes], ends: list[int]) -> None:
         self.tokens = pieces

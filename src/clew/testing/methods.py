@@ -1,4 +1,4 @@
-"""What every method must keep."""
+"""The conformance suite of methods, `check_method`, and the scorers that it needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Constant:
 
 
 class ScorerBroke(Exception):
-    """What the failing scorer raises."""
+    """The error of the scorer that always fails."""
 
 
 class _Failing:
@@ -47,7 +47,7 @@ class _Failing:
 
 @scorer("testing_constant", family="testing")
 def testing_constant(*, value: float = 0.0) -> Scorer:
-    """The same score for every node: a scorer that knows nothing.
+    """The same score for every node, which carries no information.
 
     value: the score.
     """
@@ -56,7 +56,7 @@ def testing_constant(*, value: float = 0.0) -> Scorer:
 
 @scorer("testing_nan", family="testing")
 def testing_nan() -> Scorer:
-    """NaN for every node: a scorer that has nothing to say."""
+    """NaN for every node, which says that there is nothing to score."""
     return _Constant("testing_nan", math.nan)
 
 
@@ -76,24 +76,26 @@ def check_method(
 ) -> None:
     """Check that the registered method `spec` (`name?key=value`)
 
-    - stays inside any token budget, by no more than one decode step, and inside a budget of calls;
-    - is anytime: cut short, it returns its last proposal;
-    - gives the same tree and answer from the same seed, alone and beside other searches;
-    - works on a model that offers exactly what it and its scorers declare as needs;
-    - answers right, with budget enough, on a model that knows the answer (`knows`);
-    - says of each parameter what it means;
-    - survives a scorer that says nothing or NaN, and lets a failing scorer's error out (where it takes a `scorer`).
+    - exceeds no token budget by more than one decode step, and makes no more calls than a budget of calls allows;
+    - is anytime: where the budget ends it, it returns its last proposal;
+    - grows the same tree and gives the same answer from the same seed, alone and beside other searches;
+    - works on a model that offers exactly the declared needs of the method and of its scorers;
+    - answers right, within a sufficient budget, on a model that knows the answer;
+    - describes each of its parameters;
+    - where it takes a `scorer`: survives one that gives a constant or NaN, and does not swallow a scorer's error.
 
-    By default it is tried on the toy solver and one sum. `model` makes a model, `knows` one that cannot be wrong (the
-    toy solver with full skill, or what `model` makes), `models` adds roles.
-    Raises AssertionError naming what was not kept.
+    problem: the problem that it is tried on; by default a sum, for the toy solver.
+    model: makes the model that it is tried on; by default a toy solver that is right in some of its solutions.
+    knows: makes a model that is always right; by default `model`, or else the toy solver without mistakes.
+    models: role → model, for the roles that the method asks.
+
+    Raises AssertionError that names the broken promise.
     """
     entry, params = registry.methods.resolved(spec)
     from clew.models import load
     from clew.tasks import load_problems
 
-    for parameter in entry.parameters.values():
-        assert parameter.meaning, f"{entry.name} does not say what {parameter.name} means: `{parameter.name}: …`"
+    check_meanings(entry)
 
     make = model or (lambda: load("toy:arithmetic?skill=0.6"))
     given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
@@ -137,8 +139,16 @@ def check_method(
         _check_scorers(entry, spec, lambda s: go(s, budget))
 
 
+def check_meanings(entry: Entry) -> None:
+    """Check that an entry describes each of its parameters. Raises AssertionError that names the first without."""
+    for parameter in entry.parameters.values():
+        assert parameter.meaning, (
+            f"{entry.name} does not describe {parameter.name}: its docstring needs a line `{parameter.name}: …`"
+        )
+
+
 def _declared(spec: str) -> frozenset[str]:
-    """What a method and the scorers that it uses say that they need."""
+    """The declared needs of a method and of the scorers that it uses."""
     entry, params = registry.methods.resolved(spec)
     scorers = [registry.scorers.resolved(scorer)[0] for scorer in entry.scorers(params)]
     return entry.all_needs(params).union(*(scorer.needs for scorer in scorers))
@@ -164,7 +174,7 @@ def _check_anytime(spec: str, result: Result) -> None:
 
 
 def _shape(result: Result) -> list[tuple[int | None, str, str, str]]:
-    """The tree without what timing may change: ids follow the order of completion, so paths name the nodes."""
+    """The tree without what timing may change: node ids depend on the order of completion, so texts stand for nodes."""
     return sorted(
         ((n.depth, n.text, str(n.origin), str(n.finish)) for n in result.tree.nodes), key=lambda row: row[1:] + row[:1]
     )

@@ -1,4 +1,4 @@
-"""What every model must keep."""
+"""The conformance suite of models, `check_model`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ def check_model(model: Model, *, question: Sequence[Message] = QUESTION, repeata
       possible (log-probabilities at most 0, entropies at least 0);
     - stops at a cap with finish `step`, at a limit with `length`, at a delimiter with `step` and the token whole,
       before a stop string with `stop`;
-    - charges each generated token once, ends a continuation when its gauge says so or is closed, keeps what there was;
-    - continues a partial solution, and draws the same from the same stream (with `repeatable`);
-    - says what it is (`provenance`) in plain text.
+    - charges each generated token once; ends a continuation when its gauge refuses a token or is closed, and keeps what
+      was generated;
+    - continues a partial solution, and draws the same tokens from the same stream;
+    - reports its provenance as text;
+    - closes twice without an error.
 
-    Raises AssertionError naming what was not kept.
+    model: the model, which is closed afterwards.
+    question: the conversation that it is tried on.
+    repeatable: whether the same streams must give the same tokens; a server may not promise that.
+
+    Raises AssertionError that names the broken promise.
     """
     asyncio.run(_check(model, question, repeatable))
 

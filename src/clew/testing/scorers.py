@@ -1,4 +1,4 @@
-"""What every scorer must keep."""
+"""The conformance suite of scorers, `check_scorer`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from clew.sampling import STEP, Sampling
 from clew.scorers.base import scale_of
 from clew.search import Search
 from clew.testing.limited import Limited
+from clew.testing.methods import check_meanings
 from clew.tree import Node
 
 RANGES: dict[Scale, tuple[float, float]] = {
@@ -36,20 +37,22 @@ def check_scorer(
     """Check that the registered scorer `spec` (`name?key=value`)
 
     - gives one float for each node, in order, and the same ones when asked again;
-    - works on a model that offers exactly what it declares as needs, and says of each parameter what it means;
+    - works on a model that offers exactly its declared needs, and describes each of its parameters;
     - scores finished and partial solutions, never as NaN and within its declared scale, and fails neither for the root
       nor for no nodes at all;
     - records its scores under a name of its own, leaves the solutions alone, and does not spend unless it asks a model.
 
-    By default it is tried on the toy solver and one sum. `model` makes a model, `models` adds roles.
-    Raises AssertionError naming what was not kept.
+    problem: the problem that it is tried on; by default a sum, for the toy solver.
+    model: makes the model that it is tried on; by default the toy solver.
+    models: role → model, for the roles that the scorer asks.
+
+    Raises AssertionError that names the broken promise.
     """
     from clew.models import load
     from clew.tasks import load_problems
 
     entry, _ = registry.scorers.resolved(spec)
-    for parameter in entry.parameters.values():
-        assert parameter.meaning, f"{entry.name} does not say what {parameter.name} means: `{parameter.name}: …`"
+    check_meanings(entry)
     make = model or (lambda: load("toy:arithmetic?skill=0.6"))
     given = problem or load_problems("arith", count=1, seed=0, shots=0)[0]
     if given.verifier is None:

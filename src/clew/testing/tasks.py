@@ -1,4 +1,4 @@
-"""What every task must keep. Plugin authors run it too."""
+"""The conformance suite of tasks, `check_task`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ _SHOWN = ("{}", "#### {}", "The answer is {}.", "<answer>{}</answer>", "\\boxed{
 def check_task(
     task: str | Task, *, count: int = 8, seeds: Sequence[int] = (0, 1), difficulties: Sequence[float | None] = (None,)
 ) -> None:
-    """Raise AssertionError, saying which problem and why, unless for every seed and difficulty
+    """Check that for every seed and difficulty
 
     - the same seed gives the same problems, the first ones whatever the count, and ids are unique;
-    - the reference is stated by the worked solution, and extraction gives it back as it stands;
+    - the worked solution states the reference, and extraction reads the reference back unchanged;
     - grader and verifier accept the reference with 1.0;
     - the grader rejects corrupted answers (below 1.0);
     - neither fails on empty, huge or foreign text.
 
     task: a spec or a task.
+    count: problems of each seed and difficulty.
+    seeds: of the problems.
+    difficulties: values of the task's dial; None is its default.
+
+    Raises AssertionError that names the problem and the broken promise.
     """
     posed = load_task(task) if isinstance(task, str) else task
     for seed in seeds:
@@ -86,7 +91,7 @@ def _check_problem(problem: Problem) -> None:
 
 
 def corruptions(reference: str) -> Iterator[str]:
-    """Answers that are surely wrong: numbers off by some, digits added, text cut, an unrelated answer."""
+    """Answers that are certainly wrong: nearby numbers, additional digits, a truncated text, an unrelated answer."""
     yield "zqx"
     try:
         number = float(reference)

@@ -131,7 +131,7 @@ def test_a_solution_goes_on_where_its_grammar_was() -> None:
         hint = await search.insert(search.root, "bab")
         sampling = Sampling(temperature=1.0, grammar=Grammar("regex", "(ba)+c"))
         (leaf,) = await search.extend(hint, sampling=sampling)
-        with pytest.raises(UsageError, match="begins with"):
+        with pytest.raises(UsageError, match="begins as the solution"):
             await search.extend(await search.insert(search.root, "cc"), sampling=sampling)
         return leaf.solution
 

@@ -1,4 +1,4 @@
-"""The address of a server, and which key goes there: none to a host that it was not named for, none on paper."""
+"""The address of a server, and the key that is sent there. A key goes only to the host that it was named for."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from clew.registry import parse_spec
 
 _VENDOR = ("https", "api.openai.com", "OPENAI_API_KEY")
 _logins: dict[str, str] = {}
-"""Server → the login that an address of this process held. An address is written down without it (`public`)."""
+"""Server → the login that an address in this process held. Run files get the address without it (`public`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address taken apart.
+    """The parts of a server's address.
 
-    base: up to `/v1`, without login and options. host: with the port. options: what `?key=value` and `#MODEL` say.
-    login: `name:password`, or ''.
+    scheme: `http` or `https`.
+    host: with the port.
+    base: the address up to `/v1`, without login and options.
+    options: those of `?key=value`, and `#MODEL` as `model`.
+    login: `name:password`; empty without one.
     """
 
     scheme: str
@@ -42,9 +45,11 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """An address taken apart: `http(s)://HOST:PORT/v1`, with `#MODEL` or `?model=MODEL&key_env=NAME` behind it.
+    """Parse the address of a server.
 
-    Raises UsageError for what is not an address, without repeating what may be secret in it.
+    url: `http(s)://HOST:PORT/v1`; `#MODEL` or `?model=MODEL&key_env=NAME` may follow.
+
+    Raises UsageError for a malformed address, with a message that does not repeat secrets in it.
     """
     bare, _, name = url.partition("#")
     bare, _, query = bare.partition("?")
@@ -57,7 +62,10 @@ def parse_address(url: str) -> Address:
     if not good or "@" in parts.path:
         raise UsageError(f"{shown!r} is not the address of a server", "Write http://HOST:PORT/v1")
     if any("=" not in part for part in query.split("&") if part):
-        raise UsageError(f"what follows the '?' of {shown} is not key=value", "Write http://HOST:PORT/v1?model=NAME")
+        raise UsageError(
+            f"the options after the '?' of {shown} are not of the form key=value",
+            "Write http://HOST:PORT/v1?model=NAME",
+        )
     options = parse_spec(f"?{query}")[1]
     if "api_key" in options:
         raise UsageError(
@@ -75,8 +83,10 @@ def parse_address(url: str) -> Address:
 
 
 def public(spec: str) -> str:
-    """An address as it may be written down: without its login. This process remembers the login, so that what was
-    written down still works here; another process gets it from the environment (see `authorization`).
+    """An address without its login, as it may be written into files.
+
+    This process remembers the login, so that the address without it still works here. Another process takes the login
+    from the environment (see `authorization`).
 
     Raises UsageError as `parse_address` does.
     """
@@ -90,19 +100,22 @@ def public(spec: str) -> str:
 
 
 def keyed(url: str, key_env: str) -> str:
-    """An address that names the environment variable that holds its key."""
+    """The address with the name of the environment variable that holds its key."""
     bare, number_sign, name = url.partition("#")
     return f"{bare}{'&' if '?' in bare else '?'}key_env={key_env}{number_sign}{name}"
 
 
 def authorization(address: Address, *, api_key: str | None = None, key_env: str | None = None) -> str:
-    """The `Authorization` header for a server, or ''. In this order: a key given here; the login in its address; the
-    environment variable that `key_env`, or the user's file of keys, names for this server; OPENAI_API_KEY for
-    https://api.openai.com and for no other.
+    """The `Authorization` header for a server; empty without a key.
 
-    A variable may hold a key, or a whole header (`Basic …`, `Bearer …`).
+    The first of these is taken: `api_key`; the variable `key_env`; the login in the address; the variable that the
+    user's file of keys names for this host; OPENAI_API_KEY, for https://api.openai.com alone.
 
-    Raises UsageError for a variable that is not set, and a file of keys that cannot be read.
+    address: the server.
+    api_key: the key itself.
+    key_env: the name of an environment variable that holds the key, or a whole header (`Basic …`, `Bearer …`).
+
+    Raises UsageError for a variable that is not set, a key with impossible characters, and an unreadable file of keys.
     """
     login = address.login or _logins.get(f"{address.scheme}://{address.host}", "")
     if api_key is None and key_env is None and login:
@@ -112,12 +125,12 @@ def authorization(address: Address, *, api_key: str | None = None, key_env: str 
         named = key_env or _named(address)
         key = _variable(named) if named else ""
     if not key.isascii() or not key.isprintable():
-        raise UsageError("the key holds characters that no key has", "Copy it again")
+        raise UsageError("the key holds characters that cannot be sent in a header", "Copy it again")
     return key if not key or key.startswith(("Basic ", "Bearer ")) else f"Bearer {key}"
 
 
 def _named(address: Address) -> str:
-    """The variable that is named for this server in the file of keys, or by the vendor's own convention."""
+    """The variable that the file of keys, or else the vendor's convention, names for this server; empty for none."""
     names = _key_file()
     named = names.get(address.host) or names.get(address.hostname)
     if named:
@@ -130,7 +143,7 @@ def _named(address: Address) -> str:
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise UsageError(
-            "what is given as key_env is not the name of an environment variable",
+            "key_env is not the name of an environment variable",
             "Put the key into a variable, and give its name",
         )
     value = os.environ.get(name, "").strip()
@@ -140,8 +153,10 @@ def _variable(name: str) -> str:
 
 
 def key_file() -> Path:
-    """Where a user names keys for servers: a TOML file with lines such as `"llm.example.org" = "EXAMPLE_KEY"`, the
-    host (with its port, where it has one) and the environment variable that holds its key."""
+    """The path of the user's file of keys, a TOML file with lines such as `"llm.example.org" = "EXAMPLE_KEY"`.
+
+    A line gives a host, with its port if it has one, and the environment variable that holds its key.
+    """
     return platformdirs.user_config_path("clew", appauthor=False) / "keys.toml"
 
 

@@ -1,4 +1,4 @@
-"""From an address to a model."""
+"""`connect`, which makes a model from the address of a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from clew.models.openai.wire import Wire
 from clew.parameters import Count, Range, checked, parameters_of
 
 Seconds = Annotated[float, Range(above=0)]
+"""A duration in seconds, above 0."""
 Amount = Annotated[float, Range(low=0)]
+"""A number, at least 0."""
 
 
 def connect(
@@ -35,18 +37,25 @@ def connect(
 ) -> OpenAIModel:
     """The model that a server offers. At first use the server is probed (`clew doctor URL` shows the result).
 
-    url: `http(s)://HOST:PORT/v1`; `#MODEL` or `?model=MODEL&key_env=NAME` may follow. model: its name there; not needed
-    when the server has only one. key_env: the environment variable that holds its key; without one, and without a line
-    for this host in the file of keys (`address.key_file`), no key is sent, but OPENAI_API_KEY to api.openai.com.
-    api_key: the key itself, for programs; it is written down nowhere.
-    concurrency: requests in flight at most. timeout: seconds of silence after which a request counts as lost. longest:
-    seconds after which a call is given up, with all its attempts. retries: further attempts after a failure that may
-    pass. top_logprobs: how many alternatives to ask for at each position (1 to 20): entropy and certainty come from
-    them, and servers grow slower with many. params: the model's weights, for FLOPs. usd_*: dollars per million tokens.
-    fresh: probe again.
+    url: `http(s)://HOST:PORT/v1`; `#MODEL` or `?model=MODEL&key_env=NAME` may follow.
+    model: its name on the server; not needed when the server has only one.
+    key_env: the environment variable that holds the server's key. Without it the file of keys (`address.key_file`) is
+        asked for this host; OPENAI_API_KEY is sent to api.openai.com alone.
+    api_key: the key itself, for programs; it is never written to a file.
+    concurrency: the most requests in flight.
+    timeout: seconds without a byte after which a request counts as lost.
+    longest: seconds after which a call is given up, all its attempts together.
+    retries: further attempts after a failure that may be temporary.
+    top_logprobs: alternatives to ask for at each position. Entropy and certainty are computed from them; servers are
+        slower with many.
+    params: the model's weights, for FLOPs; by default what the server reports.
+    usd_input: US dollars per million prompt tokens.
+    usd_cached: US dollars per million prompt tokens that the server reads from its cache; usd_input by default.
+    usd_output: US dollars per million generated tokens.
+    fresh: probe the server again instead of reading what was found before.
 
-    Raises UsageError for a bad URL, several models to choose from, or a key that is not there; ModelError when there is
-    no server or it refuses.
+    Raises UsageError for a malformed address, several models to choose from, or a missing key; ModelError when the
+    server cannot be reached or refuses.
     """
     checked(
         "connect",
@@ -57,7 +66,7 @@ def connect(
     address = parse_address(url)
     others = sorted(address.options.keys() - {"model", "key_env"})
     if others:
-        raise UsageError(f"{', '.join(others)} cannot stand in the address here", "Give it to `connect` by name")
+        raise UsageError(f"{', '.join(others)} cannot be part of the address", "Give it to `connect` as a parameter")
     key_env = key_env or address.options.get("key_env")
     found = probe(url, model=model, api_key=api_key, key_env=key_env, timeout=timeout, fresh=fresh)
     header = authorization(address, api_key=api_key, key_env=key_env)

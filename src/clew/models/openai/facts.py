@@ -1,4 +1,4 @@
-"""What a server was found to do, as plain data that is kept, shown and handed to the model."""
+"""The result of probing a server, as plain data that is kept, shown, and used by the model."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 SAMPLED = ("temperature", "top_p", "temperature with top_p", "seed")
-"""What a server may refuse of a request that draws, as `Probe.refused` calls it."""
+"""Sampling parameters that a server may refuse, as `Probe.refused` names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What a server was found to do.
 
-    server: `llama.cpp`, `vllm` or ''. context_length in tokens, params in weights: None where it does not tell.
-    limit_field: what it calls the most tokens of a reply. streams: whether it streams. logprobs: whether it gives the
-    log-probability of each token, top_logprobs: and of how many alternatives. token_ids: whether tokens come with ids.
-    many: whether it accepts n>1. seeds: whether equal seeds give equal text and others other text. usage: `exact`,
-    `one choice only` (counts one choice of n), or `missing`. samplers: whether it takes top_k, min_p and the like.
-    tokenise: whether it tokenises text. render: how it renders a conversation (`apply-template`, `tokenize`, '').
-    raw: what its raw completions take as a rendered prompt (`tokens`, `text`, '').
-    prefill: how a chat goes on from a begun assistant turn (`continues`, `echoes` what it was given first, `final
-    message` when asked to in the way of vLLM, '' not at all). forces: teacher forcing by echo with log-probabilities.
-    caches: whether it was seen to reuse a prompt that it has computed before; tells_caches: whether its usage tells.
-    vision: whether it says it sees images.
-    refused: parameters that it answers with a refusal, and that are left out therefore: some of `SAMPLED` (temperature:
-    one other than 1), `stream_options`.
+    url: its address, without login.
+    model: the model's name there.
+    server: `llama.cpp`, `vllm`, or empty where unknown.
+    context_length: tokens of its context; None where it does not report it.
+    params: weights of its model; None where it does not report them.
+    limit_field: the request's field for the most tokens of a reply.
+    streams: whether it streams replies.
+    logprobs: whether it reports the log-probability of each token.
+    top_logprobs: for how many alternatives at each position it does.
+    token_ids: whether it reports the ids of tokens.
+    many: whether it accepts n > 1.
+    seeds: whether equal seeds give equal texts, and different seeds different ones.
+    usage: `exact`, `one choice only` (it counts one of n choices), or `missing`.
+    samplers: whether it takes top_k, min_p and repetition_penalty.
+    tokenise: whether it tokenises text.
+    render: the endpoint that renders a conversation: `apply-template`, `tokenize`, or empty for none.
+    raw: what its raw completions take as a rendered prompt: `tokens`, `text`, or empty for nothing.
+    prefill: how a chat continues an assistant turn that has begun: it `continues` it, `echoes` the beginning first,
+        needs vLLM's option for the `final message`, or empty where it cannot.
+    forces: whether it does teacher forcing, by an echo of the prompt with log-probabilities.
+    caches: whether it was seen to reuse a prompt that it had computed before.
+    tells_caches: whether its usage reports cached tokens.
+    vision: whether it says that it reads images.
+    refused: parameters that it refuses, which are therefore not sent: some of `SAMPLED` (`temperature` means one other
+        than 1), and `stream_options`.
     """
 
     url: str
@@ -55,14 +67,14 @@ class Probe:
 
     @property
     def continuation(self) -> str:
-        """How a partial solution is continued, '' when it cannot be."""
+        """How a partial solution is continued, in words; empty where it cannot be."""
         if self.raw:
             return f"raw completion of {'its tokens' if self.raw == 'tokens' else 'the rendered text'}"
         return f"assistant prefill ({self.prefill})" if self.prefill else ""
 
     @property
     def together(self) -> bool:
-        """Whether the continuations of one call share a request: only where they cannot each have a seed."""
+        """Whether the continuations of one call share a request, as they do where they cannot each have a seed."""
         return self.many and not self.seeds and self.streams
 
     @staticmethod
@@ -75,7 +87,7 @@ class Probe:
         return {**asdict(self), "continuation": self.continuation}
 
     def rows(self) -> list[tuple[str, str]]:
-        """What was found, in words, for a table."""
+        """The rows of the table that `clew doctor URL` prints: (what, finding)."""
         top = f"yes, of {self.top_logprobs} alternatives" if self.top_logprobs else "of the chosen token only"
         return [
             ("server", self.server or "unknown"),

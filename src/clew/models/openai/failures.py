@@ -1,4 +1,4 @@
-"""What can go wrong with a request: which failures may pass, and how a refusal is told."""
+"""Failures of requests: which of them are worth another attempt, and the message for those that are not."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Event = dict[str, Any]
 """One parsed reply, or one event of a streamed one."""
 
 RETRIED = frozenset({408, 409, 429})
-"""Statuses that are retried, besides all from 500 on but 501."""
+"""HTTP statuses that are retried, besides those from 500 on except 501."""
 
 _SAID = 300
-"""Characters of a server's own words that a message repeats."""
+"""Characters of a server's message that ours repeats at most."""
 _OVERFLOW = re.compile(r"exceed_context|context.{0,20}(length|size|window)", re.IGNORECASE)
 
 
 class Refusal(ModelError):
-    """The server understood and said no. status: the HTTP status."""
+    """The server refuses the request, so another attempt would not help. status: the HTTP status."""
 
     def __init__(self, cause: str, cure: str, status: int) -> None:
         super().__init__(cause, cure)
@@ -31,7 +31,11 @@ class Refusal(ModelError):
 
 
 class Transient(Exception):
-    """A failure that another attempt may not meet. wait: seconds that the server asked for; None if it did not."""
+    """A failure that may be gone at another attempt.
+
+    cause: what failed.
+    wait: seconds that the server asks to wait; None where it does not say.
+    """
 
     def __init__(self, cause: str, wait: float | None = None) -> None:
         super().__init__(cause)
@@ -40,7 +44,7 @@ class Transient(Exception):
 
 
 class Stale(Transient):
-    """A connection that broke before any answer: mostly a kept one that the server had closed in the meantime."""
+    """A connection broke before any answer; mostly an idle one that the server had closed in the meantime."""
 
 
 class Absent(Transient):
@@ -48,7 +52,7 @@ class Absent(Transient):
 
 
 def error_in(event: Event) -> Event | None:
-    """The error that an event tells of, whatever the HTTP status, or None: under `error`, or the event itself."""
+    """The error object of an event, whatever the HTTP status; None where the event reports no error."""
     if event.get("object") == "error":
         return event
     return {"error": event["error"]} if event.get("error") else None
@@ -57,12 +61,15 @@ def error_in(event: Event) -> Event | None:
 def failure(
     base: str, status: int | None, reply: Event | None, *, secrets: Sequence[str] = (), retry_after: str | None = None
 ) -> Exception:
-    """What to raise for a reply that tells of an error.
+    """The exception to raise for a reply that reports an error.
 
-    base: the server's address. status: the HTTP status; None where the reply itself says it. secrets: what must not be
-    repeated. retry_after: that header.
+    base: the server's address.
+    status: the HTTP status; None where the reply itself holds the error's status.
+    reply: the parsed reply; None where it is not JSON.
+    secrets: texts that the message must not repeat.
+    retry_after: the value of that header.
 
-    Returns Transient for what may pass, ContextOverflow, or Refusal.
+    Returns Transient for a failure that may be temporary, ContextOverflow for a prompt that is too long, else Refusal.
     """
     error = (reply or {}).get("error") or reply
     said, code = _told(error)
@@ -85,7 +92,7 @@ def failure(
 
 
 def _told(error: Any) -> tuple[str, int | None]:
-    """The message and the HTTP status in an error object, in whichever of the usual shapes it comes."""
+    """The message and the HTTP status in an error object of any of the usual shapes."""
     if not isinstance(error, dict):
         return one_line(error or ""), None
     said = error.get("message") or error.get("detail") or ""
@@ -94,7 +101,7 @@ def _told(error: Any) -> tuple[str, int | None]:
 
 
 def _spelled(value: Any) -> str:
-    """A value as text, but for one that is nested so deeply that nobody can have meant it."""
+    """A value as text; empty for one that is nested too deeply to be printed."""
     try:
         return str(value)
     except RecursionError:
@@ -102,7 +109,7 @@ def _spelled(value: Any) -> str:
 
 
 def one_line(said: Any) -> str:
-    """A server's words on one line that a terminal can show."""
+    """A server's message on one line, with printable characters only."""
     words = " ".join(_spelled(said).split())
     return "".join(c if c.isprintable() else "?" for c in words)[:_SAID]
 

@@ -1,4 +1,4 @@
-"""Teacher forcing on a server that repeats its prompt with the log-probability of each token."""
+"""Teacher forcing on a server that echoes the prompt with the log-probability of each token."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from clew.tree import Finish, Segment
 async def echoed(
     wire: Wire, path: str, body: dict[str, Any], context: Context, given: Segment, gauge: Gauge
 ) -> Segment:
-    """`given` with the statistics that the server gives it after `context`: by token where both have ids, else by text.
+    """The statistics that a server gives to a text after a context.
 
-    path, body: the request that would continue the context; body["logprobs"] is how many alternatives to ask for.
+    The echoed tokens that belong to the text are found by their number where both sides have token ids, else by their
+    characters.
 
-    Raises ModelError where the server does not repeat the text.
+    wire: the server.
+    path, body: the request that would continue the context; body["logprobs"] is the number of alternatives to ask for.
+    context: what comes before the text.
+    given: the text.
+    gauge: counts the tokens that the server computed.
+
+    Raises ModelError where the server does not echo the text.
     """
     prompt = body["prompt"]
     by_tokens = isinstance(prompt, list) and bool((given.token_ids >= 0).all())

@@ -1,4 +1,4 @@
-"""From the bytes of a reply to parsed events, within bounds: no reply, however odd or hostile, fills the memory."""
+"""Parsing of replies into events. Every size is bounded, so that no reply, however hostile, fills the memory."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     import aiohttp
 
 LINE = 8 << 20
-"""Bytes of one streamed event at most. A token with twenty alternatives takes some 3,000; a whole reply as one event
-may take more."""
+"""The most bytes of one streamed event. A token with twenty alternatives takes some 3,000; a server that sends its
+whole reply as one event takes more."""
 BODY = 256 << 20
-"""Bytes of one reply at most, unpacked. Teacher forcing of 32,000 tokens with twenty alternatives takes some 100 MB."""
+"""The most bytes of one reply, unpacked. Teacher forcing of 32,000 tokens with 20 alternatives takes some 100 MB."""
 ERROR = 1 << 20
-"""Bytes of a reply that tells of an error at most."""
+"""The most bytes of a reply that reports an error."""
 _BLOCK = 1 << 20
-"""Bytes unpacked at once."""
+"""The most bytes that are unpacked at once."""
 
 # Once for every streamed token: `json.loads` would do the same with three calls more.
 _decode = json.JSONDecoder().raw_decode
 
 
 def parsed(data: bytes) -> Event | None:
-    """A JSON object; None for what is not one. A bare array counts as an object with that array as its `data`."""
+    """The JSON object in these bytes; None where there is none. An array is read as `{"data": array}`."""
     try:
         text = data.decode().strip()
         event, end = _decode(text)
@@ -42,7 +42,7 @@ def parsed(data: bytes) -> Event | None:
 
 
 def checked(data: bytes) -> Event:
-    """A JSON object. Raises Transient for what is not one."""
+    """The JSON object in these bytes, as `parsed` reads it. Raises Transient where there is none."""
     event = parsed(data)
     if event is None:
         raise Transient("the reply was not valid JSON")
@@ -50,22 +50,24 @@ def checked(data: bytes) -> Event:
 
 
 class Frames:
-    """Cuts a stream of server-sent events into parsed ones. done: whether the server said that it was the last."""
+    """Parses a stream of server-sent events. done: whether the server has marked the end of the stream."""
 
     def __init__(self) -> None:
         self.done = False
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that end in these bytes. Raises Transient for one that is not JSON, ModelError for an endless
-        one."""
+        """The events that end within these bytes.
+
+        Raises Transient for an event that is not JSON, ModelError for one beyond `LINE` bytes.
+        """
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > LINE:
             raise too_long(LINE)
         return [event for line in lines if (event := self._event(line)) is not None]
 
     def end(self) -> list[Event]:
-        """The event that the end of the stream ends, if there is one."""
+        """The event that the end of the stream completes, if there is one."""
         rest, self._rest = self._rest, b""
         event = self._event(rest)
         return [] if event is None else [event]
@@ -79,18 +81,19 @@ class Frames:
 
 
 def too_long(limit: int) -> ModelError:
-    """What to raise for a reply beyond its bound."""
+    """The exception for a reply beyond its bound in bytes."""
     return ModelError(
-        f"the server sent more than {limit >> 20} MB where a reply was due", "Is this an OpenAI-compatible server?"
+        f"the server sent more than {limit >> 20} MB in one reply", "Check that this is an OpenAI-compatible server"
     )
 
 
 class Unpacker:
-    """Undoes the packing of one reply, a bounded block at a time, and counts its bytes.
+    """Decompresses one reply, a bounded block at a time, and counts its bytes.
 
-    packing: its `Content-Encoding`. limit: bytes that it may have in all, unpacked.
+    packing: its `Content-Encoding`.
+    limit: the most bytes that it may have, unpacked.
 
-    Raises ModelError for a packing that was not asked for and cannot be undone.
+    Raises ModelError for an encoding other than gzip and deflate.
     """
 
     def __init__(self, packing: str, limit: int = BODY) -> None:
@@ -101,12 +104,12 @@ class Unpacker:
             self._unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
         elif kind not in ("", "identity"):
             raise ModelError(
-                f"the server packs its replies in a way that was not asked for ({kind[:20]!r})",
+                f"the server compresses its replies as {kind[:20]!r}, which was not asked for",
                 "Turn compression off in the server, or in the proxy before it",
             )
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """What these bytes hold. Raises ModelError beyond the limit, Transient for a damaged packing."""
+        """The unpacked bytes. Raises ModelError beyond the limit, Transient for damaged data."""
         for block in [chunk] if self._unpack is None else self._blocks(chunk):
             self._left -= len(block)
             if self._left < 0:

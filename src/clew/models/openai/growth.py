@@ -1,4 +1,4 @@
-"""One continuation while it is received from a server: what it is charged, and the segment that it becomes."""
+"""A continuation while it is received from a server: its charges, and the segment that it becomes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from clew.tree import Finish, Floats, Ints, Segment
 
 
 class Growth:
-    """One continuation. Feed it what arrives; it says when to stop listening.
+    """One continuation that grows as tokens arrive; `finish` is set when it has ended.
 
     Steps and stop strings are found here, not by the server: a server that is given stop strings withholds them, and
-    with them the tokens that the path consists of.
+    with them tokens of the path.
 
-    asked: the most tokens that the server was asked for. before: the text of the solution so far. echo: text of ours
-    that the server may repeat at the beginning of its reply.
+    until: where it ends.
+    gauge: charges its tokens.
+    asked: the most tokens that the server was asked for; None for no limit.
+    before: the text of the solution so far.
+    echo: text of ours that the server may repeat at the beginning of its reply.
     """
 
     __slots__ = (
@@ -69,20 +72,20 @@ class Growth:
         self._watch = Watch(self.until, before=self._before)
 
     def restart(self) -> None:
-        """Begin anew after a failed attempt. What was charged is not charged again."""
+        """Begin again after a failed attempt. Tokens that were charged are not charged again."""
         if len(self.tokens) > len(self._lost[0]):
             self._lost = (self.tokens, self.text, self._offsets)
         self._begin()
 
     def feed(self, pieces: Sequence[Piece]) -> None:
-        """Take tokens in until one of them ends the continuation; sets `finish` then."""
+        """Add tokens until one of them ends the continuation, which sets `finish`."""
         for piece in self._without_echo(pieces) if self._expected else pieces:
             if self.finish is not None:
                 return
             self._add(piece)
 
     def think(self, reasoning: str, content: str) -> str:
-        """The text of a reply whose reasoning comes apart from its content, with the reasoning in its tags."""
+        """One text of a reply whose reasoning comes separately from its content; the reasoning gets thinking tags."""
         if not (reasoning or self._thinking):
             return content
         text = ""
@@ -95,13 +98,14 @@ class Growth:
         return text + content
 
     def missed(self, count: int) -> None:
-        """The server generated `count` tokens that it did not show: they are charged, and stand without text."""
+        """Add `count` tokens that the server generated and did not send: they are charged, and have no text."""
         self.feed([Piece("")] * count)
 
     def ended(self, reason: str | None, used: int | None) -> None:
-        """The server ended the continuation. used: tokens that it says it generated, where it can be trusted.
+        """Note that the server ended the continuation.
 
-        Only a reason among `ENDS` is an end of the text; with no reason given the text counts as truncated.
+        reason: its reason. Only those in `ENDS` mean a complete text; without a reason the text counts as truncated.
+        used: tokens that it reports to have generated; None where that is unknown or not believed.
         """
         if self._expected and self._held:
             held, self._held, self._expected = self._held, [], ""
@@ -116,7 +120,7 @@ class Growth:
         self.finish = self._watch.ended(count, ends=end, wanted=wanted)
 
     def _count(self, used: int) -> bool:
-        """Take in and charge tokens that were not shown, `used` in all; whether the budget allows another."""
+        """Charge tokens that were not sent, so that there are `used` in all; whether the budget allows another."""
         if self._blind:
             self.tokens = spread(self.text, used)
             lengths = [len(p.text) for p in self.tokens]
@@ -140,7 +144,7 @@ class Growth:
                 kept.append(piece._replace(text=piece.text[len(self._expected) :]))
                 self._expected = ""
             else:
-                # No echo after all: what was held back was the model's.
+                # This is not an echo, so the pieces held back are the model's own.
                 kept += [*self._held, piece]
                 self._expected = ""
         return kept
@@ -162,7 +166,7 @@ class Growth:
             self.text = self.text[: self._watch.kept]
 
     def segment(self, sampling: Sampling, finish: Finish | None = None) -> Segment:
-        """What was received as a segment; `finish` overrules."""
+        """The tokens received so far as a segment. finish: replaces the continuation's own finish."""
         if finish is Finish.CANCELLED and len(self._lost[0]) > len(self.tokens):
             self.tokens, self.text, self._offsets = self._lost
         return assemble(
@@ -173,7 +177,12 @@ class Growth:
 def assemble(
     tokens: Sequence[Piece], text: str, offsets: Sequence[int], finish: Finish, sampling: Sampling, cut: int = 0
 ) -> Segment:
-    """Received tokens as a segment, with the statistics that their alternatives allow."""
+    """Received tokens as a segment, with statistics computed from their most probable alternatives.
+
+    offsets: the character of `text` at which each token begins.
+    sampling: how the server draws; `Sampling.top` alternatives are kept.
+    cut: characters that a stop string removed.
+    """
     logprob = np.array([p.logprob for p in tokens], np.float32)
     top_ids, top_logprob = _top(tokens)
     shown = min(sampling.top, top_logprob.shape[1])
@@ -195,13 +204,14 @@ def assemble(
 
 
 def statistics(top: Floats) -> tuple[Floats, Floats]:
-    """Entropy and self-certainty, float32[T] each, from the k most probable tokens alone; NaN where there are none.
+    """Entropy and certainty in nats, float32[T] each, from the k most probable tokens; NaN where there are none.
 
-    top: float32[T, k], their log-probabilities, NaN where fewer than k are known.
-    Entropy: -Σ p·log p over the k tokens, and the mass r that they leave counts as one more outcome (-r·log r). That is
-    a lower bound: the rest is spread over at least one token.
-    Certainty: -log k - mean(log p) over the k tokens: KL(uniform‖p) (arXiv:2502.18581, eq. 8) with these k as the
-    vocabulary. Up to the constant log k it is the token confidence of DeepConf (arXiv:2508.15260).
+    top: float32[T, k], log-probabilities in nats of the most probable tokens; NaN where fewer than k are known.
+
+    The entropy is -Σ p·log p over the k tokens, plus -r·log r for the remaining mass r, as if it were one token. That is
+    a lower bound, since the mass is spread over at least one token. The certainty is -log k - mean(log p) over the k
+    tokens, which is KL(uniform‖p) (arXiv:2502.18581, eq. 8) with these k tokens as the vocabulary. Up to the constant
+    log k it is the token confidence of DeepConf (arXiv:2508.15260).
     """
     if not top.size:
         nothing = np.full(len(top), np.nan, np.float32)
@@ -232,7 +242,8 @@ def _top(tokens: Sequence[Piece]) -> tuple[Ints, Floats]:
 
 
 def _proposal(logprob: Floats, sampling: Sampling) -> Floats:
-    """The log-probability under the distribution drawn from, where it follows from the one under the model."""
+    """The log-probability under the distribution that was drawn from, float32[T]; NaN where it cannot be derived from
+    that under the model."""
     plain = sampling.repetition_penalty == 1 and not sampling.logit_bias
     if plain and sampling.temperature == 0:
         return np.zeros_like(logprob)

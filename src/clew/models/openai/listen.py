@@ -1,5 +1,4 @@
-"""One reply while it is received: its events become the tokens of its continuations, and what it tells is believed
-within reason."""
+"""A reply while it is received: its events become tokens of its continuations. Implausible counts are not believed."""
 
 from __future__ import annotations
 
@@ -10,21 +9,23 @@ from clew.models.openai.growth import Growth
 from clew.models.openai.reply import Told, choices_of, counted, pieces, reason_of, spread, text_of, usage_of
 
 BYTES_A_TOKEN = 4
+"""Bytes of text that count as one token where a server does not tokenise: usual for English."""
 _UNASKED = 1 << 17
-"""The most generated tokens that a server is believed where no number was asked for."""
+"""The greatest reported number of generated tokens that is believed where the request set no limit."""
 _SLACK = 1
-"""Some servers count the end-of-text token beyond the number that was asked for."""
+"""Tokens above the requested number that are believed: some servers count the end-of-text token as well."""
 
 
 def estimate(text: str) -> int:
-    """Tokens in `text`, at a token for four bytes."""
+    """The estimated number of tokens in `text`."""
     return -(-len(text.encode()) // BYTES_A_TOKEN)
 
 
 class Reply:
-    """Feeds what one request brings to its growths.
+    """Distributes the reply to one request among its continuations.
 
-    streams: whether the server streams; of one that does not, a reply is charged whole.
+    growths: the continuations, in the order of the reply's choices.
+    streams: whether the server streams; the reply of a server that does not is charged whole.
     """
 
     def __init__(self, growths: Sequence[Growth], *, streams: bool) -> None:
@@ -36,7 +37,7 @@ class Reply:
         self._reasons: dict[int, str] = {}
 
     def take(self, event: Event) -> bool:
-        """Take an event in; whether another is wanted."""
+        """Process one event; whether another one is needed."""
         if event.get("usage"):
             self._usage = usage_of(event)
         timings = event.get("timings")
@@ -49,7 +50,7 @@ class Reply:
                 reason = reason_of(choice)
                 if reason is not None:
                     self._reasons[index] = reason
-        # One that has just as many tokens as were asked for is about to end: its usage is worth the wait.
+        # A continuation with as many tokens as were asked for is about to end, and the usage comes after its end.
         return any(g.finish is None or len(g.tokens) == g.asked for g in self._growths)
 
     @property
@@ -58,14 +59,14 @@ class Reply:
         return all(g.finish or i in self._reasons for i, g in enumerate(self._growths))
 
     def end(self) -> int | None:
-        """The reply is over. Returns how many prompt tokens the server computed, if it told.
+        """Process the end of the reply; returns how many prompt tokens the server computed, None where it did not say.
 
         Raises Transient when a continuation is missing.
         """
         if not all(g.tokens or i in self._reasons for i, g in enumerate(self._growths)):
             raise Transient("the reply held too few choices" if self._reasons else "the reply held no choices")
         for index, growth in enumerate(self._growths):
-            # Of several choices some servers count one only; an echo may be counted or not.
+            # Some servers count only one of several choices, and some count an echo.
             used = self._believed(self._usage.completion, growth) if len(self._growths) == 1 else None
             growth.ended(self._reasons.get(index), None if growth.echo else used)
         if self._prefilled is not None:
@@ -91,6 +92,6 @@ class Reply:
 
     @staticmethod
     def _believed(claimed: int | None, growth: Growth) -> int | None:
-        """What the server says that it generated; None where that is more than it was asked for."""
+        """The reported number of generated tokens; None where it exceeds the number that was asked for."""
         most = _UNASKED if growth.asked is None else growth.asked + _SLACK
         return claimed if claimed is not None and claimed <= most else None

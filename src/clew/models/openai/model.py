@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible server."""
+"""`OpenAIModel`, a model on an OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -34,20 +34,24 @@ from clew.tree import Finish, Segment
 T = TypeVar("T")
 
 _TOKENS_A_TURN = 4
-"""What a template adds to a message, where nobody tells."""
+"""Tokens that a template is assumed to add to each message, where the server does not render."""
 
 
 class OpenAIModel:
-    """See `clew.models.base.Model`. Made by `connect`.
+    """A `Model` (see there) on a server. `connect` makes it.
 
-    Replies are streamed, so that each token is charged as it arrives, a continuation that is given up ends at once (the
-    connection is closed, which tells the server) and what had arrived is kept. Steps and stop strings are found here:
-    the step's last token stays whole, as it would not if the server were given stop strings. The price is a token
-    or two that the server may compute before it notices. A server that cannot stream is sent one request at a time
-    while a token budget runs, and is paid for whole replies.
+    Replies are streamed: each token is charged as it arrives, a cancelled continuation ends at once (closing the
+    connection tells the server), and what has arrived is kept. Steps and stop strings are found on this side, so that
+    the last token of a step stays whole, at the price of a token or two that the server computes before it notices. A
+    server that cannot stream gets one request at a time under a token budget, and whole replies are charged.
 
-    Each continuation is a request of its own with its own seed. Only where a server takes n>1 and honours no
-    seed do continuations share a request. A reply that breaks off is begun anew; its tokens are charged once.
+    Each continuation is a request with its own seed. Continuations share a request only where the server takes n > 1
+    and does not honour seeds. A reply that breaks off is requested again; its tokens are charged once.
+
+    wire: the connection to the server.
+    found: the result of probing it.
+    cost: what its tokens cost.
+    top_logprobs: alternatives to ask for at each position.
     """
 
     def __init__(self, wire: Wire, found: Probe, cost: Cost, *, top_logprobs: int) -> None:
@@ -67,8 +71,8 @@ class OpenAIModel:
     # --- text and tokens ------------------------------------------------------------------------------------------
 
     def render(self, messages: Sequence[Message]) -> Context:
-        """The conversation as a context. Token ids are -1, and their number an estimate (a token for four bytes),
-        where the server does not render and tokenise."""
+        """See `Model.render`. Where the server does not render and tokenise, token ids are -1 and their number is an
+        estimate (see `estimate`)."""
         turns = tuple(messages)
         if self.probe.render and all(isinstance(m.content, str) for m in turns):
             prompt, ids = self._rendered(json.dumps(plain(turns)))
@@ -96,7 +100,7 @@ class OpenAIModel:
         return blocking(ask)
 
     def encode(self, text: str) -> Segment:
-        """`text` as a segment; with estimated length and ids of -1 where the server does not tokenise."""
+        """See `Model.encode`. Where the server does not tokenise, the length is estimated, and the ids are -1."""
         ids = np.array(self._encoded(text), np.int32)
         parts = spread(text, len(ids)) if len(ids) else []
         offsets = np.cumsum([0, *(len(p.text) for p in parts)], dtype=np.int32)[: len(ids)]
@@ -109,7 +113,7 @@ class OpenAIModel:
         return [-1] * estimate(text) if ids is None else ids
 
     def count(self, text: str) -> int:
-        """Tokens in `text`; an estimate (a token for four bytes) where the server does not tokenise."""
+        """See `Model.count`. Where the server does not tokenise, it is an estimate."""
         return len(self._encoded(text))
 
     # --- generation -----------------------------------------------------------------------------------------------
@@ -119,8 +123,8 @@ class OpenAIModel:
     ) -> list[Segment]:
         """See `Model.extend`.
 
-        Raises UsageError for a way of sampling that the server does not offer, and ModelError where a partial solution
-        would have to be continued and the server has no way to.
+        Raises also UsageError for sampling parameters that the server does not offer, and ModelError where a partial
+        solution is to be continued and the server cannot.
         """
         asked = request(self.name, self.probe, context, sampling, top=self._top)
         if self.context_length is not None and self.probe.raw and len(context) >= self.context_length:
@@ -139,7 +143,7 @@ class OpenAIModel:
         self, asked: Request, until: Until, room: int | None, streams: list[Stream], gauges: list[Gauge]
     ) -> list[Segment]:
         """The continuations that one request brings."""
-        # What cannot be stopped once it is asked for must not be asked for twice on one budget.
+        # A reply that is not streamed cannot be stopped, so two must not run on one budget at the same time.
         alone = not self.probe.streams and gauges[0].left is not None
         async with self._turn() if alone else nullcontext():
             caps = [c for c in (until.cap, gauges[0].left, room) if c is not None]
@@ -153,7 +157,7 @@ class OpenAIModel:
         return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
     async def _until_closed(self, work: Coroutine[Any, Any, None], growths: list[Growth]) -> None:
-        """Await `work`, but end it when every continuation is given up or the time is spent."""
+        """Await `work`, but cancel it when every continuation is closed or the seconds are spent."""
         if all(g.gauge.closed for g in growths):
             work.close()
             return
@@ -184,7 +188,7 @@ class OpenAIModel:
             if not ended or task.uncancel() > others:
                 raise
         finally:
-            # A gauge keeps its callbacks: were they to keep the growths, each call would leave a cycle behind.
+            # A gauge keeps its callbacks. If these kept the growths, each call would leave a reference cycle behind.
             waiting = []
             if timer is not None:
                 timer.cancel()
@@ -202,12 +206,12 @@ class OpenAIModel:
         gauge.computed(gauge.context - gauge.generated if computed is None else computed)
 
     async def _listen(self, path: str, body: dict[str, Any], growths: list[Growth]) -> int | None:
-        """Feed one reply to the growths. Returns how many prompt tokens the server computed, if it told."""
+        """Receive one reply; returns how many prompt tokens the server computed, None where it did not say."""
         reply = Reply(growths, streams=self.probe.streams)
         try:
             await self._wire.stream(path, body, reply.take)
         except Transient:
-            # A stream that breaks off after the last of its tokens has brought all that was wanted.
+            # A stream that breaks off after its last token is complete.
             if not reply.whole:
                 raise
         return reply.end()
@@ -217,8 +221,8 @@ class OpenAIModel:
     async def score(
         self, contexts: Sequence[Context], continuations: Sequence[Segment], *, gauges: Sequence[Gauge]
     ) -> list[Segment]:
-        """See `Model.score`. A request each, all at once. The segments are in the server's tokens where it cannot be
-        given tokens."""
+        """See `Model.score`. Each continuation is a request; all run at once. Where the server takes text only, the
+        segments are in its own tokens."""
         require(self, Capability.SCORE)
         return await _all([self._read(*each) for each in zip(contexts, continuations, gauges, strict=True)])
 
@@ -237,7 +241,7 @@ class OpenAIModel:
         return read
 
     async def provenance(self) -> Mapping[str, str]:
-        """See `Model.provenance`: where the server is, without credentials, and what it says of itself."""
+        """See `Model.provenance`: the server's address without credentials, and what it reports of itself."""
         found, model = self.probe, PurePath(self.probe.model)
         told = {
             "server": found.server,
@@ -256,7 +260,7 @@ class OpenAIModel:
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; when one fails, the others are given up first."""
+    """All results in order; where one fails, the others are cancelled first."""
     if len(work) == 1:
         return [await work[0]]
     tasks = [asyncio.ensure_future(w) for w in work]

@@ -1,4 +1,4 @@
-"""Finding out what a server can do, once a server and model."""
+"""Probing: finding out what a server can do, once for each server and model."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from clew.models.openai.reply import Told, choices_of, counted, pieces, reason_o
 from clew.models.openai.wire import Wire, blocking
 from clew.models.pull import cache_dir
 
-_VERSION = 2
+_VERSION = 2  # of the kept findings: raise it when a probe finds out more
 _HELLO = [{"role": "user", "content": "Write eight random words."}]
 _WEEK = {"role": "user", "content": "Name the days of the week."}
 # Cut within a word: whoever goes on writes "day", whoever begins a new turn does not; and whoever says it all again in
 # fewer tokens than it has is echoing it.
 _BEGUN = "The days of the week are Monday, Tuesday, Wednes"
 _REST = "day"
-_FEW = 4
-_MOST_PARAMS = 1e15
+_FEW = 4  # tokens of such a reply
+_MOST_PARAMS = 1e15  # the greatest reported number of weights that is believed
 _SHOWN = 20
 """The most names of models that a message lists."""
 # Some 600 tokens: servers that cache by the block, of up to 128 tokens, see nothing to keep in a short prompt.
@@ -43,14 +43,19 @@ def probe(
     timeout: float = 120.0,
     fresh: bool = False,
 ) -> Probe:
-    """What the server at `url` can do. Asked with some twenty tiny requests the first time, or when `fresh`; kept in
-    the cache folder for later, for as long as the server describes its model in the same way.
+    """What the server at `url` can do.
 
-    url: as `parse_address` takes it. model: its name there. api_key, key_env: as for `connect`. timeout: seconds of
-    silence after which a request counts as lost. fresh: ask again.
+    The first time this takes some twenty small requests. The findings are kept in the cache folder, and used as long as
+    the server describes its model in the same way.
 
-    Raises UsageError for a bad URL, several models to choose from or a name that is not among them; ModelError when
-    there is no server or it refuses.
+    url: an address, as `parse_address` takes it.
+    model: the model's name there; not needed when the server has only one.
+    api_key, key_env: the server's key, as for `connect`.
+    timeout: seconds without a byte after which a request counts as lost.
+    fresh: probe again.
+
+    Raises UsageError for a malformed address, several models to choose from, or an unknown name; ModelError when the
+    server cannot be reached or refuses.
     """
     address = parse_address(url)
     model, key_env = model or address.options.get("model"), key_env or address.options.get("key_env")
@@ -77,7 +82,7 @@ async def _probe(wire: Wire, model: str | None, fresh: bool) -> Probe:
 
 
 async def _describe(wire: Wire, model: str | None) -> dict[str, Any]:
-    """What the server says of the model, without what changes from day to day."""
+    """The server's description of the model, without the fields that change from day to day."""
     try:
         listed = (await wire.json("models", patient=False)).get("data")
     except Refusal as refusal:
@@ -90,9 +95,9 @@ async def _describe(wire: Wire, model: str | None) -> dict[str, Any]:
 
 
 def _chosen(base: str, names: list[str], wanted: str | None) -> str:
-    """The model that is wanted of those that a server names; it may name none.
+    """The name of the wanted model among those that a server lists; it may list none.
 
-    Raises UsageError when it is not among them, or none is wanted and there is not exactly one.
+    Raises UsageError when it is not among them, or when none is wanted and there is not exactly one.
     """
     some = ", ".join(names[:_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > _SHOWN else "")
     if wanted is None:
@@ -102,7 +107,7 @@ def _chosen(base: str, names: list[str], wanted: str | None) -> str:
                 f"Choose one by {base}#NAME: {some}" if names else f"Name one by {base}#NAME",
             )
         return names[0]
-    # Ollama names `llama3:latest` what everybody calls llama3; OpenRouter takes `NAME:nitro` for what it lists as NAME.
+    # Ollama lists llama3 as `llama3:latest`; OpenRouter takes `NAME:nitro` for a model that it lists as NAME.
     if not names or wanted in names or wanted.rpartition(":")[0] in names:
         return wanted
     if f"{wanted}:latest" in names:
@@ -148,7 +153,7 @@ class _Prober:
         return found
 
     async def _ask(self, path: str, body: Mapping[str, Any] | None) -> Event | None:
-        """The reply, or None for a refusal."""
+        """The reply; None for a refusal."""
         try:
             return await self.wire.json(path, body)
         except (Refusal, ContextOverflow) as refusal:
@@ -170,7 +175,7 @@ class _Prober:
         return await self.wire.persist(attempt)
 
     async def _say(self, count: int = 8, **more: Any) -> list[Event]:
-        """The events of a reply on the path that will be used; none for a refusal."""
+        """The events of a reply from the endpoint that will be used; none for a refusal."""
         chat = self.prompt is None
         about = {"messages": _HELLO, self.found["limit_field"]: count} if chat else {"prompt": self.prompt}
         body = {**about, **({} if chat else {"max_tokens": count}), "stream": self.found["streams"], **more}
@@ -182,7 +187,7 @@ class _Prober:
             return []
 
     async def _basics(self) -> int | None:
-        """Whether it answers at all, streams, and reports usage; the prompt's length in tokens if it tells."""
+        """Find out whether it answers, streams and reports usage; the length of the prompt in tokens, if reported."""
         found = self.found
         streamed: dict[str, Any] = {"messages": _HELLO, "stream": True}
         ways = ({**streamed, "stream_options": {"include_usage": True}}, streamed, {"messages": _HELLO})
@@ -205,7 +210,7 @@ class _Prober:
         return usage.prompt
 
     async def _sampled(self) -> None:
-        """Which ways of drawing it refuses."""
+        """Find out which sampling parameters it refuses."""
         asked: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "seed": 1}
         if await self._say(1, **asked):
             return
@@ -217,7 +222,7 @@ class _Prober:
             self.refused.append("temperature with top_p")
 
     async def _raw(self, count: int | None) -> None:
-        """How a rendered conversation can be had, and continued through raw completions."""
+        """Find out how it renders a conversation, and whether raw completions continue the rendering."""
         found = self.found
         text, ids = None, None
         applied = await self._ask("/apply-template", {"messages": _HELLO})
@@ -229,7 +234,7 @@ class _Prober:
             ids = await tokenise(self.wire, self.model, _HELLO, special=True) if ids is not None else None
             found["render"] = "tokenize" if ids else ""
         found["raw"] = ""
-        # A rendering that is not as long as what the chat endpoint makes of the same messages is not the same prompt.
+        # A rendering with another length than the chat endpoint's prompt for these messages is another prompt.
         if ids and (count is None or len(ids) == count) and found["render"]:
             found["raw"] = "tokens" if await self._completes(ids) else ""
         if not found["raw"] and text is not None:
@@ -296,7 +301,7 @@ class _Prober:
         self.found["seeds"] = bool(texts and texts[0]) and texts[0] == texts[1] != texts[2]
 
     async def _caches(self) -> None:
-        """Whether a prompt that it has just computed is reused, as it tells in the usage."""
+        """Find out from its usage whether it reuses a prompt that it has just computed."""
         cached: int | None = None
         for _ in range(2):
             reply = await self._ask(
@@ -313,9 +318,9 @@ class _Prober:
 
 
 async def tokenise(wire: Wire, model: str, what: str | list[Any], *, special: bool) -> list[int] | None:
-    """Text, or a conversation up to the assistant's turn, as token ids; None where the server does not tokenise it.
+    """The token ids of a text, or of a conversation up to the assistant's turn; None where it cannot be tokenised.
 
-    special: with what the model's prompts begin with.
+    special: whether the special tokens with which the model's prompts begin are added.
     """
     if isinstance(what, str):
         # One body for both: llama.cpp reads `content`, vLLM reads `prompt`.
@@ -337,8 +342,9 @@ def _choices(events: list[Event]) -> list[Event]:
 
 
 async def told_version(wire: Wire, server: str) -> str:
-    """What the server says of its version; '' where it says nothing."""
-    # llama.cpp tells its build among its properties; vLLM and SGLang answer the first question, Ollama the second.
+    """The version that the server reports; empty where it reports none."""
+    # llama.cpp reports its build among its properties, vLLM and SGLang at the first of the other paths, Ollama at the
+    # second.
     properties, versions = [("/props", "build_info")], [("/version", "version"), ("/api/version", "version")]
     for path, name in properties if server == "llama.cpp" else versions:
         told = (await wire.told(path) or {}).get(name)
@@ -348,7 +354,7 @@ async def told_version(wire: Wire, server: str) -> str:
 
 
 def _usage(events: list[Event]) -> Told:
-    """The last usage that was reported."""
+    """The last usage that these events report."""
     return next((usage_of(e) for e in reversed(events) if e.get("usage")), Told())
 
 

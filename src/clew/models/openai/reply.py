@@ -1,7 +1,7 @@
-"""Reading what servers send: the tokens of one event, whichever of the usual shapes it has.
+"""Reading of events: the tokens, texts and counts in a reply of any of the usual shapes.
 
-A server may leave out whatever it likes, or fill it with null or with another kind of thing: what cannot be read counts
-as not told. Nothing here raises for the shape of a reply.
+A server may omit any field, or fill it with null or a value of another type; an unreadable field counts as absent.
+Nothing here raises an exception for the shape of a reply.
 """
 
 from __future__ import annotations
@@ -17,16 +17,22 @@ Top = tuple[int, float]
 """A token id (-1 where unknown) and its log-probability."""
 
 ENDS = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "function_call"})
-"""Reasons that servers give for an end of the text of the model's own. (No stop strings are sent to them.)"""
+"""Finish reasons that mean that the model ended its text. (Servers are sent no stop strings.)"""
 
 _BELIEVED = 1 << 24
-"""The most tokens that any count in a reply is believed."""
+"""The greatest count of tokens in a reply that is believed."""
 _LEAST = -1e30
-"""Log-probabilities below count as those of the impossible."""
+"""Log-probabilities below this count as minus infinity: servers send such numbers for impossible tokens."""
 
 
 class Piece(NamedTuple):
-    """One received token. id: -1 where the server does not tell. top: the most probable tokens, best first."""
+    """One received token.
+
+    text: its text.
+    id: -1 where the server does not report it.
+    logprob: nats; NaN where the server does not report it.
+    top: the most probable tokens at its place, most probable first.
+    """
 
     text: str
     id: int = -1
@@ -35,7 +41,7 @@ class Piece(NamedTuple):
 
 
 def choices_of(event: Event) -> list[tuple[int, dict[str, Any]]]:
-    """The choices of an event with their indices; one without an index has that of its place."""
+    """The choices of an event as (index, choice); the index of a choice without one is its position."""
     listed = event.get("choices")
     found = []
     for place, choice in enumerate(listed if isinstance(listed, list) else ()):
@@ -46,13 +52,13 @@ def choices_of(event: Event) -> list[tuple[int, dict[str, Any]]]:
 
 
 def reason_of(choice: dict[str, Any]) -> str | None:
-    """Why the server ended a choice; None where it does not say, or has not ended it."""
+    """Why the server ended a choice; None where it gives no reason or has not ended it."""
     reason = choice.get("finish_reason")
     return reason if isinstance(reason, str) and reason else None
 
 
 def text_of(choice: dict[str, Any]) -> tuple[str, str]:
-    """The (reasoning, content) text of a choice: of a completion, a chat message, or a streamed delta of one."""
+    """(reasoning, content) of a choice, which is a completion, a chat message, or a streamed part of one."""
     if "text" in choice:
         return "", _text(choice["text"])
     message = choice.get("delta") or choice.get("message")
@@ -66,7 +72,7 @@ def text_of(choice: dict[str, Any]) -> tuple[str, str]:
 
 
 def _text(value: Any, depth: int = 4) -> str:
-    """The text of a string, of a part, or of a list of parts (which may hold parts themselves, `depth` deep)."""
+    """The text of a string, a content part, or a list of parts, nested at most `depth` deep."""
     if isinstance(value, str):
         # Half of a surrogate pair is not a character: it can be neither encoded nor stored.
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -78,7 +84,7 @@ def _text(value: Any, depth: int = 4) -> str:
 
 
 def counted(value: Any) -> int | None:
-    """A number of tokens, or an index or id; None where the value is nothing of the kind, or beyond belief."""
+    """A count, index or token id; None for a value of another kind or an implausible one."""
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -87,7 +93,7 @@ def counted(value: Any) -> int | None:
 
 
 class Told(NamedTuple):
-    """What a usage object tells, in tokens; None for what it does not. cached: prompt tokens that were not computed."""
+    """The counts of a usage object, in tokens; None where absent. cached: prompt tokens that were not computed."""
 
     prompt: int | None = None
     completion: int | None = None
@@ -95,7 +101,7 @@ class Told(NamedTuple):
 
 
 def usage_of(event: Event) -> Told:
-    """What an event tells of usage."""
+    """The counts that an event reports."""
     usage = event.get("usage")
     if not isinstance(usage, dict):
         return Told()
@@ -105,9 +111,9 @@ def usage_of(event: Event) -> Told:
 
 
 def pieces(choice: dict[str, Any], text: str) -> list[Piece]:
-    """The tokens that `text`, the text of `choice`, came with.
+    """The tokens of `text`, the text of `choice`.
 
-    Without log-probabilities the text is one piece (none when it is empty), for token boundaries are then unknown.
+    Without log-probabilities token boundaries are unknown, and the text is one piece (none when it is empty).
     """
     entries = _entries(choice.get("logprobs"))
     listed = choice.get("token_ids")
@@ -122,7 +128,7 @@ def pieces(choice: dict[str, Any], text: str) -> list[Piece]:
 
 
 def spread(text: str, count: int) -> list[Piece]:
-    """`text` in `count` pieces of nearly equal length: where a server tells how many tokens it was and nothing else."""
+    """`text` in `count` pieces of nearly equal length, for a server that reports only the number of tokens."""
     marks = [round(i * len(text) / count) for i in range(count + 1)]
     return [Piece(text[a:b]) for a, b in pairwise(marks)]
 
@@ -147,7 +153,7 @@ def _entry(entry: dict[str, Any]) -> Piece:
 
 
 def _legacy(logprobs: dict[str, Any]) -> list[Piece]:
-    """The tokens of `logprobs` as text completions have them (parallel lists)."""
+    """The tokens of `logprobs` in the form of text completions, which is parallel lists."""
     tokens, chosen, tops = (
         found if isinstance(found := logprobs.get(name), list) else []
         for name in ("tokens", "token_logprobs", "top_logprobs")
@@ -170,17 +176,17 @@ def _id(value: Any) -> int:
 
 
 def _logprob(value: Any) -> float:
-    """A log-probability; NaN where the value is none. Rounding may leave it a little above zero."""
+    """A log-probability, which rounding may leave slightly above 0; NaN for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value < 0.01:
         return math.nan
     return float(value) if value > _LEAST else -math.inf
 
 
 def _align(text: str, tokens: list[str]) -> list[str]:
-    """`text` cut where its tokens begin.
+    """`text` divided among its tokens.
 
-    The text decides: a token that is not in it (a special token, a part of a character) gets none, and what no token
-    accounts for goes to the last one.
+    A token whose text does not occur in its place (a special token, a part of a character) gets no text, and the last
+    token gets the text that is left.
     """
     parts: list[str] = []
     at = 0

@@ -1,4 +1,4 @@
-"""What is asked of a server: endpoint and body of a request, in the words that this server takes."""
+"""Requests to a server: endpoint and body, in the form that this server takes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from clew.problem import Message
 from clew.sampling import Sampling, Stream
 
 _PENALISED = 8192
-"""How far back a repetition penalty looks where the length of the context is not known."""
+"""Tokens that a repetition penalty looks back where the length of the context is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request but for its length and its seed.
+    """A request without its length and its seed.
 
-    path: the endpoint. body: what is sent. before: the text of the solution so far. echo: text of ours that the reply
-    may repeat. sampling: how the server really draws: what it refuses is as it is by default.
+    path: the endpoint.
+    body: what is sent.
+    before: the text of the solution so far.
+    echo: text of ours that the reply may repeat at its beginning.
+    sampling: how the server really draws: parameters that it refuses are at their default.
     """
 
     path: str
@@ -31,7 +34,12 @@ class Request:
     sampling: Sampling
 
     def sized(self, found: Probe, most: int | None, streams: Sequence[Stream]) -> dict[str, Any]:
-        """The body with the most tokens of a reply, and the seed of its one continuation or the number of several."""
+        """The complete body.
+
+        found: what the server can do.
+        most: the most tokens of a continuation; None for no limit.
+        streams: one for each continuation; a single one gives the seed.
+        """
         body = dict(self.body)
         if most is not None:
             body["max_tokens" if self.path == "completions" else found.limit_field] = most
@@ -43,12 +51,15 @@ class Request:
 
 
 def request(name: str, found: Probe, context: Context, sampling: Sampling, *, top: int) -> Request:
-    """A request for continuations of a context.
+    """The request for continuations of a context.
 
-    name: the model's, for messages. top: alternatives to ask for at each position.
+    name: the model's name, for messages.
+    found: what the server can do.
+    sampling: how tokens are to be drawn.
+    top: alternatives to ask for at each position.
 
-    Raises UsageError for a way of sampling that the server does not offer, and ModelError where a partial solution
-    would have to be continued and the server has no way to.
+    Raises UsageError for sampling parameters that the server does not offer, and ModelError where a partial solution is
+    to be continued and the server cannot.
     """
     body: dict[str, Any] = {"model": found.model}
     echo = ""
@@ -85,7 +96,7 @@ def request(name: str, found: Probe, context: Context, sampling: Sampling, *, to
 
 
 def _offered(found: Probe, sampling: Sampling) -> Sampling:
-    """How the server draws when it is asked for this: what it refuses is at its default of 1."""
+    """How the server draws when it is asked for `sampling`: parameters that it refuses are at their default of 1."""
     refused = found.refused
     if "temperature" in refused:
         sampling = sampling.but(temperature=1.0)
@@ -95,7 +106,7 @@ def _offered(found: Probe, sampling: Sampling) -> Sampling:
 
 
 def _sent(found: Probe, drawn: Sampling) -> list[str]:
-    """Which of temperature and top_p to send: both, as servers have defaults of their own, where it takes both."""
+    """Which of temperature and top_p to send: both where the server takes both, since its defaults may differ."""
     sent = [name for name in ("temperature", "top_p") if name not in found.refused]
     if len(sent) == 2 and "temperature with top_p" in found.refused:
         return ["temperature"] if drawn.top_p == 1 else ["top_p"]
@@ -103,7 +114,7 @@ def _sent(found: Probe, drawn: Sampling) -> list[str]:
 
 
 def _beyond(name: str, found: Probe, sampling: Sampling) -> dict[str, Any]:
-    """What goes beyond the OpenAI interface."""
+    """The fields beyond the OpenAI interface."""
     if sampling.bans:
         raise UsageError("a server cannot ban tokens at single positions", "Use the embedded engine")
     if not found.samplers:
@@ -112,13 +123,13 @@ def _beyond(name: str, found: Probe, sampling: Sampling) -> dict[str, Any]:
                 f"{name} takes no top_k, min_p or repetition_penalty", "Leave them out; temperature and top_p work"
             )
         return {}
-    # Sent even when off: servers have defaults of their own.
+    # They are sent even when off, because servers have their own defaults.
     more: dict[str, Any] = {"top_k": sampling.top_k or -1, "min_p": sampling.min_p}
     if sampling.repetition_penalty != 1:
         more |= {"repetition_penalty": sampling.repetition_penalty, "repeat_penalty": sampling.repetition_penalty}
         more["repeat_last_n"] = found.context_length or _PENALISED
     if found.server == "llama.cpp":
-        # Counts every token, also those whose text waits for the rest of a character.
+        # With it the server counts every token, also one whose text waits for the rest of a character.
         more["timings_per_token"] = True
         more["samplers"] = ["penalties", "temperature", "top_k", "top_p", "min_p"]
     elif found.server == "vllm" and found.token_ids:
@@ -127,7 +138,7 @@ def _beyond(name: str, found: Probe, sampling: Sampling) -> dict[str, Any]:
 
 
 def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages as the interface has them."""
+    """Messages as plain data for JSON."""
     return [
         {"role": m.role, "content": m.content if isinstance(m.content, str) else [dict(p) for p in m.content]}
         for m in messages

@@ -1,6 +1,6 @@
 """HTTP to one server: pooled connections, retries, and errors that name cause and cure.
 
-Below the `openai` client on purpose: building and validating one call there takes about 0.9 ms of processor time, nine
+It does not use the `openai` client, which takes about 0.9 ms of processor time to build and validate one call, nine
 times what the pooled transport underneath needs (`python -m benchmarks.http` measures it).
 """
 
@@ -33,22 +33,26 @@ T = TypeVar("T")
 _PARTING = 2.0
 """Seconds that closing connections may take at the interpreter's end."""
 _LONGEST_WAIT = 120.0
-"""Seconds that a server may ask to wait before another attempt; one that asks for more is given up."""
+"""The most seconds that a server may ask to wait before another attempt; the call fails where it asks for more."""
 
 
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end from ordinary code, also where an event loop is running."""
+    """Run a coroutine to its end from synchronous code, even while an event loop is running."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(work())).result()
 
 
 class Wire:
-    """One server. Works from any event loop: each has its own pool of at most `concurrency` connections, which is also
-    the limit on requests in flight; a cancelled request gives its place back.
+    """The connections to one server, usable from any event loop.
 
-    authorization: that header, or ''. timeout: seconds of silence after which a request counts as lost.
-    longest: seconds after which a call is given up, all its attempts together. retries: further attempts after the
-    first.
+    Each event loop has its own pool of connections. A cancelled request gives its connection back.
+
+    address: the server.
+    authorization: the header of that name; empty for none.
+    concurrency: the most connections, and so requests in flight, of each event loop.
+    timeout: seconds without a byte after which a request counts as lost.
+    longest: seconds after which a call is given up, all its attempts together.
+    retries: further attempts after the first.
     """
 
     def __init__(
@@ -112,16 +116,20 @@ class Wire:
                 asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
 
     async def json(self, path: str, body: Mapping[str, Any] | None = None, *, patient: bool = True) -> Event:
-        """The parsed reply to one request (GET without a body). A path that begins with `/` is looked up at the
-        server's root, another one below its `/v1`. Unless `patient`, a server that is not there is not waited for.
+        """The parsed reply to one request.
 
-        Raises Refusal for a status that is our fault, ModelError when the server cannot be reached or keeps failing.
+        path: below the server's root where it begins with `/`, else below its `/v1`.
+        body: for a POST; None for a GET.
+        patient: whether to try again where no connection can be made.
+
+        Raises Refusal for a status that means a mistake in the request, ModelError when the server cannot be reached or
+        keeps failing.
         """
 
         return await self.persist(lambda: self._exchange(path, body, self._whole), patient=patient)
 
     async def told(self, path: str) -> Event | None:
-        """The parsed reply to one GET, tried once; None where there is none: for what is good to know, not needed."""
+        """The parsed reply to one GET, tried once, for facts that are not indispensable; None where it fails."""
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(path, None, self._whole)
@@ -129,10 +137,11 @@ class Wire:
             return None
 
     async def stream(self, path: str, body: Mapping[str, Any], take: Callable[[Event], bool]) -> None:
-        """Hand the events of a streamed reply to `take`, one attempt, and hang up when it returns False. A server that
-        ignores `stream` gives its whole reply as one event.
+        """Pass the events of a streamed reply to `take`, in one attempt; its False closes the connection.
 
-        Raises Transient when the stream breaks or tells of an error that may pass, Refusal for one that is our fault.
+        The whole reply of a server that ignores `stream` is one event.
+
+        Raises Transient when the stream breaks or reports a temporary error, Refusal for a mistake in the request.
         """
 
         async def read(reply: aiohttp.ClientResponse) -> None:
@@ -157,11 +166,11 @@ class Wire:
         await self._exchange(path, body, read)
 
     async def _whole(self, reply: aiohttp.ClientResponse) -> Event:
-        """The event that a whole reply is. Raises as `_good` does."""
+        """A whole reply as one event. Raises as `_good` does."""
         return self._good(checked(await whole(reply)))
 
     def _good(self, event: Event) -> Event:
-        """The event. Raises as `failures.failure` says when it tells of an error instead."""
+        """The event itself. Raises what `failures.failure` returns where the event reports an error."""
         error = error_in(event)
         if error is not None:
             raise failure(self.base, None, error, secrets=self._secrets)
@@ -170,7 +179,8 @@ class Wire:
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
     ) -> T:
-        """One request; what `read` makes of a reply that is not an error. Leaving it unread closes the connection."""
+        """Send one request; returns the result of `read` for a reply that is not an error. A reply that is not read to
+        its end closes the connection."""
         import aiohttp
 
         url = self._url(path)
@@ -205,10 +215,12 @@ class Wire:
         return self._urls[path]
 
     async def persist(self, attempt: Callable[[], Awaitable[T]], *, patient: bool = True) -> T:
-        """`attempt` until it does not raise Transient, with exponential backoff and jitter between attempts, and at
-        least as long a wait as the server asks for.
+        """Repeat `attempt` until it does not raise Transient, with exponential backoff and jitter between attempts, or
+        longer waits where the server asks for them.
 
-        Raises ModelError when all attempts failed, and when they take longer than any call may.
+        patient: whether to try again where no connection can be made.
+
+        Raises ModelError when all attempts have failed, or have taken longer than `longest` seconds.
         """
         try:
             async with asyncio.timeout(self._longest) as clock:
@@ -247,7 +259,7 @@ class Wire:
         )
 
     def abandon(self) -> None:
-        """Close all connections at the interpreter's end, on the event loops that they belong to."""
+        """Close all connections at the interpreter's exit, on the event loops that they belong to."""
         for loop, (session, pool) in list(self._pools.items()):
             if loop.is_running():  # in a thread, as the one of `clew.background`
                 with suppress(TimeoutError):
@@ -258,14 +270,14 @@ class Wire:
                 _disown(session)
 
     def disinherit(self) -> None:
-        """Let go of the connections of the process that this one was forked from, which go on there."""
+        """Drop the connections of the parent process after a fork; they stay open in the parent."""
         for session, _ in self._pools.values():
             _disown(session)
         self._pools.clear()
 
 
 def _disown(session: aiohttp.ClientSession) -> None:
-    """Count a session and its connections as closed without a word to the event loop, which is gone or another's."""
+    """Mark a session and its connections as closed without using its event loop, which is closed or the parent's."""
     connector = session.connector
     session.detach()
     if connector is not None:
@@ -291,7 +303,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _secrets(authorization: str) -> list[str]:
-    """What a server's words may not repeat: a key; a login, its password, and the form in which it is sent."""
+    """Texts that our messages must not repeat: the key, or the login, its password, and its encoded form."""
     kind, _, value = authorization.partition(" ")
     found = [value]
     if kind == "Basic":
@@ -304,7 +316,7 @@ def _secrets(authorization: str) -> list[str]:
 
 
 async def _drain(reply: aiohttp.ClientResponse) -> None:
-    """Read what little follows the last event, so that the connection can be used again."""
+    """Read the few bytes after the last event, so that the connection can be reused."""
     import aiohttp
 
     try:

@@ -1,5 +1,6 @@
-"""Models over a tiny vocabulary, exact and enumerable: what samplers, searches and judges are tested on."""
+"""Toy models: small vocabularies and exact, enumerable distributions, on which samplers and searches are tested."""
 
-from clew.models.toy.model import Ids, Source, ToyModel, parse
+from clew.models.toy.drawing import Ids
+from clew.models.toy.model import Source, ToyModel, parse
 
 __all__ = ["Ids", "Source", "ToyModel", "parse"]

@@ -1,4 +1,4 @@
-"""Toy models that write line by line: a script says how likely each next line is, the tokens follow from it exactly."""
+"""Toy models that follow a script: it weighs each possible next line, and token probabilities follow exactly."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from clew.registry import model
 from clew.sampling import Stream
 
 Lines = Callable[[str], Mapping[str, float]]
-"""The whole lines written so far → the weight of each possible next line. One without a line break ends the text."""
+"""The complete lines written so far → possible next line → its weight. A line without a line break ends the text."""
 Script = Callable[[str], Lines]
-"""The last question → how it is answered."""
+"""The last question of the conversation → the `Lines` of its solution."""
 
 SLIP = 1e-6
-"""The probability that a token is any of the vocabulary instead of the script's: all of them stay possible."""
+"""The probability that a token is drawn from the whole vocabulary, not the script, so that none is impossible."""
 CHARACTERS = sorted({*string.ascii_letters, *string.digits, *" \n.,:;#+-*/=()<>?!_|'"})
 
 
 def scripted(name: str, script: Script, *, words: Sequence[str] = ()) -> ToyModel:
-    """A model that answers as `script` says, in single characters and `words`.
+    """A model that follows a script.
 
-    A line that goes on as none of the script's (after a slip, or when a method wrote its beginning) is ended at once.
+    A line that the script does not have (after a slip, or where a method inserted its beginning) is ended at once.
+
+    name: identifies the model.
+    script: what it writes.
+    words: tokens of the vocabulary besides single characters.
     """
     vocab = [*CHARACTERS, *words]
     index = {token: i for i, token in enumerate(vocab)}
@@ -39,7 +43,7 @@ def scripted(name: str, script: Script, *, words: Sequence[str] = ()) -> ToyMode
 
     @lru_cache(4096)
     def next_lines(question: str, lines: str) -> list[tuple[str, float, dict[int, int]]]:
-        """Each next line with its weight, and which token it has at which character."""
+        """For each possible next line: the line, its weight, and character → token."""
         plans = []
         for line, weight in answering(question)(lines).items():
             plan = {match.start(): index[match.group()] for match in pieces.finditer(line)}
@@ -72,11 +76,11 @@ _LINE = re.compile(r"(-?\d+) ([-+*]) (-?\d+) = (-?\d+)")
 
 @model("toy:arithmetic", family="toy")
 def arithmetic(*, skill: Share = 0.6, seed: Seed = 0) -> ToyModel:
-    """Works sums such as `7 * 8 + 5` out in steps, and gets a share `skill` of them right.
+    """Works out sums such as `7 * 8 + 5` step by step, and gets a share `skill` of them right.
 
-    How well it does on one question is drawn by `seed` from a Beta distribution with mean `skill`. Half of what is
-    wrong in a step is one favourite mistake, the rest is spread (two mistakes may cancel). A question without a sum
-    gets a guess. Lower temperatures sharpen all that.
+    The probability of success on one question is drawn by `seed` from a Beta distribution with mean `skill`. Half of
+    the wrong steps make the question's most frequent mistake, the others are spread (and two mistakes may cancel). A
+    question without a sum is answered with one of its numbers. A temperature below 1 makes the likely lines likelier.
 
     skill: the expected share of sums that it gets right.
     """
@@ -89,7 +93,7 @@ def arithmetic(*, skill: Share = 0.6, seed: Seed = 0) -> ToyModel:
         terms = re.findall(r"\d+|[-+*]", sums[-1].replace("×", "*"))
         rng = Stream("arithmetic", seed, sums[-1]).generator()
         chance = float(rng.beta(3 * skill, 3 * (1 - skill))) if 0 < skill < 1 else float(skill)
-        # All steps have to go right.
+        # The answer is right if all steps are, so each step gets a root of the probability.
         chance **= 1 / (len(terms) // 2)
         slips = [int(rng.permutation([-10, -2, -1, 1, 2, 10])[0]) for _ in terms]
 
@@ -111,7 +115,7 @@ def arithmetic(*, skill: Share = 0.6, seed: Seed = 0) -> ToyModel:
 
 
 def _reduced(terms: Sequence[str], lines: str) -> list[str]:
-    """What is left of a sum after the steps that `lines` state; lines that are not its next step do not count."""
+    """The terms that are left of a sum after the steps in `lines`; lines that are not its next step are ignored."""
     left = list(terms)
     for a, sign, b, value in _steps(lines):
         if len(left) > 1:

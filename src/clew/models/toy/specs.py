@@ -1,4 +1,4 @@
-"""Toy models by name: `toy:uniform`, `toy:markov`, and tables in a JSON file."""
+"""Toy models that are named by a spec: `toy:uniform`, `toy:markov`, and tables in a JSON file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from clew.sampling import Stream
 
 @model("toy:uniform", family="toy")
 def uniform(*, vocab: Text = "ab", length: Count = 3) -> ToyModel:
-    """Every text of `length` characters of `vocab` is as likely as any other.
+    """Writes each text of `length` characters of `vocab` with the same probability.
 
-    vocab: the characters. length: of every text, in characters.
+    vocab: the characters.
+    length: characters of every text.
     """
     letters = _letters(vocab)
     going, ending = np.array([1.0] * len(letters) + [0.0]), np.array([0.0] * len(letters) + [1.0])
@@ -38,7 +39,8 @@ def markov(*, vocab: Text = "abc", seed: Seed = 0, order: Annotated[int, Range(l
 
     Each distribution, the end of the text included, is drawn from a flat Dirichlet distribution by `seed`.
 
-    vocab: the characters. order: how many tokens it remembers.
+    vocab: the characters.
+    order: the number of tokens that the next one depends on.
     """
     letters = _letters(vocab)
 
@@ -53,8 +55,8 @@ def markov(*, vocab: Text = "abc", seed: Seed = 0, order: Annotated[int, Range(l
 def table(*, path: Text) -> ToyModel:
     """The distributions in a JSON file: `{"vocab": ["a", "b"], "table": {"": [1, 2, 1], …}, "default": [1, 1, 2]}`.
 
-    path: the file. Its `table` has the weight of each token and of the end after a text; `default` (the end, unless
-    given) all others.
+    path: the file. `table` maps a text to the weights of the tokens and of the end after it; `default` (the end alone
+        unless given) holds the weights after every other text.
     """
     shape = 'It needs {"vocab": ["a", …], "table": {"text so far": [weight, …, weight of the end], …}}'
     try:
@@ -84,5 +86,7 @@ def _letters(vocab: str) -> list[str]:
 def _row(path: str, key: str, row: list[float], size: int) -> ArrayLike:
     good = isinstance(row, list) and len(row) == size and all(isinstance(w, int | float) and w >= 0 for w in row)
     if not good or not 0 < sum(row) < float("inf"):
-        raise UsageError(f"{path}: the row {key!r} is not {size} weights", "One for each token, and one for the end")
+        raise UsageError(
+            f"{path}: the row {key!r} is not {size} weights", "Give one for each token, and one for the end of the text"
+        )
     return np.array(row, np.float64)

@@ -1,4 +1,4 @@
-"""Small enumerable models and problems that several tests share."""
+"""Toy models that write letters, and problems and searches for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 def letters(weights: dict[str, float] | None = None, length: int = 4, name: str = "letters") -> ToyModel:
-    """A model that writes `length` letters (each with the given weight, whatever came before) and ends."""
+    """A model that writes `length` independent letters and ends.
+
+    weights: letter → probability; by default a, b and c with 0.5, 0.3 and 0.2.
+    """
     table = weights or {"a": 0.5, "b": 0.3, "c": 0.2}
 
     def source(_: object, ids: tuple[int, ...], __: str) -> list[float]:
@@ -28,18 +31,23 @@ def letters(weights: dict[str, float] | None = None, length: int = 4, name: str 
 
 
 def geometric(stop: float = 0.25, name: str = "geometric") -> ToyModel:
-    """A model that writes x's and after each ends with probability `stop`."""
+    """A model that writes the letter x, and ends after each one with probability `stop`."""
     return ToyModel(["x"], lambda _, ids, __: [1.0 - stop if ids else 1.0, stop if ids else 0.0], name=name)
 
 
 def problem(**changes: Any) -> Problem:
-    """A problem whose answer is the text itself."""
+    """A problem whose answer is the solution's text. changes: other fields of `Problem`."""
     base = Problem("p", (Message("user", "go"),), max_tokens=64)
     return replace(base, **changes)
 
 
 def search(model: ToyModel | None = None, *, tokens: int | None = None, seed: int = 0, **changes: Any) -> Search:
-    """A search on a toy; `tokens` are those beyond the prompt."""
+    """A search on a toy model at temperature 1.
+
+    model: `letters()` by default.
+    tokens: the budget beyond the prompt; unlimited by default.
+    changes: fields of the problem.
+    """
     toy = model or letters()
     given = problem(**changes)
     prompt = len(toy.render(given.messages))

@@ -18,7 +18,12 @@ TARGET = "cbcc"
 
 
 class ByText:
-    """A scorer that is a function of the solution's text; it counts what it is asked."""
+    """A scorer that is a function of the solution's text.
+
+    worth: text → score.
+    name: the name that scores are recorded under.
+    asked: counts the nodes that were scored.
+    """
 
     def __init__(self, worth: Callable[[str], float], name: str = "by_text") -> None:
         self.name = name
@@ -38,6 +43,7 @@ def worth_of(text: str) -> float:
 
 
 def solutions(length: int = LENGTH) -> list[str]:
+    """All texts of this length."""
     return ["".join(t) for t in itertools.product(LETTERS, repeat=length)]
 
 
@@ -45,7 +51,7 @@ OPTIMUM = max(solutions(), key=worth_of)
 
 
 def potential(text: str) -> float:
-    """The worth of the best solution that begins with `text`: it never underrates."""
+    """The worth of the best solution that begins with `text`, which never underestimates (an admissible heuristic)."""
     return max(worth_of(s) for s in solutions() if s.startswith(text))
 
 
@@ -55,10 +61,10 @@ def sound(text: str) -> float:
 
 
 def noise(text: str) -> float:
-    """A score in [0, 1] that knows nothing: pseudo-random by text."""
+    """A pseudo-random score in [0, 1] of a text, which carries no information about its worth."""
     return Stream("noise", text).generator().random()
 
 
 def searching(*, tokens: int | None = None, seed: int = 0, model: ToyModel | None = None, **changes: Any) -> Search:
-    """A search in which each letter is a step."""
+    """A search in which each letter is a step. The parameters are those of `letters.search`."""
     return search(model or letters(length=LENGTH), tokens=tokens, seed=seed, steps=tuple(LETTERS), **changes)

@@ -1,4 +1,4 @@
-"""Toy models that answer prompts: a function says what the reply to a conversation is, or how likely each reply is."""
+"""Toy models that answer prompts: a function gives the reply to a conversation, or the weights of several replies."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from clew.models.toy import ToyModel
 from clew.problem import Message
 
 Replies = Callable[[tuple[Message, ...], str], str | Mapping[str, float]]
-"""The conversation and what is written of the reply so far → the whole reply, or the weight of each."""
+"""(conversation, reply written so far) → the whole reply, or whole reply → its weight."""
 
 Lines = dict[str, dict[str, float]]
-"""The last line → the next ones with their weights. A line without a break ends the text."""
+"""The last line → next line → its weight. A line without a line break ends the text."""
 PRINTABLE = "".join(map(chr, range(32, 127))) + "\n"
+"""All characters that a talker writes unless told otherwise."""
 
 
 def talker(replies: Replies, alphabet: Sequence[str]) -> ToyModel:
-    """A model whose tokens are characters and that says what `replies` says. `alphabet`: all characters it uses."""
+    """A model that writes replies character by character.
+
+    replies: gives its replies.
+    alphabet: all characters that occur in them.
+    """
     vocab = sorted(set(alphabet))
     index = {c: i for i, c in enumerate(vocab)}
 
@@ -35,12 +40,15 @@ def talker(replies: Replies, alphabet: Sequence[str]) -> ToyModel:
 
 
 def asked(messages: Sequence[Message]) -> str:
-    """All that was said to the model."""
+    """The texts of all turns of a conversation."""
     return "\n".join(m.text for m in messages)
 
 
 def writer(book: Lines) -> ToyModel:
-    """Writes line by line: the last line → the next ones with their weights; a line without a break ends the text."""
+    """A model that writes line by line.
+
+    book: what may follow each line; the first lines stand under the empty text.
+    """
 
     def replies(messages: tuple[Message, ...], text: str) -> dict[str, float]:
         whole = text.split("\n")[:-1]
