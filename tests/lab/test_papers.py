@@ -16,7 +16,7 @@ from clew.cli.main import cli
 from clew.lab.experiment import make_plan, prepare
 from clew.lab.papers import FAMILIES, STATUSES, Paper, all_papers, find_papers
 from clew.lab.trace_stats import measured
-from clew.registry import methods, scorers, split_outside
+from clew.registry import methods, scorers
 from clew.tasks import load_problems
 from support.commands import known_options, taken
 
@@ -82,7 +82,7 @@ def checked(asked: dict[str, Any]) -> None:
     plan = make_plan(
         str(asked["task"]),
         model=str(asked["model"] or "toy:arithmetic"),
-        methods=[spec for given in asked["methods"] for spec in split_outside(given, ",")],
+        methods=asked["methods"],
         axis=str(asked["axis"]),
         count=1,
         task_options={name: asked[name] for name in ("difficulty", "shots") if asked[name] is not None},

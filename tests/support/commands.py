@@ -19,17 +19,17 @@ def words_of(line: str) -> list[str]:
 
 
 def taken(line: str) -> tuple[str, dict[str, Any]]:
-    """The command and the arguments of a `clew …` line, read by clew's own parser and with every method resolved.
+    """The command and the arguments of a `clew …` line, read by clew's own parser; every method is resolved.
 
     Raises click.ClickException or UsageError for what the parser or the registry refuses.
     """
     words = words_of(line.partition(" < ")[0])
     assert words[0] == "clew" and words[1] in cli.commands, line
     asked = cli.commands[words[1]].make_context(words[1], words[2:]).params
-    for given in asked.get("methods") or [asked.get("method") or ""]:
-        for spec in split_outside(str(given), ","):
-            if spec and words[1] in ("solve", "compare"):
-                methods.resolved(spec)
+    if words[1] == "compare":
+        asked["methods"] = [spec for given in asked["methods"] for spec in split_outside(given, ",")]
+    for spec in asked.get("methods", [asked["method"]] if words[1] == "solve" else []):
+        methods.resolved(spec)
     return words[1], asked
 
 

@@ -208,7 +208,7 @@ def statistics(top: Floats) -> tuple[Floats, Floats]:
 
     top: float32[T, k], log-probabilities in nats of the most probable tokens; NaN where fewer than k are known.
 
-    The entropy is -Σ p·log p over the k tokens, plus -r·log r for the remaining mass r, as if it were one token. That is
+    The entropy is -Σ p·log p over the k tokens, plus -r·log r for the remaining mass r, as if it were one token. It is
     a lower bound, since the mass is spread over at least one token. The certainty is -log k - mean(log p) over the k
     tokens, which is KL(uniform‖p) (arXiv:2502.18581, eq. 8) with these k tokens as the vocabulary. Up to the constant
     log k it is the token confidence of DeepConf (arXiv:2508.15260).
