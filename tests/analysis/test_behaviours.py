@@ -71,7 +71,7 @@ def test_what_a_judge_says_is_read() -> None:
 def test_a_tagger_that_is_not_there_is_one_clear_error() -> None:
     with pytest.raises(UsageError, match="not a tagger"):
         tagger("magic")
-    with pytest.raises(UsageError, match="model to ask"):
+    with pytest.raises(UsageError, match="needs a search"):
         tagger("judge")
 
 
