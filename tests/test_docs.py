@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -154,3 +155,34 @@ def test_the_page_on_scorers_lists_each_with_its_parameters_and_needs() -> None:
     for entry in shipped:
         assert told[entry.name][0] == list(entry.parameters), entry.name
         assert bool(told[entry.name][1]) == bool(entry.needs), entry.name
+
+
+EXAMPLES = {
+    "README.md": "check_method('first_two_agree')",
+    "docs/scorers.md": "check_scorer('mentions')",
+    "docs/tasks.md": "check_task('double')",
+}
+
+
+def plug_in(page: str) -> str:
+    """The plug-in that a page shows as an example."""
+    return next(block for block in blocks(ROOT / page, "python") if re.search("^@(method|scorer|task)", block, re.M))
+
+
+def test_the_plug_ins_that_pages_show_pass_their_conformance(tmp_path: Path) -> None:
+    for number, page in enumerate(EXAMPLES):
+        (tmp_path / f"example_{number}.py").write_text(plug_in(page))
+    imports = ", ".join(f"example_{number}" for number in range(len(EXAMPLES)))
+    code = f"import {imports}; from clew.testing import *; {'; '.join(EXAMPLES.values())}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert plug_in("docs/architecture.md") in plug_in("README.md"), "both show the same method"
+
+
+def test_the_page_on_dependencies_names_each_of_them() -> None:
+    page = (ROOT / "docs/dependencies.md").read_text().casefold()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(one for extra in extras.values() for one in extra)]
+    names = {re.split(r"[\[<>=~; ]", one, maxsplit=1)[0].casefold() for one in wanted}
+    assert not {name for name in names - {"clew"} if name not in page}

@@ -1,4 +1,4 @@
-"""What `clew anchors` does: the importance of each sentence of a trace of a run, kept in the run."""
+"""The work of `clew anchors`: measures the importance of each sentence of a stored trace, and keeps it in the run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from clew.search import Search
 from clew.store import Store
 
 Progress = Callable[[int, int, int], None]
-"""Is told rollouts done, rollouts in all, and tokens spent."""
-_TICK = 0.2
+"""Called with (rollouts drawn, rollouts in all, tokens spent)."""
+_TICK = 0.2  # seconds between two calls
 
 
 def anchored(
@@ -29,12 +29,17 @@ def anchored(
     seed: int = 0,
     progress: Progress = lambda done, total, tokens: None,
 ) -> dict[str, Any]:
-    """Find the anchors of a trace, keep them in its run in the place of earlier ones, and tell them as plain data.
+    """Find the anchors of a trace and keep them in its run, in place of earlier ones; returns them as plain data.
 
-    model: who draws the rollouts; the run's own by default.
+    run: the run file.
+    stored: the trace.
+    rollouts: from each place.
+    model: the spec of the model that draws the rollouts; the run's own by default.
+    seed: of the rollouts.
+    progress: is told how far the work is.
 
-    Raises UsageError for what cannot be done as asked, ModelError when the model failed, StoreError when the run cannot
-    be written.
+    Raises UsageError for a model that cannot be loaded or cannot continue a trace, ModelError when the model failed,
+    StoreError when the run cannot be written.
     """
     search = stored.search(model, seed)
     found = run_in_background(_watched(search, stored, rollouts, progress))

@@ -1,4 +1,4 @@
-"""Many questions answered, not compared: each answer is a line of a file as soon as it is there."""
+"""Answering the questions of a file, for `clew solve --file`: each answer becomes a line of another file at once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ _BEGINNING = b'{"id": '
 
 
 class AnswersFile:
-    """The answers to questions, a line of JSON each, in the order in which they came (a `runner.Keeper`).
+    """A file of answers, a line of JSON each, in the order of completion (a `runner.Keeper`).
 
-    A file that is there already is gone on with: what it answers is not asked again.
+    Where the file exists, it is continued: the questions that it answers are not asked again.
 
-    path: the file. questions: all that are asked. settings: what the answers depend on; each line has them (`by`).
+    path: the file.
+    questions: all questions that are asked.
+    settings: what the answers depend on; each line holds them as `by`.
+    answered: id → whether there was an answer.
 
     Raises StoreError for a file that clew did not write, one whose answers were made with other settings or belong to
     other questions, one that another command is writing, and one that cannot be written.
@@ -61,7 +64,7 @@ class AnswersFile:
             raise StoreError(f"{self.path} does not hold answers that clew wrote", "Name another --out")
         for number, line in enumerate(whole.splitlines(), 1):
             self._check(number, line)
-        if torn:  # a kill in the middle of a line: that question is asked again
+        if torn:  # the command was killed while it wrote this line: its question is asked again
             self._file.truncate(len(whole) + len(newline))
 
     def _check(self, number: int, line: bytes) -> None:
@@ -86,7 +89,7 @@ class AnswersFile:
         return {key for key in self._keys if key[0] in self.answered}
 
     def keep(self, result: Result) -> None:
-        """Write the answer of a search; nothing of one that failed, so that it is tried again.
+        """Write the answer of a search. A failed search is not written, so that it is tried again.
 
         Raises StoreError when the file cannot be written.
         """
@@ -108,7 +111,7 @@ class AnswersFile:
             "by": self._settings,
         }
         try:
-            # A model may write half a surrogate pair, which UTF-8 cannot hold, and an escape in JSON can.
+            # A model may write half a surrogate pair, which UTF-8 cannot encode; it is written as an escape.
             self._file.write(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
             self._file.flush()
         except OSError as error:
@@ -128,7 +131,15 @@ class AnswersFile:
 def to_answer(
     questions: Sequence[Problem], models: Mapping[str, Model], *, method: str, budget: Budget, seed: int
 ) -> list[runner.Trial]:
-    """The searches that answer all questions. Raises UsageError for what cannot be done as asked."""
+    """The searches that answer all questions, checked.
+
+    models: role → model.
+    method: as `name?key=value`.
+    budget: of each question.
+    seed: of each search.
+
+    Raises UsageError as `runner.check` does.
+    """
     trials = runner.trials_of(questions, [method], [seed])
     runner.check(trials, models, budget)
     return trials
@@ -144,9 +155,13 @@ async def answer_all(
     concurrency: int,
     watcher: runner.Watcher,
 ) -> int:
-    """Answer the questions that `answers` does not have yet; how many searches failed.
+    """Answer the questions that `answers` does not have yet; returns the number of failed searches.
 
-    budget: of each question. concurrency: questions in flight. Raises ModelError when the model is gone.
+    budget: of each question.
+    concurrency: questions in flight.
+    watcher: is told of the progress.
+
+    Raises ModelError when the model is gone, StoreError when the file cannot be written.
     """
     return await runner.run(
         trials, models, budget, answers, sampling=sampling, concurrency=concurrency, watcher=watcher

@@ -1,4 +1,4 @@
-"""Methods side by side at equal compute, paired over problems and seeds."""
+"""The comparison of methods at equal compute, paired over problems and seeds."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ _Pair = tuple[str, int]
 class Row:
     """One method at one budget.
 
+    method: the method with its parameters, as `name?key=value`.
+    budget: in the unit of the comparison's axis.
     accuracy: mean over problems of the mean grade over seeds; None where the recordings do not reach this budget.
+    interval: of the accuracy.
     difference: accuracy minus the baseline's on the same problems and seeds; None for the baseline itself.
-    used: mean spent on each axis when the budget was spent or the search had ended.
-    pareto: no method reaches this accuracy at a smaller budget, nor a greater one at this budget.
+    difference_interval: of the difference.
+    used: axis → mean amount spent when the budget was spent or the search had ended.
+    pareto: whether no method has this accuracy at a smaller budget, or a greater accuracy at this budget.
     """
 
     method: str
@@ -41,12 +45,13 @@ class Row:
 
     @property
     def reached(self) -> bool:
+        """Whether the recordings reach this budget."""
         return self.accuracy is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over problems with its interval."""
+    """A mean over problems, and its interval."""
 
     value: float
     interval: Interval
@@ -54,14 +59,17 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
-    """What holds for a method at every budget.
+    """The measures of a method that do not depend on a budget.
 
-    resampled: whether its points come from resampling its samples (else from its proposals).
-    samples: mean number of recorded samples of one search. pass_at, maj_at: k → pass@k, maj@k, for the powers of two
-        that every search has samples for. A sample is right for pass@k when its grade is 1.
-    prefill_ratio: tokens that the engine really prefilled over those that a perfect cache of each search's own prefixes
-        would have; None where nothing was prefilled. used: mean spent by a whole search, on each axis. logical: mean
-        tokens that a whole search would have been charged with such a cache.
+    method: the method with its parameters, as `name?key=value`.
+    resampled: whether its accuracies come from resampling its samples, and not from its proposals.
+    samples: mean number of recorded samples of a search.
+    prefill_ratio: tokens that the engine really prefilled, divided by those with a perfect cache of each search's own
+        prefixes; None where nothing was prefilled.
+    used: axis → mean amount that a whole search spent.
+    logical: mean tokens that a whole search would have been charged with such a cache.
+    pass_at: k → pass@k, for the powers of two that every search has samples for. A sample is right when its grade is 1.
+    maj_at: k → maj@k, for the same k.
     """
 
     method: str
@@ -76,10 +84,21 @@ class MethodSummary:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The outcome of `summarise`.
+    """A comparison, as `summarise` returns it.
 
-    rows: by method, then budget. problems, seeds: how many distinct ones. searches: pairs of problem and seed, the same
-    for every method. left_out: pairs that some method lacks or failed on. level: of the intervals.
+    axis: the axis of `clew.budget.AXES` on which budgets are equal.
+    budgets: in the unit of the axis.
+    baseline: the method that the others are compared with.
+    rows: by method, then by budget.
+    methods: what does not depend on a budget.
+    problems, seeds: number of distinct problems and seeds.
+    searches: number of pairs of problem and seed, which are the same for every method.
+    left_out: number of pairs that some method lacks or failed on.
+    models: names of the models that took part.
+    families: families of the problems.
+    held_equal: what all methods had in common, a phrase each.
+    uncached: names of models that were not seen to cache prompts.
+    level: confidence level of the intervals.
     """
 
     axis: str
@@ -119,11 +138,16 @@ def summarise(
     baseline: str | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Compare the methods of these results at each budget on one axis of `clew.budget.AXES`.
+    """Compare the methods of these results at each budget on one axis.
 
-    Only pairs of problem and seed that every method finished are compared; failed searches are left out, with their
-    pair, and so are methods whose searches all failed. baseline: the method that the others are compared with; the
-    first one by default. seed: of all resampling.
+    Only pairs of problem and seed that every method finished are compared. A failed search is left out with its pair,
+    and a method whose searches all failed is left out altogether.
+
+    results: of one run, in any order.
+    budgets: in the unit of the axis.
+    axis: one of `clew.budget.AXES`.
+    baseline: the method that the others are compared with; the first one by default.
+    seed: of all resampling.
 
     Raises UsageError without budgets, common pairs or graders, for an unknown axis or baseline, and for two results of
     the same method, problem and seed.
@@ -161,7 +185,7 @@ def summarise(
 
 @dataclass(frozen=True, slots=True)
 class _Searched:
-    """What the comparison takes from one search; its tree is not needed any more."""
+    """The facts of one search that the comparison needs, so that its tree need not stay in memory."""
 
     method: str
     pair: _Pair
@@ -182,7 +206,7 @@ class _Searched:
 
 
 def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, seed: int) -> Iterator[_Searched]:
-    """One search after another, so that a run need not fit into memory."""
+    """The facts of each result, one after another, so that a run need not fit into memory."""
     problem: Problem | None = None
     for result in results:
         if problem is None or problem.id != result.problem.id:
@@ -211,7 +235,7 @@ def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, se
 
 
 def _pair_up(searches: Iterable[_Searched]) -> tuple[dict[str, dict[_Pair, _Searched]], int]:
-    """The searches of each method on the pairs that all methods have, and how many pairs that leaves out."""
+    """(method → pair → search, for the pairs that all methods have; number of pairs left out)."""
     by_method: dict[str, dict[_Pair, _Searched]] = {}
     seen: set[_Pair] = set()
     for search in searches:
@@ -224,7 +248,7 @@ def _pair_up(searches: Iterable[_Searched]) -> tuple[dict[str, dict[_Pair, _Sear
             )
         if not search.error:
             found[search.pair] = search
-    # A method all of whose searches failed has nothing to show, and keeps nothing from the others.
+    # A method whose searches all failed is dropped, so that the other methods can still be compared.
     by_method = {method: found for method, found in by_method.items() if found}
     common = set.intersection(*(set(f) for f in by_method.values())) if by_method else set()
     if not common:
@@ -267,7 +291,8 @@ def _rows(
 ) -> list[Row]:
     rows: list[Row] = []
     for method, table in means.items():
-        # A column with a hole would compare other problems than the ones beside it: it is not reached.
+        # A mean without some problems could not be compared with the other budgets, so the whole column counts as not
+        # reached.
         intervals = clustered(np.nan_to_num(table), seed=seed)
         apart = table - means[base]
         differences = clustered(np.nan_to_num(apart), lowest=-1.0, seed=seed)
@@ -290,7 +315,7 @@ def _rows(
 
 
 def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
-    # A budget that buys nothing yet is on no front.
+    # A point with no right answer is on no front.
     reached = [r for r in rows if r.accuracy]
     front = pareto_front([r.budget for r in reached], [r.accuracy or 0.0 for r in reached])
     on_front = {(r.method, r.budget) for r, on in zip(reached, front, strict=True) if on}
@@ -328,7 +353,7 @@ def _estimates(
 
 
 def _held_equal(by_method: Mapping[str, Mapping[_Pair, _Searched]], axis: str) -> list[str]:
-    """One sentence for each thing that the methods have in common."""
+    """What the methods have in common, a phrase each."""
     searches = [s for found in by_method.values() for s in found.values()]
     equal = [f"the budget in {AXES[axis].unit}", "the problems and their seeds, search by search"]
     models = [{model for s in found.values() for model in s.models} for found in by_method.values()]

@@ -1,13 +1,13 @@
-"""Accuracy against budget, from searches that ran once.
+"""Accuracy against budget, computed from searches that ran once.
 
 An aggregate of independent samples (voting, best-of-N) is evaluated on random orders of its recorded samples. A
 search draws its samples by number and keeps the longest run of them that fits its budget; given how many it kept, they
-are exchangeable. So the mean over orders of the answer from the samples that fit a smaller budget is an unbiased
-estimate of what a search with that budget would have answered. The order of completion plays no part in it: short
-samples finish first, and are not a fair draw.
+are exchangeable. So the grade of the answer from the samples that fit a smaller budget, averaged over orders, is an
+unbiased estimate of the grade that a search with that budget would have had. The order of completion is not used, since
+short samples complete first and are not representative.
 
-Seconds cannot be resampled, since samples run side by side. There, and for every other method, the answer at a budget
-is the last proposal that was made within it.
+Seconds cannot be resampled, because samples run in parallel. On that axis, and for every other method, the answer at a
+budget is the last proposal that was made within it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from clew.sampling import Stream
 from clew.tree import Node, Origin
 
 PERMUTATIONS = 32
-"""Orders of the samples that are averaged; with four samples or fewer all orders are."""
+"""Random orders of the samples that are averaged; with four samples or fewer, all orders are."""
 
 _Combine = Callable[[Sequence[Node]], Answer]
 
@@ -38,9 +38,9 @@ _Combine = Callable[[Sequence[Node]], Answer]
 class Point:
     """One search at one budget.
 
-    grade: in [0, 1], expected over the orders of its samples where it is resampled; 0 without an answer.
-    used: on each of `AXES`, what the search had spent when it had spent the budget, or had ended; interpolated between
-        its proposals.
+    grade: in [0, 1], the mean over orders of its samples where it is resampled; 0 without an answer.
+    used: axis → amount that the search had spent when it had spent the budget or had ended, interpolated between its
+        proposals.
     """
 
     grade: float
@@ -59,13 +59,15 @@ def grade_of(problem: Problem, value: str | None) -> float:
 
 
 def resampled(result: Result, axis: str) -> bool:
-    """Whether the points of this result on this axis come from resampling (else from its proposals)."""
+    """Whether the points of this result on this axis come from resampling, and not from its proposals."""
     return axis != "seconds" and combiner(result) is not None
 
 
 def curve(result: Result, budgets: Sequence[float], axis: str, *, seed: int = 0) -> list[Point | None]:
-    """What this search would have reached at each budget; None where the recording does not reach.
+    """The point of a search at each budget; None where its recording does not reach the budget.
 
+    budgets: in the unit of the axis.
+    axis: one of `clew.budget.AXES`.
     seed: of the random orders of the samples.
 
     Raises UsageError for an unknown axis, or a problem without a grader.
@@ -82,10 +84,10 @@ def curve(result: Result, budgets: Sequence[float], axis: str, *, seed: int = 0)
 
 
 def reach(result: Result, axis: str) -> float:
-    """The greatest budget on `axis` that the recording can speak about.
+    """The greatest budget on an axis for which the recording of a search is valid.
 
-    A search that was given B on this axis says nothing about more than B. One that was cut by another limit reaches
-    as far as it went; one that ended by itself would have done so with any greater budget.
+    It is the search's own limit on this axis. Where another limit ended the search, it is the amount that was spent;
+    where the search ended by itself and had no limit on this axis, it is infinite.
     """
     own, hit = _own_limit(result, axis), _cut_by_another(result, axis)
     if own is None and not hit:
@@ -95,7 +97,7 @@ def reach(result: Result, axis: str) -> float:
     combine = None if axis == "seconds" else combiner(result)
     if combine is None:
         return result.usage.along(axis)
-    # What the cancelled last sample cost bought nothing that could be put in another order.
+    # The cost of the cancelled last sample does not count: the sample cannot take part in other orders.
     first, each = _costs(result, axis)
     return first + float(each.sum())
 
@@ -109,7 +111,7 @@ def _limit(budget: Budget, axis: str) -> float | None:
 
 def _own_limit(result: Result, axis: str) -> float | None:
     if axis == "generated" and result.budget.tokens is not None:
-        # A limit on tokens is one on generated tokens, once the prompt is paid.
+        # After the prompt is paid, a limit on tokens is a limit on generated tokens.
         return max(0, result.budget.tokens - result.usage.total.prefilled)
     return _limit(result.budget, axis)
 
@@ -130,7 +132,7 @@ def _cut_by_another(result: Result, axis: str) -> bool:
 
 def _held(result: Result, budget: float, axis: str) -> float:
     own = _own_limit(result, axis)
-    # The last decode step may pass the limit by its other tokens; that answer still is the one for this budget.
+    # The last decode step may exceed the limit by the tokens of other continuations; the answer still is within it.
     whole = budget >= result.usage.along(axis) or (own is not None and budget >= own)
     held = [p for p in result.proposals if whole or p.usage.along(axis) <= budget]
     return grade_of(result.problem, held[-1].answer.value) if held else 0.0
@@ -146,7 +148,7 @@ def _spent(result: Result, budgets: Sequence[float], axis: str) -> list[dict[str
 
 
 def combiner(result: Result) -> _Combine | None:
-    """Samples → the answer of the method that drew them; None for a method whose answer is no function of samples."""
+    """Samples → the answer of the method that drew them; None where the answer is not a function of the samples."""
     name, given = registry.parse_spec(result.method)
     if not result.samples or name not in registry.methods:
         return None
@@ -159,10 +161,10 @@ def combiner(result: Result) -> _Combine | None:
 
 
 def _costs(result: Result, axis: str) -> tuple[float, NDArray[np.float64]]:
-    """The cost of the prompt, paid once, and float64[N]: of each sample. Where a model caches nothing, each sample pays
-    for the prompt.
+    """(cost of the prompt, which is paid once; costs of the N samples, float64[N]), in the unit of the axis.
 
-    What other roles (a judge) cost is shared out evenly over the samples: no order of them makes it cheaper.
+    Where a model caches nothing, each sample pays for the prompt. The cost of other roles, such as a judge, is divided
+    evenly among the samples.
     """
     leaves = result.leaves
     prompt = sum(len(n.segment) for n in leaves[0].path() if n.origin is Origin.PROMPT)
@@ -199,10 +201,10 @@ def _resample(
     total = np.zeros(len(budgets))
     orders = list(_orders(len(leaves), rng))
     for order in orders:
-        # The slack keeps the rounding of a sum from deciding whether its last sample fits.
+        # The relative slack of 1e-12 keeps rounding from deciding whether the last sample fits.
         fitting = np.searchsorted(first + np.cumsum(each[order]), np.array(budgets) * (1 + 1e-12), side="right")
         for j, k in enumerate(np.where(whole, len(leaves), fitting)):
-            # By number, as the search itself saw them: at the full budget the grade is the recorded one, ties included.
+            # Samples are combined in the order of their numbers, as the search did, so that ties are broken as there.
             chosen = tuple(sorted(order[:k].tolist()))
             if chosen not in known:
                 value = combine([leaves[i] for i in chosen]).value if chosen else None
@@ -212,8 +214,10 @@ def _resample(
 
 
 def _orders(n: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """All orders of n samples where they are few; else rotations of random orders, so that each sample comes first
-    about equally often, which is unbiased too and less noisy."""
+    """All orders of n samples where there are few; else rotations of random orders.
+
+    Rotations are as unbiased as independent orders and less noisy, since each sample comes first about equally often.
+    """
     if math.factorial(min(n, 20)) <= PERMUTATIONS:
         yield from (np.array(p, np.intp) for p in itertools.permutations(range(n)))
         return

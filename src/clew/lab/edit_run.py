@@ -1,4 +1,4 @@
-"""What `clew edit` does: a trace of a run, changed, and gone on with by a model; kept as a run of its own, if asked."""
+"""The work of `clew edit`: changes a stored trace, lets a model go on from there, and keeps the result if asked."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from clew.store import Store
 def edited(
     stored: StoredTrace, step: int, action: Action, text: str, *, model: str | None = None, n: int, seed: int
 ) -> tuple[Result, list[Trace]]:
-    """The change as a finished search (the `n` solutions vote), and each of its solutions.
+    """Change a step of a trace and go on from there.
 
-    model: who goes on; the run's own by default.
+    stored: the trace.
+    step, action, text: the change; see `clew.analysis.editing.edit`.
+    model: the spec of the model that goes on; the run's own by default.
+    n: solutions to draw.
+    seed: of the solutions.
 
-    Raises UsageError for what cannot be done as asked, ModelError when the model failed.
+    Returns (the change as a finished search, in which the solutions vote; the trace of each solution).
+
+    Raises UsageError for a step that does not exist or a missing text, ModelError when the model failed.
     """
     search = stored.search(model, seed)
     leaves = run_in_background(edit(search, stored.trace, step, action, text, n=n))
@@ -51,7 +57,12 @@ def edited(
 
 
 def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> None:
-    """A run file with the search as it was and the changed one, to look at side by side.
+    """Write a run file with the original search and the changed one, for `clew view`.
+
+    stored: the original.
+    result: the changed search.
+    model: the spec of the model that went on; None for the run's own.
+    out: the run file.
 
     Raises StoreError when the file exists or cannot be written.
     """
@@ -71,7 +82,7 @@ def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> N
 
 
 def told(stored: StoredTrace, result: Result, after: list[Trace], step: int, action: Action) -> dict[str, Any]:
-    """The answer before, and the solutions after the change, as plain data."""
+    """The answer before the change and the solutions after it, as plain data."""
     return {
         "problem": stored.trace.problem.id,
         "step": step,

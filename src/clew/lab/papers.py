@@ -1,4 +1,4 @@
-"""The papers that clew was planned by: what each does, what of it is here, and the command that shows it."""
+"""The papers behind clew: what each does, what of it is implemented, and the command that shows its claim."""
 
 from __future__ import annotations
 
@@ -26,21 +26,29 @@ FAMILIES = {
     "optim": "Optimisation and statistics",
     "pretraining": "Pretraining",
 }
-"""The families of papers, in the order of the file, with their titles."""
+"""Family of papers → its title, in the order of the file."""
 
 STATUSES = {
     "works": "its claim is shown here by the command named",
     "partly": "some of it is here; what is missing is named",
     "absent": "nothing of it is here",
 }
-"""The statuses, from the most to the least."""
+"""Status → its meaning, the most complete first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One paper; the fields are those that `papers.toml` explains.
+    """One paper, as `papers.toml` describes it.
 
-    arxiv: the id without `arXiv:`, or an empty text. where: what clew has of it. shows: commands, in order.
+    status: one of `STATUSES`.
+    title: of the paper.
+    family: one of `FAMILIES`.
+    fit: `core` for a method or measure that clew is made for, `touched` for one of a neighbouring field.
+    what: what it does, in a line.
+    arxiv: the id without `arXiv:`; empty where there is none.
+    where: what clew has of it.
+    missing: what clew lacks of it.
+    shows: commands that show its claim, in order.
     """
 
     status: str
@@ -55,12 +63,12 @@ class Paper:
 
     @property
     def source(self) -> str:
-        """The arXiv id as it is cited, or an empty text."""
+        """The arXiv id as it is cited; empty where there is none."""
         return f"arXiv:{self.arxiv}" if self.arxiv else ""
 
     @property
     def words(self) -> str:
-        """The text that `find_papers` searches, in small letters."""
+        """The text that `find_papers` searches, in lower case."""
         return " ".join((self.title, self.what, self.family, self.source, *self.where)).casefold()
 
 
@@ -75,8 +83,12 @@ def all_papers() -> list[Paper]:
 
 
 def find_papers(words: Sequence[str] = (), status: str | None = None) -> list[Paper]:
-    """The papers of this status that have all these words (or parts of words, in any case) in their title, summary,
-    family, arXiv id or place in clew. What works comes first, what is absent last."""
+    """Find papers by words and status, those that work first and those that are absent last.
+
+    words: each must occur, in any case and also within a word, in the title, the summary, the family, the arXiv id or
+        the places in clew.
+    status: one of `STATUSES`; None for any.
+    """
     found = [
         paper
         for paper in all_papers()

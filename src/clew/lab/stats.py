@@ -1,7 +1,7 @@
-"""Intervals, paired differences, pass@k, maj@k and the Pareto front: what turns grades into statements.
+"""The statistics of comparisons: confidence intervals, pass@k, maj@k and the Pareto front.
 
-The unit that is resampled is the problem. Runs of one problem under several seeds are not independent of one another,
-so their mean is taken first and the seeds stay within their problem.
+The unit of resampling is the problem. Searches of one problem under several seeds are not independent, so their mean is
+taken first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LEVEL = 0.95
 """The confidence level of every interval."""
 
 RESAMPLES = 4000
+"""Bootstrap resamples of an interval."""
 
 
 class Interval(NamedTuple):
@@ -38,23 +39,29 @@ def _scipy_stats() -> ModuleType:
 
 
 def wilson(right: int, n: int) -> Interval:
-    """Wilson's score interval for `right` successes in `n` independent trials (Wilson, JASA 22, 1927)."""
+    """Wilson's score interval for `right` successes in `n` independent trials (Wilson, JASA 22, 1927).
+
+    Raises UsageError where SciPy is missing.
+    """
     interval = _scipy_stats().binomtest(right, n).proportion_ci(LEVEL, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
 def clustered(means: ArrayLike, *, lowest: float = 0.0, seed: int = 0) -> list[Interval]:
-    """Bootstrap intervals for the mean over problems.
+    """Bootstrap intervals for means over problems, one for each column.
 
-    means: [problems, columns], each problem's mean over its seeds, for each of several quantities in [lowest, 1]. Every
-        column sees the same resamples, so intervals of one call can be compared. One interval a column comes back.
+    means: [problems, columns], the mean over seeds of each problem, for several quantities in [lowest, 1]. All columns
+        use the same resamples, so that the intervals of one call can be compared.
+    lowest: the least possible value: 0 for accuracies, -1 for differences.
+    seed: of the resamples.
 
-    The interval is the expanded percentile interval (Hesterberg, arXiv:1411.5279, section on small samples): percentile
-    limits at Φ(-√(n/(n-1))·t), which undoes the narrowness of the bootstrap with few problems. Where all problems have
-    the same mean a bootstrap knows no doubt; there the interval allows for a share of unseen, different problems as
-    large as Wilson's upper limit for 0 of n: for all right or all wrong it is Wilson's interval.
+    The interval is the expanded percentile interval (Hesterberg, arXiv:1411.5279, section on small samples), with
+    percentile limits at Φ(-√(n/(n-1))·t); it corrects for the narrowness of the bootstrap with few problems. Where all
+    problems have the same mean, a bootstrap interval would have no width. There the interval allows for a share of
+    unseen problems with other means that is as large as Wilson's upper limit for 0 of n; for all right or all wrong it
+    equals Wilson's interval.
 
-    Raises ValueError without any problem.
+    Raises ValueError without problems, UsageError where SciPy is missing.
     """
     table = np.asarray(means, np.float64)
     n, columns = table.shape
@@ -79,9 +86,9 @@ def clustered(means: ArrayLike, *, lowest: float = 0.0, seed: int = 0) -> list[I
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
-    """The probability that at least one of `k` samples is right, from `right` right ones among `n`.
+    """pass@k: the probability that at least one of `k` samples is right, estimated from `right` right ones among `n`.
 
-    The unbiased estimator 1 - C(n-right, k) / C(n, k) (Chen et al., arXiv:2107.03374, eq. 1).
+    It is the unbiased estimator 1 - C(n-right, k) / C(n, k) (Chen et al., arXiv:2107.03374, eq. 1).
 
     Raises ValueError when k is not in 1…n.
     """
@@ -92,10 +99,13 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 
 
 def maj_at_k(values: Sequence[str | None], grades: Sequence[float], k: int) -> float:
-    """The expected grade of the majority answer of `k` of these samples drawn without replacement; exact.
+    """maj@k: the exact expected grade of the majority answer among `k` samples drawn without replacement.
 
-    values: canonical answers; None has no vote. grades: of each sample's answer. Ties are shared equally among the tied
-    answers, which is what "the first stated wins" comes to in a random order.
+    Ties are divided equally among the tied answers, which is the expectation of "the first stated wins" over random
+    orders.
+
+    values: [n], the canonical answer of each sample; None has no vote.
+    grades: [n], the grade of each sample's answer.
 
     Raises ValueError when k is not in 1…len(values).
     """
@@ -106,8 +116,8 @@ def maj_at_k(values: Sequence[str | None], grades: Sequence[float], k: int) -> f
     for value, g in zip(values, grades, strict=True):
         counts[value] = counts.get(value, 0) + 1
         grade[value] = 0.0 if value is None else float(g)
-    # Independent binomials given their sum are the multivariate hypergeometric; unlike binomial coefficients they
-    # never overflow.
+    # Independent binomials conditioned on their sum have the multivariate hypergeometric distribution. Unlike binomial
+    # coefficients they never overflow.
     binomial = _scipy_stats().binom
     chance = {value: binomial.pmf(np.arange(count + 1), count, k / n) for value, count in counts.items()}
     expected = 0.0
@@ -119,8 +129,9 @@ def maj_at_k(values: Sequence[str | None], grades: Sequence[float], k: int) -> f
 def _with_top(chance: dict[str | None, NDArray[np.float64]], grade: dict[str | None, float], top: int, k: int) -> float:
     """The part of the expectation in which the winner has exactly `top` votes.
 
-    weight[t, s]: probability that the answers so far have s samples, t of them having `top` votes and none more.
-    credit[t, s]: the same times the summed grades of those t.
+    weight[t, s]: the probability that the answers so far have s samples in all, t answers having `top` votes and none
+        more.
+    credit[t, s]: the same probability times the summed grades of those t answers.
     """
     ties = k // top
     weight = np.zeros((ties + 1, k + 1))
@@ -146,7 +157,8 @@ def _check_k(n: int, k: int) -> None:
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[bool]:
-    """Which points are on the Pareto front: no other is at most as costly and at least as good, and better in one."""
+    """For each point, whether it is on the Pareto front: no other one is at most as costly and at least as good, and
+    better in one of the two."""
     points = list(zip(costs, values, strict=True))
 
     def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:

@@ -1,4 +1,4 @@
-"""The comparison as a table for the terminal."""
+"""A comparison as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 
 def render_table(comparison: Comparison) -> Table:
-    """The comparison for the terminal: percentages, intervals below them, the difference to the baseline at the
-    greatest budget that both reach, and what was spent by then."""
+    """A comparison as a table for the terminal (rich).
+
+    A row has a method's accuracy in percent at each budget with its interval below, the difference to the baseline at
+    the greatest budget that both reach, and the tokens and seconds that were spent by the greatest budget.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

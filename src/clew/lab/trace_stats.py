@@ -1,4 +1,4 @@
-"""What `clew stats` says: the measures of all traces of some runs, averaged over problems, with intervals."""
+"""The work of `clew stats`: the measures of all traces of some runs, averaged over problems, with intervals."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ from clew.search import GENERATE
 from clew.store import Reader, stored_problems
 
 LENGTH = "right_is_longer"
-"""Of pairs of a right and a wrong trace of one problem: the share in which the right one is longer, minus shorter."""
+"""The name of the measure that `clew.analysis.length_and_grade` computes for each problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measure of one method in one run: its mean over problems, and a 95 % interval (clustered by problem).
+    """One measure of one method in one run: its mean over problems, with a 95 % interval clustered by problem.
 
-    The interval is NaN with one problem, and for an unbounded measure on which all problems agree. problems, traces:
-    how many had the measure (searches, for those of trees).
+    run: the path of the run file.
+    method: the method with its parameters, as `name?key=value`.
+    measure: its name; docs/analysis.md defines all.
+    mean: over problems, of the mean over each problem's traces; NaN where no trace has the measure.
+    low, high: the interval; NaN with one problem, and for an unbounded measure that is equal in all problems.
+    problems: number of problems with the measure.
+    traces: number of traces with the measure; of searches, for measures of trees.
     """
 
     run: str
@@ -39,14 +44,14 @@ class Measured:
     traces: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data; NaN becomes None, as JSON wants it."""
+        """Plain data for JSON, in which NaN is None."""
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
-    """A record for each trace of a run: run, problem, method, seed, node, and its measures.
+    """One record for each trace of a run: run, problem, method, seed, node, and its measures by name.
 
-    A token is a forking token if it is among the most uncertain fifth of all tokens of its method in this run.
+    A token is a forking token if its entropy is among the highest fifth of all tokens of its method in this run.
 
     Raises StoreError for an unreadable run.
     """
