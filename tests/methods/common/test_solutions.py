@@ -43,7 +43,7 @@ def test_met_does_not_forget_what_is_known() -> None:
     nodes = run(search.extend(search.root, 5))
     found = Solutions(search)
     found.add(nodes, [float(i) for i in range(5)])
-    found.met(nodes)
+    found.add_unscored(nodes)
     assert found.answer.value == nodes[4].solution and found.best == 4.0
 
 

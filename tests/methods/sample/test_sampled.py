@@ -14,7 +14,7 @@ from clew.budget import Budget
 from clew.errors import BudgetExhausted, UsageError
 from clew.ledger import Gauge
 from clew.methods.sample.best_of_n import best
-from clew.methods.sample.first_finish import STRETCH
+from clew.methods.sample.first_finish import CHUNK
 from clew.models.base import Context, Model
 from clew.models.toy import ToyModel
 from clew.problem import Answer, Problem, Status
@@ -134,7 +134,7 @@ def test_first_finish_charges_what_it_gives_up() -> None:
     assert result.usage.total.generated == sum(len(n.segment) for n in drawn)
     ends = [n for n in drawn if not n.children]
     assert len(ends) == 8 and {n.fate for n in ends if not n.complete} == {"not the first to end"}
-    assert all(n.tokens < first.tokens + STRETCH for n in ends), "the others are written no further than in step"
+    assert all(n.tokens < first.tokens + CHUNK for n in ends), "the others are written no further than in step"
 
 
 def test_first_finish_prefers_short_solutions() -> None:

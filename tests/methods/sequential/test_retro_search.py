@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clew.analysis.segment import steps, thoughts
-from clew.methods.sequential.retro_search import Worth, retro_search, turns_at
+from clew.methods.sequential.retro_search import TraceValue, retro_search, turns_at
 from clew.models.toy import ToyModel
 from clew.search import Search
 from clew.tasks.answers import extractor
@@ -60,11 +60,11 @@ def test_leaving_by_hand() -> None:
 def test_what_a_trace_is_worth_by_hand() -> None:
     async def work(**changes: object) -> list[float]:
         given = traces(writer({}), **changes)
-        worth = Worth(given, 0.5, None)
+        worth = TraceValue(given, 0.5, None)
         nodes = []
         for text in ("a.\nb.\n#### 12", "#### 7", "a.\n#### 12", "none"):
             node = await given.insert(given.root, text)
-            await worth.meet(node)
+            await worth.score(node)
             nodes.append(node)
         return [worth.of(node) for node in nodes]
 

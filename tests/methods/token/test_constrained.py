@@ -52,7 +52,7 @@ def posterior(search: Search) -> dict[Ids, float]:
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 @pytest.mark.parametrize("stretch", [1, 8])
 def test_the_weights_are_unbiased(temperature: float, stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clew.methods.token.constrained.STRETCH", stretch)
+    monkeypatch.setattr("clew.methods.token.constrained.CHUNK", stretch)
     expected, total = conditional()
     runs = 400
     evidence = np.zeros(runs)

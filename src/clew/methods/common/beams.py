@@ -11,13 +11,13 @@ from clew.search import Search
 from clew.tree import Node, leave
 
 Widths = Count | Sequence[Count]
-"""One number for all depths, or one for each depth; the last one holds from there on."""
+"""One number for all depths, or one for each depth, of which the last holds for all deeper ones."""
 
 Evaluate = Callable[[Sequence[Node]], Awaitable[list[float]]]
-"""The partial solutions of one depth → what each of them is worth."""
+"""From the partial solutions of one depth to the value of each of them."""
 
 
-async def climb(
+async def beam_search(
     search: Search,
     width: Widths,
     expand: Widths,
@@ -28,49 +28,49 @@ async def climb(
     first: int | None = None,
     shrink: bool = False,
 ) -> None:
-    """From the root to finished solutions, the best `width` partial solutions of each depth at a time.
+    """Extend the best partial solutions of each depth, from the root until all that are kept are finished.
 
-    search: grows its tree from the root.
-    width: how many partial solutions of a depth go on.
+    search: the search, whose tree is extended from its root.
+    width: how many solutions of a depth are kept.
     expand: how many steps are drawn below each of them.
-    evaluate: what the partial solutions of one depth are worth.
-    found: takes in the solutions that end.
+    evaluate: gives the partial solutions of one depth their values.
+    found: takes in the finished solutions.
     sampling: how steps are drawn.
-    first: the number of steps drawn from the root; width·expand by default.
-    shrink: whether a finished solution that is kept leaves the beam, which is narrower by one from then on. Otherwise
-        it keeps its place until better ones take it.
+    first: how many steps are drawn from the root; None: width·expand.
+    shrink: whether a finished solution leaves the beam together with its place, so that the beam is narrower by one
+        from then on. Otherwise it stays in the beam until better ones replace it.
     """
     open_nodes = [search.root]
     ended: dict[Node, float] = {}
-    gone = 0
+    left = 0
     depth = 0
     while open_nodes:
-        # 1. Draw steps below what is open, and merge equal ones.
-        kept, each = _at(width, depth) - gone, _at(expand, depth)
+        # 1. Draw steps below the partial solutions that were kept, and merge equal ones.
+        kept, each = _at(width, depth) - left, _at(expand, depth)
         children = (first or each * kept) if depth == 0 else each
         grown = distinct(
             await search.extend_each([n for n in open_nodes for _ in range(children)], until=STEP, sampling=sampling)
         )
-        # 2. Evaluate them. What has ended is known before, since that may spend the rest of the budget.
-        found.met(grown)
+        # 2. Evaluate them. Finished solutions are taken in before, as evaluating may spend the rest of the budget.
+        found.add_unscored(grown)
         values = await evaluate(grown)
         found.add(grown, values)
-        # 3. Keep the best, finished solutions of earlier depths among them.
+        # 3. Keep the best. The finished solutions of earlier depths that were kept compete with the new steps.
         candidates = {**ended, **dict(zip(grown, values, strict=True))}
         ranked = sorted(candidates, key=lambda n: -candidates[n])
         beam = ranked[:kept]
         leave(ranked[kept:], "pruned")
         open_nodes = [n for n in beam if not n.finished]
-        # 4. Finished solutions either leave with their places, or compete for them again at the next depth.
+        # 4. A finished solution that was kept either leaves the beam with its place, or competes at the next depth.
         if shrink:
-            gone += len(beam) - len(open_nodes)
+            left += len(beam) - len(open_nodes)
         else:
             ended = {n: candidates[n] for n in beam if n.finished}
         depth += 1
 
 
 def _at(widths: Widths, depth: int) -> int:
-    """The width of a depth."""
+    """The number that holds at a depth."""
     if isinstance(widths, int):
         return widths
     return widths[min(depth, len(widths) - 1)]

@@ -1,4 +1,4 @@
-"""Monte Carlo tree search: the loop behind `mcts`, `coat` and `rest_mcts`, and the evaluations of a step."""
+"""Monte Carlo tree search: the loop behind `mcts`, `coat` and `rest_mcts`, and the ways to evaluate a step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clew.search import Search
 from clew.tree import Node
 
 Evaluate = Callable[[Sequence[Arm]], Awaitable[list[float]]]
-"""New steps → the value of each."""
+"""From new steps to the value of each of them."""
 
 Associate = Callable[[Search, Node], Awaitable[str]]
-"""A partial solution → the text that is inserted below it before it gets children; '' for none."""
+"""From a partial solution to the text that is inserted below it before its first children are drawn; '' for none."""
 
 
 async def grow_tree(
@@ -33,26 +33,26 @@ async def grow_tree(
     associate: Associate | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Grow a tree of steps: select by the rule down the whole tree, expand, evaluate, back up.
+    """Extend a tree of steps by simulations, each of which selects, expands, evaluates and backs up.
 
-    search: grows its tree from the root.
-    evaluate: gives new steps their values. Solutions that it meets are its own affair.
+    search: the search, whose tree is extended from its root.
+    evaluate: gives new steps their values, and takes in the finished solutions that it comes across.
     sampling: how steps are drawn.
-    rule, explore, backup, widen: see `select`.
-    expand: how many steps are drawn below an arm each time.
-    parallel: simulations in flight at once, kept apart by virtual loss.
-    simulations: selections in all; None goes on until the budget is spent or nothing new is met.
-    associate: gives a text that is inserted below an arm before its first children are drawn.
-    ended: asked after each round; true ends the search.
+    rule, explore, backup, widen: how a node is selected, see `select`.
+    expand: how many steps are drawn below a node each time that it is expanded.
+    parallel: how many simulations are in flight at once; virtual loss leads them to different nodes.
+    simulations: the number of simulations; None: until the budget is spent, or only duplicates are drawn (`BARREN`).
+    associate: gives a text that is inserted below a node before its first children are drawn.
+    ended: asked after each round of simulations; the search ends when it returns true.
     """
     root, bounds = Arm(search.root), Bounds()
     done = barren = 0
     while (simulations is None or done < simulations) and barren < BARREN and not ended():
-        # 1. Select the arms of one round, as many as are in flight together.
+        # 1. Select the nodes of one round, whose simulations are in flight together.
         room = parallel if simulations is None else min(parallel, simulations - done)
         batch = _selected(lambda: select(root, rule, explore, bounds, backup, widen), room)
         done += len(batch)
-        # 2. Expand them. Steps that an arm has already only count there.
+        # 2. Expand them. A step that a node has already is merged into it: it adds to its multiplicity alone.
         if associate is not None:
             first = [arm for arm in batch if not arm.children]
             await search.together(*(_associated(search, arm, associate) for arm in first))
@@ -64,7 +64,7 @@ async def grow_tree(
         # 3. Evaluate the new steps.
         for arm, value in zip(new, await evaluate(new), strict=True):
             arm.value = bounds.admit(value)
-        # 4. Back up one value a simulation, and let the new arms join the tree.
+        # 4. Back up one value for each simulation, and add the new nodes to the tree.
         for arm in batch:
             arm.widened += bool(arm.children)
             _backed_up(arm, [child for child in new if child.parent is arm])
@@ -74,7 +74,13 @@ async def grow_tree(
 
 
 def _selected(choose: Callable[[], Arm], most: int) -> list[Arm]:
-    """Arms for simulations in flight together, until virtual loss no longer keeps two apart."""
+    """Select nodes for simulations that are in flight together.
+
+    There are fewer than `most` where virtual loss no longer leads two of them to different nodes.
+
+    choose: selects one node, given the simulations that are in flight.
+    most: how many nodes are wanted.
+    """
     batch: list[Arm] = []
     while len(batch) < most:
         leaf = choose()
@@ -89,15 +95,19 @@ def _selected(choose: Callable[[], Arm], most: int) -> list[Arm]:
 def _backed_up(arm: Arm, new: Sequence[Arm]) -> None:
     """End the simulation that selected `arm` and gave it the children `new`.
 
-    The best of them is the simulation's value: the others would drag down the mean of all that is above them. Without a
-    new one it is the best that is known there, so that the visit counts and selection turns elsewhere.
+    The value of the simulation is that of the best new child, because the mean over all new children would make every
+    node look worse the more of them it has. Where all steps were duplicates, it is the value of the best child that is
+    there already, so that the visit counts and selection turns to other nodes.
     """
+    # 1. The simulation is no longer in flight.
     for above in arm.path():
         above.pending -= 1
+    # 2. Its value is one more visit of everything above. The new children begin with their own values as a visit each.
     arm.back_up(max(child.value for child in new or arm.children))
     for child in new:
         child.begin()
     arm.children += new
+    # 3. New children can be selected, so everything above is open again, except for those that are finished.
     if new:
         arm.reopen()
     for child in new:
@@ -111,18 +121,18 @@ def _parent(step: Node) -> Node:
 
 
 async def _associated(search: Search, arm: Arm, associate: Associate) -> None:
-    """Put what is associated with an arm below it, where its children will grow."""
+    """Insert the text that is associated with a node below it, where its children will be drawn."""
     if text := await associate(search, arm.node):
         arm.node = await search.insert(arm.node, text, label="memory")
 
 
 class Evaluator:
-    """The evaluations of new steps by a scorer. NaN counts as the least score so far.
+    """Ways to evaluate new steps with a scorer. A score of NaN counts as the least score so far.
 
-    search: whose steps they are.
-    found: takes in the solutions that are met on the way.
+    search: the search whose steps they are.
+    found: takes in the finished solutions among the steps and their continuations.
     scorer: scores partial and whole solutions.
-    sampling: how solutions are continued.
+    sampling: how steps are continued.
     """
 
     def __init__(self, search: Search, found: Solutions, scorer: Scoring, sampling: Sampling) -> None:
@@ -138,14 +148,16 @@ class Evaluator:
         return [scores[arm.node] for arm in arms]
 
     async def by_rollouts(self, arms: Sequence[Arm], *, rollouts: int, mix: float) -> list[float]:
-        """(1 - mix) · the score of the step + mix · the mean score of so many solutions continued from it.
+        """(1 - mix) · the score of the step + mix · the mean score of solutions continued from it.
 
-        With mix = 1 the steps themselves are not scored. A step that ends a solution is its own rollout.
+        arms: the new steps. A step that ends a solution is its own rollout.
+        rollouts: how many solutions are continued from each step.
+        mix: the weight of the rollouts, in [0, 1]; with 1 the steps themselves are not scored.
         """
         nodes = [arm.node for arm in arms]
         plan = [node for node in nodes for _ in range(1 if node.finished else rollouts)]
         leaves = await self._search.extend_each(plan, sampling=self._sampling, label="rollout")
-        # A finished step stands among the leaves for itself, and is scored once.
+        # A finished step is its own leaf; it is scored once.
         scores = await self._score(list(dict.fromkeys(leaves if mix == 1 else [*nodes, *leaves])))
         ends: dict[Node, list[Node]] = {}
         for start, leaf in zip(plan, leaves, strict=True):
@@ -154,13 +166,22 @@ class Evaluator:
         return rolled if mix == 1 else [(1 - mix) * scores[n] + mix * r for n, r in zip(nodes, rolled, strict=True)]
 
     async def by_steps_ahead(self, arms: Sequence[Arm], *, ahead: int, mix: float) -> list[float]:
-        """The score of each step; of the best below each arm, (1 - mix) · its score + mix · the greatest score on the
-        way when it is continued by up to `ahead` steps (the simulation of arXiv:2406.03816, algorithm 2)."""
+        """The score of each step, and for the best new step of each node a value that looks ahead.
+
+        That value is (1 - mix) · the step's score + mix · the greatest score on the way when the step is continued by
+        further ones (the simulation of arXiv:2406.03816, algorithm 2).
+
+        arms: the new steps.
+        ahead: by how many steps the best one is continued at most.
+        mix: α of the paper, the weight of what lies ahead, in [0, 1].
+        """
+        # 1. The best new step below each node.
         scores = await self._score([arm.node for arm in arms])
         best: dict[Arm | None, Arm] = {}
         for arm in arms:
             if arm.parent not in best or scores[arm.node] > scores[best[arm.parent].node]:
                 best[arm.parent] = arm
+        # 2. The greatest score on the way when it is continued, one step at a time.
         tried = [arm for arm in best.values() if not arm.node.finished]
         reached = dict.fromkeys(tried, -math.inf)
         tips = [arm.node for arm in tried]
@@ -172,6 +193,7 @@ class Evaluator:
         return [simulated.get(arm, scores[arm.node]) for arm in arms]
 
     async def _score(self, nodes: Sequence[Node]) -> dict[Node, float]:
+        """The score of each node, or the least one so far for NaN; finished solutions among them are taken in."""
         raw = await self._search.score(nodes, self._scorer)
         self._found.add(nodes, [-math.inf if math.isnan(s) else s for s in raw])
         return {node: self._scores.admit(s) for node, s in zip(nodes, raw, strict=True)}

@@ -1,4 +1,4 @@
-"""Finding the first of thousands of banned strings and regular expressions in a growing text."""
+"""Search for the first of thousands of banned strings and regular expressions in a text that is being written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 from clew.errors import UsageError
 
 REACH = 256
-"""How far before new text, in characters, a match of a regular expression may begin."""
+"""How far before new text a match of a regular expression may begin, in characters; so far back the text is searched
+again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Where a pattern matches: text[start:end]."""
+    """A place where a pattern matches: text[start:end]."""
 
     start: int
     end: int
@@ -24,19 +25,22 @@ class Occurrence:
 
 
 class Patterns:
-    """Many patterns as one automaton (Aho-Corasick over the strings) and one regular expression.
+    """Many patterns, searched for at once: the strings by one Aho-Corasick automaton, the others as one expression.
 
-    strings: found whatever their case, and only as whole words: not with a letter, digit or underscore directly beside
-    a first or last character that is one too. regexes: in Python's syntax, without numbered back references.
+    strings: strings that are found in any case, and as whole words only: a match that begins or ends with a letter,
+        digit or underscore has none directly beside it there.
+    regexes: regular expressions in Python's syntax, without back references by number.
 
-    Raises UsageError for an empty pattern and for a regular expression that is none.
+    Raises UsageError for an empty pattern and for text that is not a regular expression.
     """
 
     def __init__(self, strings: Sequence[str] = (), regexes: Sequence[str] = ()) -> None:
         self._strings = list(dict.fromkeys(strings))
         self._regexes = list(regexes)
         if not all(isinstance(p, str) and p for p in (*self._strings, *self._regexes)):
-            raise UsageError("a pattern must be a text that is not empty", "Take the others out of the list")
+            raise UsageError(
+                "the list of patterns has an entry that is not a text, or an empty one", "Take it out of the list"
+            )
         self._automaton = None
         if self._strings:
             from ahocorasick_rs import AhoCorasick
@@ -45,17 +49,19 @@ class Patterns:
         self._regex = _combined(self._regexes)
         longest = max(map(len, self._strings), default=0)
         self.reach = max(longest, REACH if self._regexes else 0)
-        """How far before the end of a text a match that is not there yet may begin, in characters."""
+        """How far before the end of a text a match may begin that what follows will complete, in characters."""
 
     def __len__(self) -> int:
         return len(self._strings) + len(self._regexes)
 
     def first(self, text: str, *, old: int = 0, ended: bool = True, passing: Collection[int] = ()) -> Occurrence | None:
-        """The match that begins first, the longest of them.
+        """The match that begins first, or the longest of those that begin there; None where nothing matches.
 
-        old: so many characters have been searched before. ended: whether the text is whole; if not, a match that
-        reaches its end is not taken yet, since what follows may make it another word. passing: where matches that do
-        not count begin.
+        text: the text.
+        old: how many of its characters were searched before.
+        ended: whether the text is complete. If it is not, a match that reaches its end does not count yet, since what
+            follows may make another word of it.
+        passing: the places where matches that do not count begin.
         """
         found = [
             m
@@ -78,7 +84,9 @@ class Patterns:
 
 
 def read(patterns: str | Sequence[str]) -> Sequence[str]:
-    """A list of patterns, or what a file holds: a JSON list, or one pattern a line.
+    """The patterns of a list, or of a file.
+
+    patterns: a list of patterns, or the path of a file with a JSON list of them, or with one on each line.
 
     Raises UsageError for a file that cannot be read.
     """
@@ -89,47 +97,55 @@ def read(patterns: str | Sequence[str]) -> Sequence[str]:
         lines = json.loads(content) if content.lstrip().startswith("[") else content.splitlines()
     except OSError as error:
         raise UsageError(
-            f"cannot read the patterns in {patterns}: {error.strerror}", 'Give a file, or a list: ["…", "…"]'
+            f"the file of patterns {patterns} cannot be read: {error.strerror}", 'Give a file, or a list: ["…", "…"]'
         ) from error
     except ValueError as error:
-        raise UsageError(f"{patterns} holds no list of patterns ({error})", "One a line, or a JSON list") from error
-    # The lists in circulation wrap each phrase in a list of its own.
+        raise UsageError(
+            f"{patterns} is not a list of patterns: {error}", "Write one pattern on each line, or a JSON list"
+        ) from error
+    # The published lists of overused phrases have each phrase in a list of its own.
     flat = [entry[0] if isinstance(entry, list) and entry else entry for entry in lines]
     return [str(entry) for entry in flat if entry != ""]
 
 
 def _combined(regexes: Sequence[str]) -> re.Pattern[str] | None:
+    """One regular expression that matches what any of these does, each as a named group; None without any."""
     for regex in regexes:
         try:
             re.compile(regex)
         except re.error as error:
             raise UsageError(
-                f"{regex!r} is not a regular expression ({error})", "Write it as for Python's re"
+                f"{regex!r} is not a regular expression: {error}", "Write it as for Python's module re"
             ) from error
         if re.search(r"(?<!\\)(?:\\\\)*\\[1-9]", regex):
-            raise UsageError(f"{regex!r} refers back by number", "Name the group: (?P<x>…) and (?P=x)")
+            raise UsageError(
+                f"{regex!r} refers to a group by its number, which changes when expressions are combined",
+                "Name the group: (?P<x>…) and (?P=x)",
+            )
     if not regexes:
         return None
     try:
         return re.compile("|".join(f"(?P<regex_{i}>{_scoped(regex)})" for i, regex in enumerate(regexes)))
     except re.error as error:
-        raise UsageError(f"the regular expressions do not go together ({error})", "Give groups other names") from error
+        raise UsageError(
+            f"the regular expressions cannot be combined: {error}", "Give their groups different names"
+        ) from error
 
 
 def _scoped(regex: str) -> str:
-    """The regular expression with the flags at its beginning on itself alone."""
+    """The regular expression, with the flags at its beginning applied to it alone."""
     flags = re.match(r"\(\?([aimsux]+)\)", regex)
     return f"(?{flags[1]}:{regex[flags.end() :]})" if flags else regex
 
 
 def _lower(text: str) -> str:
-    """Lower case, character by character, so that places in the text stay what they are."""
+    """The text in lower case, with as many characters as before, so that places in it stay the same."""
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 def _joined(text: str, at: int) -> bool:
-    """Whether the characters before and after this place belong to one word."""
+    """Whether the characters before and after a place belong to the same word."""
     return 0 < at < len(text) and _wordy(text[at - 1]) and _wordy(text[at])
 
 

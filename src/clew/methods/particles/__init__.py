@@ -1,1 +1,1 @@
-"""Methods that keep weighted partial solutions and resample them."""
+"""Particle methods, which keep weighted partial solutions and resample them."""

@@ -1,1 +1,1 @@
-"""Methods that draw whole solutions and choose among them."""
+"""Sampling methods, which draw whole solutions and choose among their answers."""

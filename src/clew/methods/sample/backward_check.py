@@ -1,4 +1,4 @@
-"""FOBAR: the answers that solutions state are checked backwards: does a number of the question follow from them?"""
+"""`backward_check` (FOBAR): an answer is checked by whether a masked number of the question follows from it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from clew.tree import Node
 BACKWARD = (
     "{question}\nIf we know the answer to the above question is {answer}, what is the value of unknown variable x?"
 )
-"""The paper's template."""
+"""The paper's template of the backward question."""
+
 EPSILON = 1e-8
+"""ε of the backward probability, as in the authors' code: a candidate that no chain confirms keeps a little of it."""
+
 WORDS = {
     word: str(i)
     for i, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)
@@ -31,7 +34,7 @@ _NUMBER = re.compile(
 
 
 def masked(question: str) -> list[tuple[str, str]]:
-    """The question with each of its numbers in turn replaced by x, and that number in canonical form."""
+    """For each number of the question: the question with x in its place, and the number in canonical form."""
     found = []
     for match in _NUMBER.finditer(question):
         value = as_canonical(WORDS.get(match.group().lower(), match.group()), "number")
@@ -41,8 +44,14 @@ def masked(question: str) -> list[tuple[str, str]]:
 
 
 def combined(forward: Mapping[str, int], backward: Mapping[str, int], alpha: float) -> dict[str, float]:
-    """Candidate → probability, P ∝ P_f^α · P_b^(1-α), from how many solutions state each and how many backward chains
-    recovered the number from it (Z): P_f is the share of the former, P_b = (Z + ε) / Σ(Z + ε)."""
+    """The probability of each candidate answer, P ∝ P_f^α · P_b^(1-α).
+
+    P_f is the share of the solutions that state the candidate, and P_b = (Z + ε) / Σ(Z + ε).
+
+    forward: how many solutions state each candidate.
+    backward: Z, from how many backward chains the masked number followed, given the candidate.
+    alpha: α, the weight of the forward probability, in [0, 1].
+    """
     stated = sum(forward.values())
     recovered = sum(backward.get(c, 0) + EPSILON for c in forward)
     weights = {
@@ -60,8 +69,9 @@ def combined(forward: Mapping[str, int], backward: Mapping[str, int], alpha: flo
     needs={"text"},
     proof="tests/methods/sample/test_backward_check.py",
     departs="α and ε are those of the authors' code (github.com/ws-jiang/fobar-public), which draws 8 backward chains "
-    "for each candidate and masked number. Of many numbers only some are masked, chosen by chance. One candidate alone "
-    "is not checked. The backward question stands behind the task's own worked examples, not behind backward ones.",
+    "for each candidate and masked number, where the default here is 2. Where the question has more numbers than "
+    "`masks`, some of them are masked, chosen by chance. A single candidate is not checked. The backward question "
+    "follows the task's own worked examples instead of examples of backward questions.",
 )
 async def backward_check(
     search: Search,
@@ -72,15 +82,18 @@ async def backward_check(
     alpha: Share = 0.5,
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Sample n solutions; mask numbers of the question and ask for them given each answer; forward and backward decide.
+    """Sample n solutions, mask numbers of the question, and ask for these given each answer; both directions decide.
 
-    The answer is the candidate with the greatest P_f^α · P_b^(1-α): see `combined`. masks: the most numbers that are
-    masked, one at a time. checks: backward chains for each candidate and mask, by the judge. alpha: 1 is
-    self-consistency, 0 backward chains alone. Without numbers in the question the vote decides.
+    The answer is the candidate with the greatest P_f^α · P_b^(1-α) (see `combined`). Without numbers in the question
+    the vote decides.
 
-    n: solutions drawn forward.
+    n: the number of solutions, the forward chains.
+    masks: the most numbers that are masked, one at a time.
+    checks: how many backward chains the judge writes for each candidate and masked number.
+    alpha: α, the weight of the forward chains: 1 is self-consistency, 0 uses the backward chains alone.
     """
     sampling = search.at(temperature)
+    # 1. Forward: sample solutions; the candidates are the answers that they state.
     answer, leaves = Answer(None), list[Node]()
     async for leaf in search.rollouts(n=n, sampling=sampling):
         leaves.append(leaf)
@@ -89,21 +102,23 @@ async def backward_check(
     forward = Counter(value for value in values if value is not None)
     if len(forward) < 2:
         return answer
+    # 2. Backward: for one masked number after another, ask for it given each candidate.
     recovered: Counter[str] = Counter()
     questions = masked(search.problem.question)
     for i in search.rng.permutation(len(questions))[:masks]:
         question, hidden = questions[i]
-        # In one batch for all candidates, so that a spent budget never leaves some of them unchecked.
+        # All candidates are checked in one batch, so that a spent budget never leaves some of them unchecked.
         found = await search.together(*(_recovered(search, question, hidden, c, checks) for c in forward))
         recovered.update(dict(zip(forward, found, strict=True)))
-        worth = combined(forward, recovered, alpha)
-        answer = search.pick(leaves, [0.0 if v is None else worth[v] / forward[v] for v in values])
+        # 3. Combine. Each solution has its share of its candidate's probability as its vote.
+        probability = combined(forward, recovered, alpha)
+        answer = search.pick(leaves, [0.0 if v is None else probability[v] / forward[v] for v in values])
         search.propose(answer)
     return answer
 
 
 async def _recovered(search: Search, question: str, hidden: str, candidate: str, checks: int) -> int:
-    """How many of the backward chains find the masked number, given the candidate."""
+    """How many backward chains find the masked number, given the candidate."""
     asked = search.problem.asking(BACKWARD.format(question=question, answer=candidate))
     replies = await search.ask(asked, n=checks)
     return sum(extract(reply.solution, "number") == hidden for reply in replies)

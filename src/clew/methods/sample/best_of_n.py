@@ -1,4 +1,4 @@
-"""Best-of-N: sample, score, keep the best."""
+"""`best_of_n`: sample solutions, score each, and answer what the best one says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ SCORER = "self_certainty"
 
 
 def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """The answer of the leaf with the highest recorded score, among those that state one. NaN is the lowest."""
+    """The answer of the solution with the highest score among those that state an answer; NaN is the lowest score.
+
+    problem: says how an answer is found in a text.
+    leaves: the solutions, scored.
+    params: all parameters of `best_of_n`.
+    """
     name = scorers.spelled(params["scorer"])
     stated = [leaf for leaf in leaves if problem.answer_in(leaf) is not None]
     if not stated:
@@ -34,13 +39,13 @@ def best(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) ->
     paper="arXiv:2502.18581",
     needs={"text"},
     proof="tests/methods/sample/test_sampled.py::test_best_of_n_takes_the_highest_score",
-    departs="Any scorer can judge; the paper's self-certainty is the default.",
+    departs="Any scorer may be used; the paper's self-certainty is the default.",
     aggregate=best,
 )
 async def best_of_n(
     search: Search, *, n: Samples | None = None, scorer: ScorerSpec = SCORER, temperature: Temperature | None = None
 ) -> Answer:
-    """Sample n solutions and answer what the one with the highest score says (default: self-certainty).
+    """Sample n solutions and answer what the one with the highest score says.
 
     Raises UsageError for a scorer that compares solutions with each other.
     """

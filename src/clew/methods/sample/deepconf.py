@@ -1,4 +1,4 @@
-"""DeepConf, offline: only the most confident solutions vote, each with its confidence as its weight."""
+"""`deepconf`: only the solutions that the model was most confident of vote, each weighted by its confidence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from clew.vote import vote
 
 SCORER = "group_confidence?kind=tail"
 KEEP = 0.1
+"""The lesser of the paper's two shares."""
 
 
 def confident_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """The vote of the most confident share of the solutions that state an answer (arXiv:2508.15260, section 3.2)."""
+    """The vote of the most confident share of the solutions that state an answer (arXiv:2508.15260, section 3.2).
+
+    problem: says how an answer is found in a text.
+    leaves: the solutions, scored.
+    params: all parameters of `deepconf`.
+    """
     name = scorers.spelled(params["scorer"])
     stated = [leaf for leaf in leaves if problem.answer_in(leaf) is not None]
     confidences = [leaf.scores[name] for leaf in stated]
@@ -36,8 +42,8 @@ def confident_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str
     paper="arXiv:2508.15260",
     needs={"text", "logprobs"},
     proof="tests/methods/sample/test_deepconf.py",
-    departs="The offline mode: no solution is stopped early by its confidence. The scorer's windows are of 64 tokens, "
-    "not 2048 (`group_confidence`).",
+    departs="Only the offline mode: no solution is stopped early because of its confidence. The windows of the default "
+    "scorer, `group_confidence`, have 64 tokens, not 2048.",
     aggregate=confident_vote,
 )
 async def deepconf(
@@ -50,8 +56,10 @@ async def deepconf(
 ) -> Answer:
     """Sample n solutions, keep those that the model was most confident of, and let these vote by confidence.
 
-    keep: η, the share of the solutions that is kept; the paper's are 0.1 and 0.9.
-    scorer: the confidence of a solution.
+    keep: η, the share of the solutions that is kept; the paper has 0.1 and 0.9.
+    scorer: the scorer that gives the confidence of a solution.
+
+    Raises UsageError for a scorer that compares solutions with each other.
     """
     scored_alone("deepconf", scorer)
     params = {"keep": keep, "scorer": scorer}

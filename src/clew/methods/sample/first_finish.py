@@ -1,4 +1,4 @@
-"""First Finish Search: the first of n parallel solutions to end is the answer."""
+"""`first_finish` (First Finish Search): write n solutions in parallel and take the one that ends first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from clew.sampling import END, tokens
 from clew.search import Search
 from clew.tree import leave
 
-STRETCH = 16
-"""Tokens that every solution is written on by before anybody looks which of them have ended: at most so many of each
-are written in vain."""
+CHUNK = 16
+"""Tokens by which every solution is extended before the method looks which of them have ended. At most so many tokens
+of each are written in vain."""
 
 
 @method(
@@ -21,22 +21,23 @@ are written in vain."""
     paper="arXiv:2505.18149",
     needs={"text"},
     proof="tests/methods/sample/test_sampled.py::test_first_finish_is_decided_by_tokens_not_by_arrival",
-    departs="First is who wrote the fewest tokens, not who came back first, which depends on what else the machine "
-    "does. The solutions are written in step, 16 tokens at a time; by a model that cannot continue a text, to their "
-    "ends. A solution that is truncated has not finished.",
+    departs="The first solution is the one with the fewest tokens, not the one that comes back first, which depends on "
+    "what else the machine does. All solutions are extended together, 16 tokens at a time, or, by a model that cannot "
+    "continue a text, to their ends. A truncated solution has not ended.",
 )
 async def first_finish(search: Search, *, n: Count = 4, temperature: Temperature | None = None) -> Answer:
     """Write n solutions at once, answer with the one that ends after the fewest tokens, and give up the others.
 
-    n: the number of solutions. What was written of those that are given up is charged.
+    n: the number of solutions; what was written of those that are given up is charged.
     """
-    stretch = tokens(STRETCH) if Capability.CONTINUE in search.model.capabilities else END
+    chunk = tokens(CHUNK) if Capability.CONTINUE in search.model.capabilities else END
     nodes = [search.root] * n
     try:
         while not any(node.complete for node in nodes) and not all(node.finished for node in nodes):
-            nodes = await search.extend_each(nodes, until=stretch, sampling=search.at(temperature))
+            nodes = await search.extend_each(nodes, until=chunk, sampling=search.at(temperature))
     finally:
-        # Also where the budget ends inside a stretch, in which some have ended.
+        # Also where the budget ends inside an extension during which some have ended. Among equally short solutions the
+        # nodes' random streams decide, so that timing decides nothing.
         ended = [node for node in search.tree.nodes if node.complete]
         first = min(ended, key=lambda node: (node.tokens, node.stream.key), default=None)
         if first is not None:

@@ -1,4 +1,4 @@
-"""PassUntil: sample until a verifier has passed r solutions, which measures pass rates too small for a fixed number."""
+"""`pass_until` (PassUntil): sample until r solutions pass, which measures pass rates too small for a fixed number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clew.registry import method
 from clew.search import Search
 
 WIDTH = 8
-"""Solutions in flight: those that are given up at the last pass are paid for in vain."""
+"""The most solutions in flight: those that are given up when the last one passes are paid for in vain."""
 
 
 @method(
@@ -20,7 +20,7 @@ WIDTH = 8
     paper="arXiv:2310.03262",
     needs={"text", "verifier"},
     proof="tests/methods/sample/test_sampled.py::test_pass_until_is_unbiased",
-    departs="The estimate is (r-1)/(K-1) (Haldane 1945), which is unbiased; the paper's r/K is not.",
+    departs="The estimate from K samples is (r-1)/(K-1) (Haldane 1945), which is unbiased; the paper's r/K is not.",
 )
 async def pass_until(
     search: Search,
@@ -31,8 +31,10 @@ async def pass_until(
 ) -> Answer:
     """Sample until the verifier passed `passes` solutions; the confidence is the unbiased estimate of the pass rate.
 
-    passes: r, at least 2. n: give up after so many solutions. When the samples or the budget end before the r-th pass,
-    the confidence is the plain share of passes.
+    When the samples or the budget end before the last pass, the confidence is the share of solutions that passed.
+
+    passes: r, the number of solutions that have to pass.
+    n: the most solutions that are drawn; as many as the budget pays for unless it is given.
     """
     verifier = search.problem.verifier
     assert verifier is not None  # a declared need

@@ -1,4 +1,4 @@
-"""RPC: reasoning pruning and perplexity consistency."""
+"""`rpc` (reasoning pruning and perplexity consistency): probable paths vote by their probability."""
 
 from __future__ import annotations
 
@@ -21,15 +21,27 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 Array = NDArray[np.float64]
-_CAP = 50.0  # exponents beyond it change nothing but overflow
-_EULER = 0.5772156649  # -ln of a Weibull variate with scale 1 has the mean γ/shape and the deviation π/(√6·shape)
+_CAP = 50.0
+"""The greatest exponent that is computed: the density is 0 long before it, and greater ones would overflow."""
+
+_EULER = 0.5772156649
+"""Euler's constant γ: -ln of a Weibull variate of scale 1 has the mean γ/shape and the deviation π/(√6·shape)."""
+
 _SPLITS = (0.2, 0.5, 0.9)
-"""Further starts of the fit: the least and the most probable paths, parted at these quantiles, as the components."""
+"""Quantiles of the data at which further starts of the fit divide it into the two components."""
 
 
 def rpc_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """Each distinct path votes with exp(mean log-probability of its tokens), unless it is pruned (arXiv:2502.00511,
-    sections 3.3 and 3.4; the mean is what the authors' code takes as the path's internal probability)."""
+    """The vote in which each distinct path that is not pruned weighs exp(mean log-probability of its tokens).
+
+    arXiv:2502.00511, sections 3.3 and 3.4; the mean is what the authors' code takes as a path's internal probability.
+
+    problem: says how an answer is found in a text.
+    leaves: the solutions.
+    params: the parameters of `rpc`, none of which matters here.
+
+    Raises UsageError where the model tells no log-probabilities.
+    """
     probability = np.array([mean_token_probability("rpc", leaf) for leaf in leaves], np.float64)
     weights = np.zeros(len(leaves))
     written = np.flatnonzero(~np.isnan(probability))
@@ -45,8 +57,10 @@ def rpc_vote(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]
 
 
 def pruned(probability: Array) -> NDArray[np.bool_]:
-    """Which paths reasoning pruning removes, bool[N]: those that are more probably of the lower component of a
-    mixture of two Weibull distributions fitted to the paths' probabilities, and below their mean (section 3.4).
+    """Which paths reasoning pruning removes, bool[N] (section 3.4).
+
+    A mixture of two Weibull distributions is fitted to the probabilities of the paths. A path is removed if it belongs
+    more probably to the lower component, and if its probability is below the mean.
 
     probability: of the paths, float64[N], positive.
     """
@@ -63,28 +77,37 @@ def pruned(probability: Array) -> NDArray[np.bool_]:
 
 
 def log_likelihood(x: Array, w: Array, k: Array, lam: Array) -> float:
-    """Of values x, float64[N], under a mixture with these weights, shapes and scales, each float64[2]."""
+    """The log-likelihood of values under a mixture of two Weibull distributions.
+
+    x: the values, float64[N], positive.
+    w, k, lam: the weights, shapes and scales of the two components, each float64[2].
+    """
     return float(np.logaddexp.reduce(np.log(w) + _log_weibull(x[:, None], k, lam), axis=1).sum())
 
 
 def _log_weibull(x: Array, k: Array, lam: Array) -> Array:
+    """The logarithm of the Weibull density of x, float64[N, 1], under each component, float64[N, 2]."""
     z = np.log(x) - np.log(lam)
     out: Array = np.log(k) - np.log(lam) + (k - 1) * z - np.exp(np.minimum(k * z, _CAP))
     return out
 
 
 def fitted(x: Array) -> tuple[Array, Array, Array]:
-    """Weights, shapes and scales of the two components, each float64[2], by maximum likelihood.
+    """The mixture that fits values best: the weights, shapes and scales of its two components, each float64[2].
 
-    The likelihood has many local optima, so it is climbed from several starts: the published one (weight 0.5, shapes 1
-    and 1.5, scales 1 and 2) and some that part the data. The weight is held in [0.2, 0.8], as in the authors' code.
+    The likelihood has many local optima. So it is maximised from several starts: the published one (weight 0.5, shapes
+    1 and 1.5, scales 1 and 2), and some that divide the data. The weight is bounded to [0.2, 0.8], as in the authors'
+    code.
+
+    x: the values, float64[N], positive.
     """
     from scipy.optimize import minimize
 
     log_x = np.log(x)[:, None]
 
     def loss(theta: Array) -> tuple[float, Array]:
-        # theta: weight, logarithms of the shapes, logarithms of the scales. e = (x/λ)^k; share: of each component.
+        """Minus the log-likelihood, and its gradient. theta: weight, log-shapes and log-scales, float64[5]."""
+        # e is (x/λ)^k. share is the posterior probability of each component, given x.
         w, k = np.array([theta[0], 1 - theta[0]]), np.exp(theta[1:3])
         z = k * (log_x - theta[3:5])
         e = np.exp(np.minimum(z, _CAP))
@@ -109,7 +132,7 @@ def fitted(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _starts(log_x: Array) -> Iterator[Array]:
-    """The published start, then one for each split of the sorted data, with the moments of either side."""
+    """The published start, and then one for each split of the sorted data, with the moments of its two sides."""
     yield np.array([0.5, 0.0, np.log(1.5), 0.0, np.log(2.0)])
     for split in _SPLITS:
         at = min(max(1, round(split * len(log_x))), len(log_x) - 1)
@@ -124,7 +147,11 @@ def _parts(log_x: Array, at: int) -> tuple[Array, Array]:
 
 @cache
 def _blas() -> ThreadpoolController:
-    """BLAS threads spin on a 5 × 5 matrix while an engine wants the processors: 180 ms a fit instead of 1."""
+    """The control over the threads of BLAS, made once.
+
+    On the 5 × 5 matrices of a fit these threads only wait for each other, while an engine needs the processors: a fit
+    takes 180 ms instead of 1.
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -141,5 +168,5 @@ def _blas() -> ThreadpoolController:
     aggregate=rpc_vote,
 )
 async def rpc(search: Search, *, n: Samples | None = None, temperature: Temperature | None = None) -> Answer:
-    """Sample n solutions; each distinct path votes with its mean token probability after improbable ones are pruned."""
+    """Sample n solutions, prune improbable ones, and let each distinct path vote by its mean token probability."""
     return await search.aggregate(n, partial(rpc_vote, search.problem, params={}), temperature=temperature)

@@ -1,4 +1,4 @@
-"""Self-consistency: sample, and let the answers vote."""
+"""`self_consistency`: sample solutions and take the answer that most of them state."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ from clew.vote import vote
 Weighting = Literal["plain", "probability", "score", "borda"]
 SCORER = "self_certainty"
 POWER = 0.5
+"""p of the Borda weights; 0 would be a plain vote."""
 
 
 def consensus(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]) -> Answer:
-    """The vote of the leaves under the method's weighting."""
+    """The vote of the solutions, each weighted as the method's parameters say.
+
+    problem: says how an answer is found in a text.
+    leaves: the solutions, scored where the weighting needs it.
+    params: all parameters of `self_consistency`.
+    """
     return vote(problem, leaves, _weights(problem, leaves, params))
 
 
@@ -39,8 +45,8 @@ def _weights(problem: Problem, leaves: Sequence[Node], params: Mapping[str, Any]
     scores = [leaf.scores[name] for leaf in leaves]
     if weighting == "score":
         return vote_weights(scores, scale_of(params["scorer"]))
-    # arXiv:2502.18581: v(r) = (N - r + 1)^p. All N solutions are ranked, as in the authors' code; those that state no
-    # answer take their rank and have no vote. NaN ranks last.
+    # Borda: a solution of rank r weighs (N - r + 1)^p (arXiv:2502.18581). All N solutions are ranked, as in the code of
+    # the authors; those that state no answer keep their rank and have no vote. NaN ranks last.
     ranked = sorted(range(len(leaves)), key=lambda i: math.inf if math.isnan(scores[i]) else -scores[i])
     weights = [0.0] * len(leaves)
     for rank, i in enumerate(ranked):
@@ -62,7 +68,8 @@ def _needs(params: Mapping[str, Any]) -> set[str]:
     paper="arXiv:2203.11171",
     needs={"text"},
     proof="tests/methods/sample/test_sampled.py::test_self_consistency_converges_to_the_most_probable_answer",
-    departs="Votes may also be weighted by path probability, by a scorer, or by rank (Borda, arXiv:2502.18581).",
+    departs="Besides the paper's plain vote and its vote by probability, votes may be weighted by a scorer, or by rank "
+    "(Borda, arXiv:2502.18581).",
     aggregate=consensus,
     scores_if=_scored,
     needs_if=_needs,
@@ -76,11 +83,14 @@ async def self_consistency(
     power: Annotated[float, Range(low=0)] = POWER,
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Sample n solutions and answer what most of them say (plain, weighted, or Borda by rank).
+    """Sample n solutions and answer what most of them say.
 
-    weighting: what a vote weighs.
-        `plain`: 1. `probability`: the mean token probability. `score`: the scorer's score. `borda`: by rank of score.
-    power: p of the Borda weights (N - rank + 1)^p; greater ones follow the ranking more, 0 is a plain vote.
+    weighting: what the vote of a solution weighs.
+        `plain`: 1. `probability`: the geometric mean of its token probabilities (eq. 1 of the paper). `score`: the
+        scorer's score. `borda`: (N - rank + 1)^p, ranked by the scorer's score.
+    power: p of the Borda weights; the greater it is, the more the first ranks decide, and 0 is a plain vote.
+
+    Raises UsageError for a scorer that compares solutions with each other.
     """
     params = {"weighting": weighting, "scorer": scorer, "power": power}
     used = scorer if _scored(params) else None

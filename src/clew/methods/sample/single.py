@@ -1,4 +1,4 @@
-"""One solution: the baselines that everything else is compared with."""
+"""`greedy` and `sample`: a single solution, the baselines that other methods are compared with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clew.search import Search
     proof="tests/methods/sample/test_sampled.py::test_greedy_takes_the_mode",
 )
 async def greedy(search: Search) -> Answer:
-    """One solution, always the most probable token."""
+    """Write one solution by always taking the most probable token."""
     return await _one(search, temperature=0.0)
 
 
@@ -26,7 +26,7 @@ async def greedy(search: Search) -> Answer:
     proof="tests/methods/sample/test_sampled.py::test_sample_is_one_draw",
 )
 async def sample(search: Search, *, temperature: Temperature | None = None) -> Answer:
-    """One solution, sampled."""
+    """Write one solution by sampling its tokens."""
     return await _one(search, temperature)
 
 

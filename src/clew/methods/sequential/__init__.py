@@ -1,1 +1,1 @@
-"""Methods that work on one solution after another: refine, check backwards, re-open."""
+"""Sequential methods, which write one solution after another, each in the light of those before."""

@@ -1,4 +1,4 @@
-"""Cut the branches that a trace abandoned out of it, and write on from what is left."""
+"""`failed_step_pruning`: the branches that a solution gave up are cut out of it, and it is written on from the rest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from clew.tree import Node, leave
 
 
 def cleaned(text: str, question: str = "") -> tuple[int, str] | None:
-    """What stays of a trace up to where it last gave up a branch: how many characters of its beginning, and the steps
-    that stay after those. None where no branch was given up (see `clew.analysis.graph`).
+    """What is left of a trace up to where it last gave up a branch, without the branches that it gave up.
 
-    Of a step that gives up a branch only what it works out itself stays.
+    Of a step that gives up a branch, only what it works out itself is left.
+
+    text: the trace.
+    question: the question that it answers.
+
+    Returns how many characters of the beginning of the trace are left, and the text of the steps that are left after
+    them; None where no branch was given up (see `clew.analysis.graph`).
     """
     spans = steps(text)
     said = [text[span.start : span.end] for span in spans]
@@ -34,7 +39,7 @@ def cleaned(text: str, question: str = "") -> tuple[int, str] | None:
 
 
 def _worked_out(step: str) -> str:
-    """A step from where it works something out without a word of failure; '' where it does not."""
+    """The part of a step from the first sentence that calculates something and names no failure; '' without one."""
     for span in sentences(step):
         sentence = span.of(step)
         if Behaviour.CALCULATION in tag_step(sentence) and not REJECTS.search(sentence):
@@ -48,20 +53,21 @@ def _worked_out(step: str) -> str:
     paper="arXiv:2509.19284",
     needs={"text", "continue"},
     proof="tests/methods/sequential/test_failed_step_pruning.py",
-    departs="The paper removes the first or the last failed branch of traces that are known to be wrong; here all of "
-    "them go, from any trace but one that the task's verifier passes. The reasoning graph is drawn by rules, not by a "
-    "large model.",
+    departs="The paper removes the first or the last failed branch of traces that are known to be wrong. Here all "
+    "failed branches are removed, from every trace that the task's verifier does not pass. The reasoning graph is "
+    "extracted by rules, not by a large model.",
 )
 async def failed_step_pruning(
     search: Search, *, n: Count = 1, rounds: Count = 2, temperature: Temperature | None = None
 ) -> Answer:
-    """Write n solutions; cut what each of them abandoned and all after the last of it, and write on from there; vote.
+    """Write n solutions; cut out what each gave up and all after the last of it, and write on from there; they vote.
 
-    Failed branches bias what is written after them, the paper finds. rounds: how often one solution is pruned; it is
-    left alone as soon as it gives nothing up, or the task's verifier passes it. One that then states no answer stays as
-    it was before.
+    The paper finds that failed branches bias what is written after them. A solution stays as it is once it gives no
+    branch up, or once the task's verifier passes it. One that states no answer after its pruning is replaced by the
+    solution before.
 
-    n: solutions written side by side; they vote.
+    n: the number of solutions, which vote.
+    rounds: the most times that one solution is pruned.
     """
     sampling = search.at(temperature)
     leaves = await search.extend(search.root, n, sampling=sampling)
@@ -76,7 +82,7 @@ async def failed_step_pruning(
 
 
 async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
-    """Another end of the solution, after what it gave up is cut; the solution itself where there is no need."""
+    """The solution, pruned and written on; the solution itself where nothing has to be pruned."""
     text = leaf.solution
     found = cleaned(text, search.problem.question)
     if found is None or await _passes(search, leaf):
@@ -84,7 +90,7 @@ async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
     begins, rest = found
     node = search.rewind(leaf, chars=len(text) - begins)
     if rest:
-        # The rewind goes to the end of a token, which may lie before the cut.
+        # The rewind ends at a token boundary, which may lie before the cut: the text between the two is inserted too.
         node = await search.insert(node, text[len(node.solution) : begins] + rest, label="cleaned")
     leave([leaf], "has failed branches")
     (grown,) = await search.extend(node, sampling=sampling, label="pruned")
@@ -92,4 +98,5 @@ async def _prune(search: Search, leaf: Node, sampling: Sampling) -> Node:
 
 
 async def _passes(search: Search, leaf: Node) -> bool:
+    """Whether the task has a verifier and it passes the solution."""
     return search.problem.verifier is not None and await search.score([leaf], "verifier") == [1.0]

@@ -1,4 +1,4 @@
-"""Parallel-distill-refine: drafts → a bounded workspace → new drafts that start from it, round after round."""
+"""`parallel_distill_refine`: drafts are distilled into a bounded workspace, from which new drafts start, in rounds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ START = "Work that was done on the question below before. It may be wrong: check
     needs={"text"},
     proof="tests/methods/sequential/test_parallel_distill_refine.py",
     departs="Only the abstract and reports of the paper could be consulted; the prompts are our own. Its top-k "
-    "workspace, for which the model grades its drafts, is left out. The judge writes the summary: by default the same "
-    "model. A last draft that states no answer does not replace the vote of the round before.",
+    "workspace, for which the model grades its drafts, is left out. The summary is written by the judge, by default "
+    "the same model. A last draft that states no answer does not replace the vote of the round before.",
 )
 async def parallel_distill_refine(
     search: Search,
@@ -42,26 +42,29 @@ async def parallel_distill_refine(
 ) -> Answer:
     """Write drafts at once, distil them into a bounded workspace, write new drafts from that; one draft in the end.
 
-    Round r samples S = {M(x, C)} with M_r drafts and replaces the workspace by C = D(x, S); nothing else is kept. M_r
-    is `drafts`, in the last of the `rounds` 1. drafts=1 is sequential refinement: the workspace is the draft itself.
-    workspace: `summary`: what all drafts say, in at most `bound` tokens, the same for all new drafts; `random`: for
-    each of them `k` drafts chosen by chance, without their thinking.
+    Round r samples M_r drafts S = {M(x, C)} and replaces the workspace by C = D(x, S); nothing else is kept. M_r is
+    `drafts`, and 1 in the last round. With one draft in every round this is sequential refinement, in which the
+    workspace is the draft itself.
 
-    drafts: solutions written side by side in a round.
-    rounds: of writing and distilling.
-    bound: tokens that a distilled workspace may have.
-    k: solutions that a random workspace holds.
+    drafts: the number of drafts that are written at once in a round.
+    rounds: the number of rounds.
+    workspace: what the next drafts start from.
+        `summary`: a summary of all drafts, the same for every new draft. `random`: for each new draft some drafts,
+        chosen by chance, without their thinking.
+    bound: the most tokens that a summary may have.
+    k: how many drafts a random workspace holds.
     """
     sampling = search.at(temperature)
 
     async def spaces(made: list[Node], n: int) -> list[list[str]]:
-        """The workspaces of the next n drafts."""
+        """The workspaces of the next n drafts, each a list of notes."""
         if len(made) > 1 and workspace == "summary":
             return [[await review(search, DISTIL, [_shown(node) for node in made], max_tokens=bound)]] * n
         chosen = [search.rng.choice(len(made), min(k, len(made)), replace=False) for _ in range(n)]
         return [[_shown(made[i]) for i in sorted(few)] for few in chosen]
 
     async def refine(notes: list[str]) -> Node:
+        """Write one draft from a workspace."""
         (node,) = await search.ask(advised(search, START, notes), role=GENERATE, sampling=sampling)
         return node
 
@@ -74,5 +77,5 @@ async def parallel_distill_refine(
 
 
 def _shown(node: Node) -> str:
-    """What a draft hands on: all but its thinking (which is all there is of one that was cut off in it)."""
+    """What a draft puts into a workspace: its text without its thinking, or its thinking where there is no other."""
     return (visible(node.solution) or node.solution).strip()

@@ -1,4 +1,4 @@
-"""Reflexion: try, say in words why it failed, and try again with that in mind."""
+"""`reflexion`: the model reflects on a failed attempt in words, which stand in the prompt of the next attempt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections import deque
 
 from clew.methods.common.rewriting import advised, review
-from clew.methods.common.solutions import Scoring, revised, worths
+from clew.methods.common.solutions import Scoring, comparable_scores, revised
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -23,7 +23,7 @@ REMEMBER = "Earlier attempts at the question below failed. What was learnt from 
 
 
 def judged_right(reply: str) -> float:
-    """1 where the last verdict of a reply is `right`, else 0."""
+    """1 where the last of the words `right` and `wrong` in a reply is `right`, else 0."""
     found = re.findall(r"\b(?:right|wrong)\b", reply.lower())
     return float(bool(found) and found[-1] == "right")
 
@@ -34,8 +34,8 @@ def judged_right(reply: str) -> float:
     paper="arXiv:2303.11366",
     needs={"text"},
     proof="tests/methods/sequential/test_reflexion.py",
-    departs="For solutions without actions: there is no trajectory beside the solution. The prompts are general and "
-    "without examples. The answer is the best attempt's, not the last's, where the evaluator tells them apart.",
+    departs="An attempt is a solution without actions, so there is no trajectory beside it. The prompts are general "
+    "and without examples. The answer is that of the best attempt, not of the last one.",
 )
 async def reflexion(
     search: Search,
@@ -48,20 +48,25 @@ async def reflexion(
 ) -> Answer:
     """Attempt, evaluate, reflect, and attempt again with the reflections in the prompt, until an attempt is good.
 
-    Algorithm 1. trials: attempts in all. memory: reflections that are kept, the latest (the paper's Ω, 1 to 3).
-    scorer: the evaluator M_e; by default the problem's verifier or, where it has none, the judge's verdict (1 or 0).
-    good: the score with which an attempt passes. The judge also writes the reflections (M_sr).
+    Algorithm 1 of the paper. The judge writes the reflections (M_sr of the paper).
+
+    trials: the most attempts.
+    memory: how many reflections are kept, the latest ones (Ω of the paper, 1 to 3).
+    good: the score with which an attempt passes.
+    scorer: the evaluator (M_e of the paper). Unless it is given, the problem's verifier, or, without a verifier, the
+        judge's verdict (1 or 0).
     """
     kept: deque[str] = deque(maxlen=memory)
     sampling = search.at(temperature)
     answer, best = Answer(None), -math.inf
     for left in reversed(range(trials)):
+        # 1. Attempt, with the reflections that are kept.
         if kept:
             (node,) = await search.ask(advised(search, REMEMBER, kept), role=GENERATE, sampling=sampling)
         else:
             (node,) = await search.extend(search.root, sampling=sampling)
+        # 2. Evaluate it. A first answer is proposed before, as the evaluation may spend the rest of the budget.
         if answer.value is None:
-            # Whoever evaluates it may spend the rest of the budget.
             answer = revised(search, search.answer(node), answer)
         value = await _evaluate(search, node, scorer)
         if value >= best and search.answer(node).value is not None:
@@ -69,13 +74,15 @@ async def reflexion(
             answer = answer if answer.node is node else revised(search, search.answer(node), answer)
         if value >= good or not left:
             break
+        # 3. Reflect on the failure.
         leave([node], "failed")
         kept.append(await review(search, REFLECT.format(value=value, good=good), [node.solution]))
     return answer
 
 
 async def _evaluate(search: Search, node: Node, scorer: Scoring | None) -> float:
+    """The score of an attempt; -inf for NaN."""
     if scorer is None and search.problem.verifier is None:
         return judged_right(await review(search, JUDGE, [node.solution]))
-    (value,) = await worths(search, [node], scorer or "verifier")
+    (value,) = await comparable_scores(search, [node], scorer or "verifier")
     return value

@@ -1,4 +1,4 @@
-"""Self-refine: a model criticises its own solution and rewrites it, until it finds nothing wrong."""
+"""`self_refine`: a model criticises its own solution and rewrites it, until it finds nothing wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEEDBACK = (
     "If nothing is wrong, write: It is correct."
 )
 STOP = "it is correct"
-"""What ends the refinement when the feedback says it, in any case (as in the authors' code for mathematics)."""
+"""The words of the feedback that end the refinement, in any case (as in the authors' code for mathematics)."""
 
 
 @method(
@@ -27,20 +27,20 @@ STOP = "it is correct"
     paper="arXiv:2303.17651",
     needs={"text"},
     proof="tests/methods/sequential/test_self_refine.py",
-    departs="The prompts are general and without examples; the paper writes them for each task. The feedback is the "
-    "judge's, which by default is the same model. A refinement that states no answer does not replace one that did; a "
-    "history that outgrows the model's context ends the refinement.",
+    departs="The prompts are general and without examples; the paper writes them for each task. The feedback comes "
+    "from the judge, by default the same model. A refinement that states no answer does not replace an answer. A "
+    "history that is too long for the model's context ends the refinement.",
 )
 async def self_refine(
     search: Search, *, rounds: Count = 4, history: bool = True, temperature: Temperature | None = None
 ) -> Answer:
-    """Write a solution, criticise it, rewrite it from the critique, until the critique finds nothing or `rounds` end.
+    """Write a solution, criticise it, and rewrite it by the critique, until the critique finds nothing wrong.
 
-    Algorithm 1: y₀ = M(p_gen ‖ x); fb_t = M(p_fb ‖ x ‖ y_t); y_{t+1} = M(p_refine ‖ x ‖ y₀ ‖ fb₀ ‖ … ‖ y_t ‖ fb_t)
-    (eqs. 1, 2 and 4). history=false shows a refinement only the last solution and its feedback (eq. 3).
+    Algorithm 1 of the paper: y₀ = M(p_gen ‖ x); fb_t = M(p_fb ‖ x ‖ y_t);
+    y_{t+1} = M(p_refine ‖ x ‖ y₀ ‖ fb₀ ‖ … ‖ y_t ‖ fb_t) (eqs. 1, 2 and 4).
 
-    rounds: of feedback and rewriting at most.
-    history: whether the model sees its earlier versions and their feedback.
+    rounds: the most rounds of feedback and rewriting.
+    history: whether a refinement sees all earlier solutions with their feedback (eq. 4), or only the last one (eq. 3).
     """
     sampling = search.at(temperature)
     (node,) = await search.extend(search.root, sampling=sampling)

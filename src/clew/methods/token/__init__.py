@@ -1,1 +1,1 @@
-"""Methods that watch single tokens: constraints, guards, banned phrases, tokens that go back."""
+"""Token-level methods: grammars, guards, banned phrases, and tokens that delete the one before."""

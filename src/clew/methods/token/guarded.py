@@ -1,4 +1,4 @@
-"""Guarded writing: a check of the partial text sends the model back to the last accepted point."""
+"""`guarded` and `guarded_exact`: a check of the text so far sends the model back to the last accepted point."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from clew.methods.common.particles import EVIDENCE, Particles, log_ratio
-from clew.methods.common.resampling import effective_sample_size, resample
-from clew.methods.common.rewinding import Trail, starts, stuck, token_at, token_ends
-from clew.parameters import Count, Range, Share, Temperature
+from clew.methods.common.resampling import Ess
+from clew.methods.common.rewinding import Backtracker, Retries, Rewinds, stuck, token_at, token_ends, vote_of
+from clew.parameters import Count, Meaning, Range, Temperature
 from clew.problem import Answer, Problem, Status
 from clew.registry import method
 from clew.sampling import STEP, Sampling, tokens
@@ -20,32 +20,44 @@ from clew.search import Search
 from clew.tree import Finish, Node, leave
 
 Guard = Callable[[str, bool], bool]
-"""The solution so far, and whether the model has ended it → whether it may go on (or stay) so.
+"""From the solution so far, and whether the model has ended it, to whether it is accepted.
 
-A guard must be closed under beginnings: what it refuses it refuses however the text goes on.
+A guard must be prefix-closed: a text that it refuses, it refuses with any continuation.
 """
-GuardSpec = Literal["problem", "json"] | Guard
+GuardSpec = Annotated[
+    Literal["problem", "json"] | Guard,
+    Meaning("What refuses a text: the problem's step verifier, JSON, or (in Python) a function of text and its end."),
+]
 Unit = Literal["token", "step"]
-ALL = 1e-6
-"""A token with a log-probability so near to 0 is all that is left."""
+UnitChoice = Annotated[
+    Unit | None,
+    Meaning(
+        "What the guard judges: the text after each token, or after each step; steps with guard=problem, else tokens, "
+        "unless it is given."
+    ),
+]
+CERTAIN = 1e-6
+"""A token whose log-probability is this near to 0, in nats, is the only one that can still be drawn."""
 
 
 def json_guard(text: str, whole: bool) -> bool:
-    """Whether the text is JSON, or the beginning of it."""
+    """Whether a text is JSON, or, as long as it is not whole, the beginning of JSON."""
     from jiter import from_json
 
     try:
         from_json(text.encode(), allow_inf_nan=False)
     except ValueError as error:
-        # The parser stops at the first thing that is wrong: if that is the end, all before it was right.
+        # The parser stops at the first error: if that is the end of the text, everything before it was right.
         return not whole and str(error).startswith("EOF")
     return True
 
 
 def guard_of(guard: GuardSpec, problem: Problem) -> Guard:
-    """The guard of that name, or the guard itself.
+    """The guard that a parameter names, or the guard itself.
 
-    `json`: see `json_guard`. `problem`: what the problem's step verifier says of the partial solution, above 0.
+    guard: a function; `json` for `json_guard`; or `problem`, which accepts what the problem's step verifier scores
+        above 0.
+    problem: the problem.
     """
     if callable(guard):
         return guard
@@ -66,43 +78,43 @@ def _needs(params: Mapping[str, Any]) -> set[str]:
     needs={"text", "continue"},
     needs_if=_needs,
     proof="tests/methods/token/test_guarded.py",
-    departs="Biased: each token is drawn from what the guard leaves there, renormalised, as grammar-constrained "
-    "decoding does: a beginning that can hardly be completed is as likely as one that surely can. `guarded_exact` is "
-    "the unbiased one.",
+    departs="It is biased: each token is drawn from those that the guard accepts in its place, renormalised, as in "
+    "grammar-constrained decoding. So a beginning that can hardly be completed is as likely as one that surely can. "
+    "`guarded_exact` is unbiased.",
 )
 async def guarded(
     search: Search,
     *,
     guard: GuardSpec = "problem",
-    unit: Unit | None = None,
+    unit: UnitChoice = None,
     n: Count = 1,
-    retries: Count = 16,
-    limit: Count = 256,
+    retries: Retries = 16,
+    limit: Rewinds = 256,
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Write n solutions whose every beginning a guard accepts: go back to the last accepted point and on (biased).
+    """Write n solutions of which a guard accepts every beginning: go back to the last accepted point and on (biased).
 
-    The distribution is locally renormalised, not the model's own given that the guard accepts: see `guarded_exact`.
-    unit: `token`: the first token that the guard refuses is undone and banned there; `step`: only whole steps are
-    judged, and a refused one is drawn again (None: step for guard=problem, else token).
-    retries: alternatives at one place before the token (or step) ahead of it is undone too. limit: rewinds a solution;
-    after that it stays as far as it was accepted. Rewinds and undone tokens are scores of each final leaf
-    (`guarded_rewinds`, `guarded_tokens`).
+    How often a solution was rewound and how many tokens were undone are recorded as the scores `guarded_rewinds` and
+    `guarded_tokens` of its leaf.
 
-    guard: what refuses a text: the problem's step verifier, JSON, or (in Python) a function.
-    n: solutions written side by side; they vote.
+    n: the number of solutions, which vote.
     """
     accepts = guard_of(guard, search.problem)
-    write = _write_steps if _unit(unit, guard) == "step" else _write
-    trails = [Trail(search, at, search.at(temperature), retries, limit) for at in await starts(search, n)]
-    return search.pick(await search.together(*(write(trail, accepts) for trail in trails)))
+    how = _write_steps if _unit(unit, guard) == "step" else _write_tokens
+    sampling = search.at(temperature)
+
+    async def write(start: Node) -> Node:
+        return await how(Backtracker(search, start, sampling, retries, limit), accepts)
+
+    return await vote_of(search, n, write)
 
 
 def _unit(unit: Unit | None, guard: GuardSpec) -> Unit:
     return unit or ("step" if guard == "problem" else "token")
 
 
-async def _write_steps(trail: Trail, accepts: Guard) -> Node:
+async def _write_steps(trail: Backtracker, accepts: Guard) -> Node:
+    """Write one solution step by step; a refused step is drawn again, and after enough of them the step before it."""
     start, refused = trail.node, Counter[Node]()
     while not trail.node.finished and trail.rewinds <= trail.limit:
         (grown,) = await trail.search.extend(trail.node, until=STEP, sampling=trail.sampling)
@@ -123,7 +135,8 @@ async def _write_steps(trail: Trail, accepts: Guard) -> Node:
     return trail.node
 
 
-async def _write(trail: Trail, accepts: Guard) -> Node:
+async def _write_tokens(trail: Backtracker, accepts: Guard) -> Node:
+    """Write one solution; the first refused token is undone and banned in its place."""
     ended = False
     while not ended:
         before = trail.node
@@ -139,18 +152,27 @@ async def _write(trail: Trail, accepts: Guard) -> Node:
 
 
 def _refused(accepts: Guard, text: str) -> bool:
+    """Whether the guard refuses a text that is not whole, or fails on it."""
     try:
         return not accepts(text, False)
     except Exception:
-        # Raised again where the method asks the same: an engine's thread is no place for a guard's errors.
+        # This runs in the engine's thread, where an error would fail all searches. The method asks the guard about the
+        # same text again, and raises its error there.
         return True
 
 
 def _first_refused(accepts: Guard, grown: Node, old: int, ended: bool) -> int:
-    """How many tokens the shortest refused beginning has; 0 where all is accepted. The first `old` tokens are."""
+    """How many tokens the shortest refused beginning of a solution has; 0 where the guard accepts all of it.
+
+    accepts: the guard.
+    grown: the solution.
+    old: how many of its tokens are known to be accepted.
+    ended: whether the model has ended it.
+    """
     text = grown.solution
     if accepts(text, ended and grown.finish is not Finish.LENGTH):
         return 0
+    # The guard is prefix-closed, so the shortest refused beginning is found by bisection.
     ends = token_ends(grown)
     shorter = range(old + 1, len(ends))
     return min(bisect_left(shorter, True, key=lambda k: not accepts(text[: ends[k - 1]], False)) + old + 1, len(ends))
@@ -163,61 +185,66 @@ def _first_refused(accepts: Guard, grown: Node, old: int, ended: bool) -> int:
     needs={"text", "continue", "logprobs"},
     needs_if=_needs,
     proof="tests/methods/token/test_guarded.py",
-    departs="By steps (unit=step) a rejected step is drawn again with replacement.",
+    departs="The paper's method is unit=token; with unit=step, rejected steps are drawn again with replacement.",
 )
 async def guarded_exact(
     search: Search,
     *,
     guard: GuardSpec = "problem",
     n: Count = 8,
-    unit: Unit | None = None,
+    unit: UnitChoice = None,
     retries: Count = 16,
-    ess: Share = 0.5,
+    ess: Ess = 0.5,
     temperature: Annotated[Temperature, Range(above=0)] = 1.0,
 ) -> Answer:
     """Sample from the model's own distribution given that the guard accepts: rejection by rewinding, unbiased weights.
 
-    Each particle draws a token (or step) until the guard accepts one, and gets an unbiased estimate of the chance of
-    that as its weight; particles are resampled when the effective sample size falls below ess·n. The n solutions vote
-    by weight.
+    Each particle draws a token (or step) until the guard accepts one, and its weight is multiplied by an unbiased
+    estimate of the probability of acceptance. The particles are resampled, and vote by weight. Tokens are drawn without
+    replacement (adaptive weighted rejection sampling), steps with replacement. Truncation (top-k, top-p, min-p) is
+    switched off. The estimate of log P(the guard accepts) is recorded as the score `log_evidence` of the root.
 
-    unit: `token`: without replacement (adaptive weighted rejection sampling); `step`: with replacement, for guards that
-    judge whole steps (None: step for guard=problem, else token). retries: rejections before a particle is given up,
-    which keeps the weights unbiased. The estimate of log P(the guard accepts) is the score `log_evidence` of the root.
-    Truncation (top-k, top-p, min-p) is left off.
-
-    guard: as in `guarded`.
-    n: particles.
-    ess: resample when the effective sample size is below this share of n.
+    n: the number of particles.
+    retries: how many rejections in one place give a particle up, with the weight 0, which keeps the weights unbiased.
     """
     accepts = guard_of(guard, search.problem)
     sampling = search.at(temperature).but(top_k=0, top_p=1.0, min_p=0.0)
     particles = Particles(search.root, n)
     trial: type[_TokenTrial] | type[_StepTrial] = _TokenTrial if _unit(unit, guard) == "token" else _StepTrial
     while growing := particles.growing:
+        # 1. Every particle draws tokens (or steps) until its trial is decided.
         trials = [trial(node, retries) if i in growing else None for i, node in enumerate(particles.nodes)]
         while waiting := [t for t in trials if t is not None and not t.decided]:
-            # In the order of the particles, whose streams are therefore the same whatever the timing.
+            # The results are taken in in the order of the particles, so timing decides nothing.
             grown = await search.together(*(t.draw(search, sampling) for t in waiting))
             for t, node in zip(waiting, grown, strict=True):
                 t.judge(node, not stuck(node) and accepts(node.solution, node.complete))
+        # 2. Each stands at its accepted token (or step) now, with the estimate as a factor of its weight.
         particles.nodes = [t.node if t else node for t, node in zip(trials, particles.nodes, strict=True)]
-        particles.weigh(np.array([t.log_weight if t else 0.0 for t in trials]))
+        particles.reweight(np.array([t.log_weight if t else 0.0 for t in trials]))
         if particles.extinct:
             search.root.scores[EVIDENCE] = particles.log_evidence
             return Answer(None, status=Status.ABSTAINED)
+        # 3. Where a few particles hold most of the weight, draw n new ones by weight.
         particles.propose(search)
-        weights = particles.weights
-        if particles.growing and effective_sample_size(weights) < ess * n:
-            particles.resample(weights, resample(weights, n, search.rng))
+        if particles.growing:
+            particles.resample_if_uneven(ess, search.rng)
     return particles.conclude(search)
 
 
 class _TokenTrial:
     """One token by adaptive weighted rejection sampling (arXiv:2504.05410, the recursive estimator).
 
-    With the rejected tokens x_1 … x_k drawn without replacement, each with probability q_i among what was left, and the
-    accepted one with q, the weight is Π(1-q_i)·1 if a token drawn after it is accepted too, else Π(1-q_i)·q.
+    Tokens are drawn without replacement until one is accepted, and then one more. Let q_i be the probability of the
+    i-th rejected token among those that were left, and q that of the accepted one. The weight is Π(1-q_i) if the token
+    that is drawn after the accepted one is accepted too, and Π(1-q_i)·q otherwise.
+
+    start: the node after which the token is drawn.
+    retries: after so many rejections the trial is given up, with the weight 0.
+
+    node: where the particle stands after the trial.
+    decided: whether the trial is over.
+    log_weight: the logarithm of the weight.
     """
 
     def __init__(self, start: Node, retries: int) -> None:
@@ -226,13 +253,13 @@ class _TokenTrial:
         self.retries = retries
         self.decided = False
         self.log_weight = 0.0
-        self._log_left = 0.0
-        self._log_ratio = 0.0
-        self._log_chance: float | None = None
+        self._log_left = 0.0  # log Π(1-q_i)
+        self._log_ratio = 0.0  # log p/q of the accepted token
+        self._log_chance: float | None = None  # log q, once a token is accepted
         self._tried: frozenset[int] = frozenset()
 
     async def draw(self, search: Search, sampling: Sampling) -> Node:
-        """One token that has not been tried."""
+        """Draw one token that has not been tried."""
         if self._tried:
             sampling = sampling.but(bans={0: self._tried})
         label = "rejection trial" if self._log_chance is None else "weight trial"
@@ -240,11 +267,13 @@ class _TokenTrial:
         return node
 
     def judge(self, node: Node, accepted: bool) -> None:
-        """Take in whether the token was accepted."""
+        """Take in whether the token that was drawn is accepted."""
+        # Case 1: a token was accepted before, and this one decides the weight. If none is left, the accepted one was
+        # the only one.
         if self._log_chance is not None:
-            # The second token: all that is left, if there is none.
             self._decide(0.0 if accepted or stuck(node) else self._log_chance)
             return
+        # Case 2: everything was rejected.
         if stuck(node):
             self.node = node
             self._decide(-np.inf)
@@ -253,16 +282,19 @@ class _TokenTrial:
         chosen = node.segment.proposal_logprob
         log_chance = min(0.0, float(chosen[0])) if chosen is not None else 0.0
         self._tried |= {token_at(node, self.start.tokens)}
+        # Case 3: it is accepted. p/q corrects for the temperature, q being its probability before any rejection. Where
+        # no further token may or can be drawn, the weight is decided.
         if accepted:
-            # p/q of the token itself: q as it was before anything was rejected.
             own = node.segment.logprob
             self._log_ratio = (float(own[0]) if own is not None else log_chance) - (self._log_left + log_chance)
-            if len(self._tried) > self.retries or log_chance > -ALL:
+            if len(self._tried) > self.retries or log_chance > -CERTAIN:
                 self._decide(0.0)
             else:
                 self._log_chance = log_chance
-        elif len(self._tried) > self.retries or log_chance > -ALL:
+        # Case 4: it is rejected, and it was the last one that could or may be drawn.
+        elif len(self._tried) > self.retries or log_chance > -CERTAIN:
             self._decide(-np.inf)
+        # Case 5: it is rejected, and others are left.
         else:
             self._log_left += float(np.log1p(-np.exp(log_chance)))
 
@@ -272,9 +304,17 @@ class _TokenTrial:
 
 
 class _StepTrial:
-    """One step by rejection with replacement.
+    """One step by rejection sampling with replacement.
 
-    The weight is 1/(a+r-1) after a = 2 accepted and r rejected steps (Haldane 1945), or a = 1 and the last retry.
+    Steps are drawn until two are accepted or `retries` are rejected. After a accepted and r rejected ones the weight is
+    1/(a+r-1) (Haldane 1945), and 0 where none is accepted.
+
+    start: the node after which the step is drawn.
+    retries: after so many rejections the trial is over.
+
+    node: where the particle stands after the trial.
+    decided: whether the trial is over.
+    log_weight: the logarithm of the weight.
     """
 
     def __init__(self, start: Node, retries: int) -> None:
@@ -287,12 +327,12 @@ class _StepTrial:
         self._rejected = 0
 
     async def draw(self, search: Search, sampling: Sampling) -> Node:
-        """One step."""
+        """Draw one step."""
         (node,) = await search.extend(self.start, until=STEP, sampling=sampling, label="rejection trial")
         return node
 
     def judge(self, node: Node, accepted: bool) -> None:
-        """Take in whether the step was accepted."""
+        """Take in whether the step that was drawn is accepted."""
         if not accepted:
             leave([node], "refused by the guard")
         if not self._accepted:

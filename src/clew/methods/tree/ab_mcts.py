@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from clew.methods.common.rewriting import criticise, rewrite
-from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, worths
+from clew.methods.common.solutions import SCORER, Bounds, Final, Scoring, Solutions, comparable_scores
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -161,8 +161,8 @@ async def ab_mcts(
         while done < n:
             chosen = [root.choose(search.rng) for _ in range(min(parallel, n - done))]
             nodes = await search.together(*(write(attempt) for attempt in chosen))
-            found.met(nodes)
-            rewards = await worths(search, nodes, scorer)
+            found.add_unscored(nodes)
+            rewards = await comparable_scores(search, nodes, scorer)
             found.add(nodes, rewards)
             for attempt, node, reward in zip(chosen, nodes, rewards, strict=True):
                 attempt.grow(node, reward)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from clew.methods.common.beams import Widths, climb
-from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share, worths
+from clew.methods.common.beams import Widths, beam_search
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, comparable_scores, path_share
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -43,7 +43,9 @@ async def beam(
     scorer: what a partial solution is worth.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
-        await climb(search, width, expand, partial(worths, search, scorer=scorer), found, search.at(temperature))
+        await beam_search(
+            search, width, expand, partial(comparable_scores, search, scorer=scorer), found, search.at(temperature)
+        )
     return found.answer
 
 
@@ -80,11 +82,11 @@ async def lookahead(
             for _ in range(steps):
                 greedy = search.at(GREEDY.temperature)
                 ahead = await search.extend_each(ahead, until=STEP, sampling=greedy, label="lookahead")
-            values = await worths(search, ahead, scorer)
+            values = await comparable_scores(search, ahead, scorer)
             found.add(ahead, values)
             return values
 
-        await climb(search, width, expand, evaluate, found, search.at(temperature))
+        await beam_search(search, width, expand, evaluate, found, search.at(temperature))
     return found.answer
 
 
@@ -113,9 +115,11 @@ async def dvts(
     expand: how many steps are drawn at each depth of a tree.
     scorer: what a partial solution is worth.
     """
-    evaluate = partial(worths, search, scorer=scorer)
+    evaluate = partial(comparable_scores, search, scorer=scorer)
     async with Solutions(search, final, scorer) as found:
-        await search.together(*(climb(search, 1, expand, evaluate, found, search.at(temperature)) for _ in range(n)))
+        await search.together(
+            *(beam_search(search, 1, expand, evaluate, found, search.at(temperature)) for _ in range(n))
+        )
     return found.answer
 
 
@@ -143,7 +147,7 @@ async def alphamath(
     expand: B2 of the paper, how many steps are drawn below each of them.
     scorer: the value of a partial solution.
     """
-    evaluate = partial(worths, search, scorer=scorer)
+    evaluate = partial(comparable_scores, search, scorer=scorer)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
-        await climb(search, width, expand, evaluate, found, search.at(temperature), shrink=True)
+        await beam_search(search, width, expand, evaluate, found, search.at(temperature), shrink=True)
     return found.answer

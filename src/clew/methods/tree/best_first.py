@@ -12,9 +12,9 @@ from clew.methods.common.solutions import (
     Final,
     Scoring,
     Solutions,
+    comparable_scores,
     distinct,
     path_share,
-    worths,
 )
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
@@ -179,14 +179,14 @@ async def _explore(
             grown = distinct(steps, known=[c for n in batch for c in n.children if c in costs])
             barren = 0 if grown else barren + 1
             # 2. Score the new ones, and put each where it belongs.
-            values = await worths(search, grown, scorer)
+            values = await comparable_scores(search, grown, scorer)
             found.add(grown, values)
             for node, worth in zip(grown, values, strict=True):
                 costs[node] = cost(node, worth)
                 if node.finished:
                     # A finished solution with an answer waits in the frontier: once it leads, the search ends. With
                     # `good`, only its worth ends the search, and it must not stand in the way of what can go on.
-                    if good is None and found.states(node):
+                    if good is None and found.has_answer(node):
                         frontier.push(node, costs[node])
                 elif threshold is None or worth > threshold:
                     frontier.push(node, costs[node])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, distinct, path_share, worths
+from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, comparable_scores, distinct, path_share
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -51,7 +51,7 @@ async def dfs(
             # 1. Propose steps below the latest promising node, and evaluate them.
             node = stack.pop()
             steps = distinct(await search.extend(node, expand, until=STEP, sampling=search.at(temperature)))
-            values = await worths(search, steps, scorer)
+            values = await comparable_scores(search, steps, scorer)
             found.add(steps, values)
             # 2. The promising ones go on the stack, the best on top.
             promising = [(v, s) for v, s in zip(values, steps, strict=True) if v > threshold and not s.finished]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from clew.methods.common.rewriting import criticise, rewrite
-from clew.methods.common.solutions import SCORER, Scoring, Solutions, worths
+from clew.methods.common.solutions import SCORER, Scoring, Solutions, comparable_scores
 from clew.parameters import Count, Range
 from clew.problem import Answer, Message
 from clew.registry import method
@@ -102,8 +102,8 @@ class Graph:
 
     async def _weigh(self, thought: Thought, nodes: Sequence[Node]) -> None:
         if thought is self.whole:
-            self.found.met(nodes)
-        values = await worths(self._search, nodes, self._scorer)
+            self.found.add_unscored(nodes)
+        values = await comparable_scores(self._search, nodes, self._scorer)
         for node, value in zip(nodes, values, strict=True):
             if thought.node is None or value > thought.worth:
                 thought.node, thought.worth = node, value

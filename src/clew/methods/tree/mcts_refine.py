@@ -130,7 +130,7 @@ async def mcts_refine(
     (first,) = await search.extend(search.root, sampling=sampling)
     root = Attempt(first)
     attempts = [root]
-    found.met([first])
+    found.add_unscored([first])
     for _ in range(rollouts):
         # 1. Choose one of the answers that are not fully expanded, and rate it once more.
         candidates = [d for d in attempts if not d.spent(width)]

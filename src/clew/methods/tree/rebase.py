@@ -14,9 +14,9 @@ from clew.methods.common.solutions import (
     Final,
     Scoring,
     Solutions,
+    comparable_scores,
     distinct,
     multiplicity,
-    worths,
 )
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
@@ -80,7 +80,7 @@ async def rebase(
         while left and plan:
             # 1. Draw the depth's continuations, merge equal ones, and score them.
             nodes = distinct(await search.extend_each(plan, until=STEP, sampling=search.at(temperature)))
-            rewards = await worths(search, nodes, scorer)
+            rewards = await comparable_scores(search, nodes, scorer)
             found.add(nodes, rewards)
             for reward in rewards:
                 bounds.admit(reward)

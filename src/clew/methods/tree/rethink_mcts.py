@@ -83,7 +83,7 @@ async def rethink_mcts(
 
         async def write(thought: Node) -> Run:
             (end,) = await search.extend_each([thought], sampling=sampling, label="rollout")
-            found.met([end])
+            found.add_unscored([end])
             (score,) = await search.score([end], scorer)
             passed = score >= good
             value = PASSED * score + RATED * await _rating(search, end) if passed else score

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from clew.methods.common.beams import climb
+from clew.methods.common.beams import beam_search
 from clew.methods.common.solutions import Final, Solutions, path_share
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
@@ -71,7 +71,7 @@ async def tot_bfs(
         async def votes(nodes: Sequence[Node]) -> list[float]:
             return await _votes(search, nodes, asks)
 
-        await climb(
+        await beam_search(
             search,
             breadth,
             expand,

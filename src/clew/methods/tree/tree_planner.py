@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clew.methods.common.solutions import SCORER, Scoring, Solutions, worths
+from clew.methods.common.solutions import SCORER, Scoring, Solutions, comparable_scores
 from clew.parameters import Samples, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -69,7 +69,7 @@ async def tree_planner(
     plans: list[Node] = []
     async for plan in search.rollouts(n=n, sampling=search.at(temperature)):
         plans.append(plan)
-        found.met([plan])
+        found.add_unscored([plan])
     stack = [merged(search, plans)]
     while stack:
         action = stack.pop()
@@ -78,7 +78,7 @@ async def tree_planner(
             if found.best == 0.0:
                 break
         children = list(action.children.values())
-        values = await worths(search, [child.node for child in children], scorer)
+        values = await comparable_scores(search, [child.node for child in children], scorer)
         passed = [(v, child) for v, child in zip(values, children, strict=True) if v > threshold]
         stack += [child for _, child in sorted(passed, key=lambda pair: pair[0])]
     return found.answer
