@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.methods.common.solutions import ScorerSpec, worths
+from clew.methods.common.solutions import ScorerSpec, comparable_scores
 from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
@@ -36,5 +36,5 @@ async def tournament(
             search.propose(search.pick(stated))
     if not stated:
         return Answer(None)
-    scores = await worths(search, stated, scorer)
+    scores = await comparable_scores(search, stated, scorer)
     return search.answer(stated[scores.index(max(scores))])
