@@ -28,10 +28,11 @@ Aggregate = Callable[[Problem, Sequence[Node], Mapping[str, Any]], Answer]
 """(problem, exchangeable samples in any order, all parameters of the method) → the answer that they give."""
 
 Scale = Literal["probability", "log_probability", "unbounded"]
-"""What kind of number a scorer gives.
+"""The meaning and the range of a scorer's numbers.
 
-probability: in [0, 1], the chance that the solution is or becomes right (a verifier, a process reward model).
-log_probability: at most 0, in nats. unbounded: any other number, of which only the order is known.
+probability: in [0, 1], the probability that the solution is or becomes right (a verifier, a process reward model).
+log_probability: at most 0, in nats.
+unbounded: any other number, of which only the order is known.
 """
 
 
@@ -111,7 +112,7 @@ class ScorerEntry(Entry):
 
     needs: words of `clew.needs`.
     of_set: whether a score depends on the other solutions that are scored with it.
-    scale: the range and the meaning of its scores.
+    scale: the meaning and the range of its scores.
     """
 
     needs: frozenset[str] = frozenset()
@@ -299,15 +300,9 @@ def method(
 
     Raises UsageError for a need that nothing offers, and for parameters whose annotations cannot be read.
     """
-    known = checked_needs(name, needs)
-
-    def add(make: F) -> F:
-        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
-        own: dict[str, Any] = {"needs": known, "aggregate": aggregate, "scores_if": scores_if, "needs_if": needs_if}
-        methods.add(MethodEntry(**_read("method", name, make), **said, **own))
-        return make
-
-    return add
+    about = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+    own = {"needs": checked_needs(name, needs), "aggregate": aggregate, "scores_if": scores_if, "needs_if": needs_if}
+    return _registering(methods, MethodEntry, name, about | own)
 
 
 def scorer(
@@ -321,21 +316,15 @@ def scorer(
     of_set: bool = False,
     scale: Scale = "unbounded",
 ) -> Callable[[F], F]:
-    """Decorator: register what makes a scorer. See `ScorerEntry`.
+    """Decorator: register a function or class that makes a scorer. See `ScorerEntry`.
 
     Raises UsageError as `method` does, and for a scale that does not exist.
     """
-    known = checked_needs(name, needs)
     if scale not in get_args(Scale):
-        raise UsageError(f"scorer {name} declares the scale {scale!r}", f"Choose {', '.join(get_args(Scale))}")
-
-    def add(make: F) -> F:
-        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
-        own: dict[str, Any] = {"needs": known, "of_set": of_set, "scale": scale}
-        scorers.add(ScorerEntry(**_read("scorer", name, make), **said, **own))
-        return make
-
-    return add
+        raise UsageError(f"the scorer {name!r} declares the scale {scale!r}", f"Choose {', '.join(get_args(Scale))}")
+    about = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+    own = {"needs": checked_needs(name, needs), "of_set": of_set, "scale": scale}
+    return _registering(scorers, ScorerEntry, name, about | own)
 
 
 def task(
@@ -353,21 +342,24 @@ def task(
 
     Raises UsageError for unreadable annotations.
     """
-
-    def add(make: F) -> F:
-        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
-        tasks.add(TaskEntry(**_read("task", name, make), **said, dial=dial, grader=grader, verifier=verifier))
-        return make
-
-    return add
+    about = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+    own = {"dial": dial, "grader": grader, "verifier": verifier}
+    return _registering(tasks, TaskEntry, name, about | own)
 
 
 def model(name: str, *, family: str = "", paper: str = "", departs: str = "", proof: str = "") -> Callable[[F], F]:
     """Decorator: register a function that makes a model. See `Entry`. Raises UsageError for unreadable annotations."""
+    about = {"family": family, "paper": paper, "departs": departs, "proof": proof}
+    return _registering(models, ModelEntry, name, about)
+
+
+def _registering(
+    registry: Registry[E], entry: Callable[..., E], name: str, fields: Mapping[str, Any]
+) -> Callable[[F], F]:
+    """A decorator that registers a function under this name; `fields` are those that the function does not tell."""
 
     def add(make: F) -> F:
-        said: dict[str, Any] = {"family": family, "paper": paper, "departs": departs, "proof": proof}
-        models.add(ModelEntry(**_read("model", name, make), **said))
+        registry.add(entry(**_read(registry.kind, name, make), **fields))
         return make
 
     return add

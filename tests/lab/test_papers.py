@@ -76,6 +76,12 @@ def test_a_command_that_shows_a_claim_would_run(command: str, measures: set[str]
             assert set(asked["only"]) <= measures
 
 
+def test_the_page_on_traces_defines_every_measure(measures: set[str]) -> None:
+    page = (ROOT / "docs/analysis.md").read_text()
+    kinds = [re.sub("^(share|tree)_.*", r"\1_", name) for name in measures]
+    assert not [kind for kind in kinds if f"`{kind}" not in page]
+
+
 def checked(asked: dict[str, Any]) -> None:
     """Make a comparison ready as `clew compare` does, on one problem, with a toy in the embedded model's place."""
     available(str(asked["task"]))

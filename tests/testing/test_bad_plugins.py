@@ -73,7 +73,7 @@ def test_a_need_that_nothing_offers_is_refused_at_once() -> None:
         method("mistyped", needs={"txt"})
     with pytest.raises(UsageError, match="'step-verifier', which nothing offers"):
         scorer("mistyped", needs={"step-verifier"})
-    with pytest.raises(UsageError, match="scorer mistyped declares the scale 'percent'"):
+    with pytest.raises(UsageError, match="the scorer 'mistyped' declares the scale 'percent'"):
         scorer("mistyped", scale="percent")  # type: ignore[arg-type]
 
 

@@ -34,12 +34,6 @@ class MatchCounts:
         there = self.right + self.missed
         return self.right / there if there else float("nan")
 
-    @property
-    def f1(self) -> float:
-        """The harmonic mean of precision and recall; NaN where both sets are empty."""
-        total = 2 * self.right + self.extra + self.missed
-        return 2 * self.right / total if total else float("nan")
-
 
 def matched(found: Iterable[Hashable], there: Iterable[Hashable]) -> MatchCounts:
     """Compare the set of findings with the reference set `there`; duplicates count once."""
