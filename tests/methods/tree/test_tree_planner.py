@@ -66,3 +66,10 @@ def test_without_a_plan_that_passes_the_first_is_the_answer() -> None:
     search = searching()
     answer = run(tree_planner(search, n=5, threshold=9.0, scorer=ByText(sound)))
     assert answer.value in {n.solution for n in search.tree.nodes if n.finished}
+
+
+def test_where_no_plan_can_be_walked_the_first_sampled_answer_is_given() -> None:
+    for seed in range(3):
+        search = searching(seed=seed)
+        answer = run(tree_planner(search, n=20, scorer=ByText(lambda text: 0.0)))
+        assert answer.node is not None and answer.node.stream.key == search.root.stream.child(0).key

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
 
 from clew.methods.common.solutions import Solutions, distinct
-from clew.parameters import Count
+from clew.parameters import Count, Meaning
 from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tree import Node, leave
 
 Widths = Count | Sequence[Count]
 """One number for all depths, or one for each depth, of which the last holds for all deeper ones."""
+
+Width = Annotated[
+    Widths,
+    Meaning("How many solutions of a depth are kept: one number, or one for each depth (the last for deeper ones)."),
+]
+Expand = Annotated[
+    Widths,
+    Meaning("How many steps are drawn below each of them: one number, or one for each depth (the last as for width)."),
+]
 
 Evaluate = Callable[[Sequence[Node]], Awaitable[list[float]]]
 """From the partial solutions of one depth to the value of each of them."""

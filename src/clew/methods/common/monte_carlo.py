@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
 
 from clew.methods.common.arms import Arm, Backup, Rule, prior, select
 from clew.methods.common.solutions import BARREN, Bounds, Scoring, Solutions, distinct
+from clew.parameters import Count, Meaning
 from clew.sampling import STEP, Sampling
 from clew.search import Search
 from clew.tree import Node
+
+Simulations = Annotated[
+    Count | None,
+    Meaning("Simulations in all; unless it is given, until the budget is spent or only duplicates are drawn."),
+]
+Expand = Annotated[Count, Meaning("Steps drawn below a node each time that it is expanded.")]
+Parallel = Annotated[Count, Meaning("Simulations in flight at once; virtual loss leads them to different nodes.")]
 
 Evaluate = Callable[[Sequence[Arm]], Awaitable[list[float]]]
 """From new steps to the value of each of them."""

@@ -1,1 +1,1 @@
-"""Methods that search a tree of partial solutions, or of whole ones that refine each other."""
+"""Tree searches over partial solutions, or over whole solutions that refine each other."""

@@ -1,4 +1,4 @@
-"""AB-MCTS: tree search over whole answers that decides by Thompson sampling whether to go wider or deeper."""
+"""`ab_mcts` (AB-MCTS): tree search over whole answers; Thompson sampling decides whether to go wider or deeper."""
 
 from __future__ import annotations
 
@@ -16,27 +16,33 @@ from clew.search import Search
 from clew.tree import Node
 
 Belief = Literal["gaussian", "beta"]
+"""The kind of posterior distribution over the mean reward of an arm."""
 
 
 class _Belief:
-    """The rewards that an arm has observed, in [0, 1] (see `Bounds.unit`)."""
+    """The rewards that an arm of the bandit has observed, in [0, 1] (see `Bounds.unit`).
+
+    bounds: the bounds of all rewards in the tree; None: of this arm's alone.
+    """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self._bounds = bounds or Bounds()
         self._raw: list[float] = []
 
     def observe(self, reward: float) -> None:
+        """Add one reward; NaN and infinite ones count as the least so far."""
         self._raw.append(self._bounds.admit(reward))
 
     @property
     def rewards(self) -> list[float]:
+        """The rewards, scaled by the bounds as they are now."""
         return [self._bounds.unit(r) for r in self._raw]
 
 
 class Gaussian(_Belief):
-    """A normal-inverse-χ² belief about the mean reward of an arm.
+    """The normal-inverse-χ² posterior of an arm's mean reward.
 
-    The prior is mean 0, κ = 1, ν = 1, τ² = 0.1, as in the authors' code, for rewards in [0, 1].
+    The prior has the mean 0, κ = 1, ν = 1 and τ² = 0.1, as in the authors' code, for rewards in [0, 1].
     """
 
     MEAN, KAPPA, NU, TAU2 = 0.0, 1.0, 1.0, 0.1
@@ -58,23 +64,27 @@ class Gaussian(_Belief):
         )
 
     def draw(self, rng: np.random.Generator) -> float:
+        """A mean reward, drawn from the posterior."""
         mean, kappa, nu, tau2 = self.parameters
         variance = nu * tau2 / rng.chisquare(nu)
         return float(rng.normal(mean, math.sqrt(variance / kappa)))
 
 
 class Beta(_Belief):
-    """A beta belief about the mean reward of an arm, rewards in [0, 1]; the prior is Jeffreys's (½, ½)."""
+    """The beta posterior of an arm's mean reward, for rewards in [0, 1]; the prior is Jeffreys's (½, ½)."""
 
     @property
     def a(self) -> float:
+        """The first parameter: ½ plus the sum of the rewards."""
         return 0.5 + sum(self.rewards)
 
     @property
     def b(self) -> float:
+        """The second parameter: ½ plus what the rewards lack to 1 each."""
         return 0.5 + sum(1.0 - r for r in self.rewards)
 
     def draw(self, rng: np.random.Generator) -> float:
+        """A mean reward, drawn from the posterior."""
         return float(rng.beta(self.a, self.b))
 
 
@@ -82,7 +92,16 @@ BELIEFS: dict[str, type[Gaussian] | type[Beta]] = {"gaussian": Gaussian, "beta":
 
 
 class Attempt:
-    """One answer (the root: none), its refinements, and the beliefs about a new one and about each that is there."""
+    """One answer in the tree, its refinements, and what is believed about their rewards.
+
+    kind: the kind of posterior.
+    node: the answer; for the root, the problem.
+    parent: the attempt that it refines; None for the root.
+
+    wider: the rewards of new children (the paper's GEN node).
+    deeper: the rewards of everything that was written below the children (its CONT node).
+    arm: the rewards of the attempt itself and of everything below it.
+    """
 
     __slots__ = ("_bounds", "_kind", "arm", "children", "deeper", "node", "parent", "wider")
 
@@ -95,8 +114,11 @@ class Attempt:
         self.wider, self.deeper, self.arm = kind(self._bounds), kind(self._bounds), kind(self._bounds)
 
     def choose(self, rng: np.random.Generator) -> Attempt:
-        """Down the tree to the attempt that shall get a new child: at each, draw whether a new child (wider) or one of
-        those there (deeper) is better, then which of those (AB-MCTS-A)."""
+        """Walk down the tree to the attempt that gets a new child, by Thompson sampling (AB-MCTS-A).
+
+        At each attempt, a draw decides whether it gets a new child (wider) or the walk goes on to one of its children
+        (deeper), and then further draws decide to which of them.
+        """
         here = self
         while here.children:
             if here.wider.draw(rng) > here.deeper.draw(rng):
@@ -106,7 +128,7 @@ class Attempt:
         return here
 
     def grow(self, node: Node, reward: float) -> Attempt:
-        """A new child with its reward, which all above it observe."""
+        """Add a child with its reward, which is observed at every attempt above it."""
         child = Attempt(self._kind, node, self)
         self.children.append(child)
         self.wider.observe(reward)
@@ -125,9 +147,9 @@ class Attempt:
     paper="arXiv:2503.04412",
     needs={"text"},
     proof="tests/methods/tree/test_ab_mcts.py",
-    departs="AB-MCTS-A with one model. Deeper means: criticise the answer and rewrite it. Several attempts are chosen "
-    "before the first of them comes back. Rewards of a scorer that leaves [0, 1] are scaled to it by the least and the "
-    "greatest met, which the prior is made for.",
+    departs="This is AB-MCTS-A with one model. To go deeper is to criticise the answer and rewrite it. Several "
+    "attempts are chosen before the first of them comes back. Rewards outside [0, 1] are scaled to it by the least and "
+    "the greatest so far, because the prior is made for that range.",
 )
 async def ab_mcts(
     search: Search,
@@ -141,10 +163,9 @@ async def ab_mcts(
 ) -> Answer:
     """Adaptive branching: each of n answers is new or refines an earlier one, whichever Thompson sampling favours.
 
-    parallel: how many are in flight at once. belief: about rewards, `gaussian` or `beta`. NaN counts as
-    the least reward so far.
-
-    n: answers written in all.
+    n: the number of answers in all.
+    parallel: how many answers are in flight at once.
+    belief: the posterior of rewards, normal-inverse-χ² (`gaussian`) or `beta`.
     """
     async with Solutions(search, final, scorer) as found:
         root = Attempt(BELIEFS[belief], search.root)
@@ -159,11 +180,14 @@ async def ab_mcts(
 
         done = 0
         while done < n:
+            # 1. Choose what gets a new child, several at once.
             chosen = [root.choose(search.rng) for _ in range(min(parallel, n - done))]
+            # 2. Write the new answers.
             nodes = await search.together(*(write(attempt) for attempt in chosen))
             found.add_unscored(nodes)
             rewards = await comparable_scores(search, nodes, scorer)
             found.add(nodes, rewards)
+            # 3. Back up their rewards.
             for attempt, node, reward in zip(chosen, nodes, rewards, strict=True):
                 attempt.grow(node, reward)
             done += len(chosen)

@@ -1,4 +1,4 @@
-"""Step-level beams: keep the best partial solutions of each depth, and extend only them."""
+"""Step-level beam searches: `beam`, `lookahead`, `dvts` and `alphamath` extend only the best of each depth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from clew.methods.common.beams import Widths, beam_search
+from clew.methods.common.beams import Expand, Width, beam_search
 from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, comparable_scores, path_share
 from clew.parameters import Count, Range, Temperature
 from clew.problem import Answer
@@ -22,25 +22,21 @@ from clew.tree import Node
     paper="arXiv:2408.03314",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
-    departs="Equal steps of one parent are followed once; in the vote they count as often as they were drawn. A "
-    "finished solution keeps its place in the beam until better ones take it, and costs nothing.",
+    departs="Equal steps of one parent are merged: they are extended as one, and count in the vote as often as they "
+    "were drawn. A finished solution stays in the beam, at no cost, until better ones replace it.",
 )
 async def beam(
     search: Search,
     *,
-    width: Widths = 4,
-    expand: Widths = 4,
+    width: Width = 4,
+    expand: Expand = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
     """Extend each of the `width` best partial solutions by `expand` steps, score them, keep the best.
 
-    The paper's section 5.2. The first depth samples width·expand steps.
-
-    width: how many partial solutions of a depth go on: one number, or one for each depth (the last holds from there).
-    expand: how many steps are drawn below each of them: one number, or one for each depth.
-    scorer: what a partial solution is worth.
+    Section 5.2 of the paper. At the first depth width·expand steps are drawn.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         await beam_search(
@@ -55,25 +51,22 @@ async def beam(
     paper="arXiv:2408.03314",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
-    departs="A look ahead that reaches the end of a solution is kept as one. Otherwise as `beam`.",
+    departs="A look-ahead that reaches the end of a solution is kept as a solution. Otherwise as `beam`.",
 )
 async def lookahead(
     search: Search,
     *,
-    width: Widths = 4,
-    expand: Widths = 4,
+    width: Width = 4,
+    expand: Expand = 4,
     steps: Annotated[int, Range(low=0)] = 3,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Beam search in which a step is worth what the scorer says after up to `steps` further greedy steps.
+    """Beam search in which the value of a step is the score after up to `steps` further greedy steps.
 
-    width: how many partial solutions of a depth go on: one number, or one for each depth (the last holds from there).
-    expand: how many steps are drawn below each of them: one number, or one for each depth.
-    steps: k of the paper's section 5.2; 0 is `beam`.
-    scorer: what a partial solution is worth.
-    temperature: of the draws (the steps ahead are greedy); None: the search's.
+    steps: k of the paper's section 5.2, the number of steps ahead; 0 is `beam`.
+    temperature: the temperature of the steps that are kept; the steps ahead are greedy.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
 
@@ -96,7 +89,7 @@ async def lookahead(
     paper="https://huggingface.co/spaces/HuggingFaceH4/blogpost-scaling-test-time-compute",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
-    departs="Each tree goes on at its own pace.",
+    departs="The trees do not wait for each other between depths.",
 )
 async def dvts(
     search: Search,
@@ -109,11 +102,10 @@ async def dvts(
 ) -> Answer:
     """Diverse verifier tree search: n independent trees, each of which keeps only the best of its `expand` next steps.
 
-    The authors' N is n·expand, their M is expand.
+    The N of the authors is n·expand, and their M is expand.
 
     n: the number of trees.
     expand: how many steps are drawn at each depth of a tree.
-    scorer: what a partial solution is worth.
     """
     evaluate = partial(comparable_scores, search, scorer=scorer)
     async with Solutions(search, final, scorer) as found:
@@ -129,8 +121,8 @@ async def dvts(
     paper="arXiv:2405.03553",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_beam.py",
-    departs="The value is any scorer's. As the authors' code has it, a finished solution leaves the beam and takes its "
-    "place along.",
+    departs="Any scorer may give the value. As in the authors' code, a finished solution leaves the beam together with "
+    "its place. Equal steps of one parent are merged, as in `beam`.",
 )
 async def alphamath(
     search: Search,
@@ -143,9 +135,8 @@ async def alphamath(
 ) -> Answer:
     """Step-level beam search with a value: of width·expand candidates the `width` best go on; finished ones shrink it.
 
-    width: B1 of the paper (SBS), how many partial solutions of a depth go on.
+    width: B1 of the paper (SBS), how many solutions of a depth are kept at first.
     expand: B2 of the paper, how many steps are drawn below each of them.
-    scorer: the value of a partial solution.
     """
     evaluate = partial(comparable_scores, search, scorer=scorer)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:

@@ -1,13 +1,13 @@
-"""CoAT: Monte Carlo tree search whose thoughts carry associated memories along."""
+"""`coat` (Chain-of-Associated-Thoughts): Monte Carlo tree search that recalls a fact before each thought."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from clew.methods.common.arms import RULES, WIDEN
-from clew.methods.common.monte_carlo import Evaluator, grow_tree
+from clew.methods.common.monte_carlo import Evaluator, Expand, Parallel, Simulations, grow_tree
 from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share
-from clew.parameters import Count, Temperature
+from clew.parameters import Temperature
 from clew.problem import Answer, Message
 from clew.registry import method
 from clew.sampling import Sampling
@@ -21,7 +21,7 @@ RECALL = (
 
 
 async def recall(search: Search, node: Node, *, sampling: Sampling) -> str:
-    """What the generating model associates with a partial solution: one fact, as a step of its own; '' for none."""
+    """The fact that the generating model associates with a partial solution, as a step of its own; '' for none."""
     so_far = f"{search.problem.question}\n\nSolution so far:\n{node.solution}"
     turns = (Message("system", RECALL), Message("user", so_far))
     (reply,) = await search.ask(turns, role=GENERATE, sampling=sampling)
@@ -35,25 +35,20 @@ async def recall(search: Search, node: Node, *, sampling: Sampling) -> str:
     paper="arXiv:2502.02390",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_coat.py",
-    departs="A memory is recalled once for each thought that is expanded. It is scored as part of what follows it; the "
-    "paper's separate term for it could not be verified.",
+    departs="A fact is recalled once for each thought that is expanded. It is scored as part of the thought that "
+    "follows it; the paper's separate term for it could not be verified. The search is that of `mcts`.",
 )
 async def coat(
     search: Search,
     *,
-    simulations: Count | None = None,
-    expand: Count = 4,
-    parallel: Count = 4,
+    simulations: Simulations = None,
+    expand: Expand = 4,
+    parallel: Parallel = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
-    """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path.
-
-    simulations: selections in all; None goes on until the budget is spent or nothing new is met.
-    expand: the steps sampled from a node that is expanded.
-    parallel: simulations in flight at once.
-    """
+    """`mcts` that recalls a fact before a thought is expanded; it is inserted there and stays on the path."""
     rule, explore = RULES["puct"]
     sampling = search.at(temperature)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:

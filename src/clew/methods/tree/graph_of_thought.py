@@ -1,4 +1,4 @@
-"""Graph of Thoughts: split, solve, merge and refine as operations, in a fixed order or as a policy model chooses."""
+"""`graph_of_thought`: split, solve, merge and refine, in a fixed order or as a policy model chooses."""
 
 from __future__ import annotations
 
@@ -31,19 +31,31 @@ OPERATIONS = ("split", "solve", "merge", "refine", "stop")
 
 @dataclass(slots=True)
 class Thought:
-    """A sub-problem, and the best solution of it so far."""
+    """A problem or a part of it, with its best solution so far.
+
+    question: the text of the problem.
+    node: the best solution; None before there is one.
+    value: the score of that solution.
+    """
 
     question: str
     node: Node | None = None
-    worth: float = -math.inf
+    value: float = -math.inf
 
     @property
     def text(self) -> str:
+        """The text of the best solution; '' before there is one."""
         return self.node.solution if self.node is not None else ""
 
 
 class Graph:
-    """The thoughts about one problem: its parts, and the whole (which starts as the problem itself)."""
+    """The thoughts about one problem: the whole problem and its parts.
+
+    search: the search.
+    parts: into how many parts the problem is split.
+    tries: how many solutions are drawn wherever the best one is kept.
+    scorer: scores solutions.
+    """
 
     def __init__(self, search: Search, parts: int, tries: int, scorer: Scoring) -> None:
         self.whole = Thought(search.problem.question)
@@ -56,7 +68,7 @@ class Graph:
         self._scorer = scorer
 
     async def split(self) -> None:
-        """The whole problem → its parts (none where the reply names fewer than two)."""
+        """Split the whole problem into parts; there are none where the model's reply names fewer than two."""
         (reply,) = await self._ask(SPLIT.format(parts=self._wanted), self.whole.question, 1)
         lines = [re.sub(r"^\s*(?:[-*•]|\d+[.):])\s*", "", line).strip() for line in reply.solution.splitlines()]
         named = [line for line in lines if line][: self._wanted]
@@ -64,24 +76,24 @@ class Graph:
         self._splittable = False
 
     async def solve(self) -> None:
-        """Every part that has no solution, by the best of several tries; without parts, the whole problem."""
+        """Solve every part that has no solution, by the best of several tries; without parts, the whole problem."""
         await self._search.together(
             *(self._keep_best(part, SOLVE, part.question) for part in self.parts or [self.whole] if part.node is None)
         )
 
     async def merge(self) -> None:
-        """The solutions of the parts → one of the whole, by the best of several tries."""
+        """Merge the solutions of the parts into one of the whole problem, by the best of several tries."""
         solved = "\n\n".join(f"Part: {p.question}\nSolution: {p.text}" for p in self.parts)
         await self._keep_best(self.whole, MERGE, f"{self.whole.question}\n\n{solved}")
 
     async def refine(self) -> None:
-        """Criticise and rewrite the solution of the whole; the better one of the two is kept."""
+        """Criticise and rewrite the solution of the whole problem, and keep the better one of the two."""
         node = await rewrite(self._search, self.whole.text, await criticise(self._search, self.whole.text))
-        await self._weigh(self.whole, [node])
+        await self._keep_better(self.whole, [node])
 
     @property
     def possible(self) -> list[str]:
-        """The operations that make sense now."""
+        """The operations that can be applied now."""
         solved = bool(self.parts) and all(p.node is not None for p in self.parts)
         able = {
             "split": self._splittable,
@@ -93,20 +105,22 @@ class Graph:
         return [name for name in OPERATIONS if able[name]]
 
     def state(self) -> str:
-        """The graph in words, for a policy model."""
+        """The state of the graph in words, for the policy model."""
         parts = [f"Part {i}: {p.question} → {p.text or 'not solved'}" for i, p in enumerate(self.parts, 1)]
         return "\n".join([f"Problem: {self.whole.question}", *parts, f"Solution: {self.whole.text or 'none yet'}"])
 
     async def _keep_best(self, thought: Thought, order: str, material: str) -> None:
-        await self._weigh(thought, await self._ask(order, material, self._tries))
+        """Draw several replies, and keep the best of them as the solution of a thought."""
+        await self._keep_better(thought, await self._ask(order, material, self._tries))
 
-    async def _weigh(self, thought: Thought, nodes: Sequence[Node]) -> None:
+    async def _keep_better(self, thought: Thought, nodes: Sequence[Node]) -> None:
+        """Score solutions of a thought, and keep the best one, the solution before included."""
         if thought is self.whole:
             self.found.add_unscored(nodes)
         values = await comparable_scores(self._search, nodes, self._scorer)
         for node, value in zip(nodes, values, strict=True):
-            if thought.node is None or value > thought.worth:
-                thought.node, thought.worth = node, value
+            if thought.node is None or value > thought.value:
+                thought.node, thought.value = node, value
         if thought is self.whole:
             self.found.add(nodes, values)
 
@@ -120,8 +134,8 @@ class Graph:
     paper="arXiv:2308.09687",
     needs={"text"},
     proof="tests/methods/tree/test_graph_of_thought.py",
-    departs="The prompts are general, and the split is the model's; the paper writes both for each task. policy=judge "
-    "is ARIES (arXiv:2502.21208) with one policy model and without its ensembles.",
+    departs="The prompts are general, and the model splits the problem; the paper writes both for each task. "
+    "policy=judge is ARIES (arXiv:2502.21208) with one policy model and without its ensembles.",
 )
 async def graph_of_thought(
     search: Search,
@@ -135,12 +149,12 @@ async def graph_of_thought(
 ) -> Answer:
     """Split the problem, solve its parts, merge the solutions, refine the whole; each by the best of several tries.
 
-    parts: into how many. tries: answers to choose from at each solve and merge. policy: `fixed` is this order, with
-    so many `refinements`; `judge` lets the model of that role choose among the operations from the state of the graph,
-    at most `actions` times.
-
-    refinements: rewrites of the merged answer.
-    actions: operations that the policy model may choose at most.
+    parts: into how many parts the problem is split.
+    tries: how many solutions are drawn for each part and at the merge, of which the best is kept.
+    refinements: how often the whole solution is refined (policy=fixed).
+    policy: the order of the operations.
+        `fixed`: the order above. `judge`: the model of the role judge chooses each operation by the state of the graph.
+    actions: the most operations that the policy model chooses (policy=judge).
     """
     graph = Graph(search, parts, tries, scorer)
     if policy == "fixed":
@@ -162,7 +176,7 @@ async def graph_of_thought(
 
 
 async def _chosen(search: Search, graph: Graph) -> str:
-    """The operation that the policy model names last, of those possible; the first of these when it names none."""
+    """The last possible operation that the policy model names in its reply; the first possible one if it names none."""
     possible = graph.possible
     order = CHOOSE.format(operations=", ".join(possible))
     (reply,) = await search.ask((Message("system", order), Message("user", graph.state())))

@@ -1,4 +1,4 @@
-"""Monte Carlo tree self-refine, with the Nash-mixed selection of MC-NEST: every node is a whole answer."""
+"""`mcts_refine`: Monte Carlo tree self-refine with the selection of MC-NEST; every node is a whole answer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,24 @@ from clew.tree import Node
 
 Policy = Literal["greedy", "importance", "pairwise"]
 EPSILON = 1e-10
-ROOT = 10_000.0
-"""UCT of the root in the code of arXiv:2411.15645: it is refined before all others, until it is fully expanded."""
+"""Keeps UCT finite for an answer without visits, as in the authors' code."""
+
+ROOT_UCT = 10_000.0
+"""The UCT of the root in the code of arXiv:2411.15645: it is refined before all others, until it is fully expanded."""
+
+WORST = -100.0
+"""The reward of an answer that its rating or scorer gives none: the least rating."""
 
 
 class Attempt:
-    """One answer in the tree, and what is known of it.
+    """One answer in the tree with its statistics.
 
-    q: (min + mean) / 2 of its rewards, then averaged with its best child's at each backup.
+    node: the answer.
+    parent: the attempt that it refines; None for the root.
+    children: its refinements.
+    rewards: all rewards that it got.
+    visits: how many rewards it and everything below it got.
+    q: its quality Q: (min + mean) / 2 of its rewards, averaged with the best child's at each backup.
     """
 
     __slots__ = ("children", "node", "parent", "q", "rewards", "visits")
@@ -39,13 +49,13 @@ class Attempt:
         self.q = 0.0
 
     def reward(self, value: float) -> None:
-        """One more reward: Q(a) = (min R + mean R) / 2 (arXiv:2406.07394, eq. 1)."""
+        """Add one reward: Q(a) = (min R + mean R) / 2 (arXiv:2406.07394, eq. 1)."""
         self.rewards.append(value)
         self.q = (min(self.rewards) + sum(self.rewards) / len(self.rewards)) / 2
         self.visits += 1
 
     def back_up(self) -> None:
-        """Q'(a) = (Q(a) + max over children Q) / 2 for all that is above (arXiv:2406.07394, eq. 2)."""
+        """Update every attempt above: Q'(a) = (Q(a) + max over children Q) / 2 (arXiv:2406.07394, eq. 2)."""
         above = self.parent
         while above is not None:
             above.q = (above.q + max(child.q for child in above.children)) / 2
@@ -53,22 +63,28 @@ class Attempt:
             above = above.parent
 
     def uct(self, explore: float) -> float:
-        """Q + c·√(ln(N(parent) + 1) / (N + ε)) (arXiv:2406.07394, eq. 3); for the root, `ROOT`."""
+        """Q + c·√(ln(N(parent) + 1) / (N + ε)) (arXiv:2406.07394, eq. 3); `ROOT_UCT` for the root."""
         if self.parent is None:
-            return ROOT
+            return ROOT_UCT
         return self.q + explore * math.sqrt(math.log(self.parent.visits + 1) / (self.visits + EPSILON))
 
     def spent(self, width: int) -> bool:
-        """Fully expanded: it has `width` children, or one that is better."""
+        """Whether it is fully expanded: it has `width` children, or one that is better than itself."""
         return len(self.children) >= width or any(child.q > self.q for child in self.children)
 
 
 def choose(scores: Sequence[float], policy: Policy, rng: np.random.Generator) -> int:
-    """Which candidate to refine, from their UCT scores (arXiv:2411.15645, section 3).
+    """The index of the candidate to refine (arXiv:2411.15645, section 3).
 
-    The equilibrium is the uniform strategy π = 1/n over the candidates. greedy: the greatest UCT + π. importance: by
-    chance in proportion to UCT·π. pairwise: a pair by chance in proportion to |UCT_i - UCT_j|·π², and the greater of
-    the two. Scores below 0 have no weight; where nothing has any, all are alike.
+    The Nash equilibrium over n candidates is the uniform strategy π = 1/n. Where all weights are 0, each candidate has
+    the same probability.
+
+    scores: the UCT scores of the candidates, [n].
+    policy: how one of them is chosen.
+        `greedy`: the greatest UCT + π. `importance`: by chance, in proportion to UCT·π; negative scores have no weight.
+        `pairwise`: a pair by chance, in proportion to |UCT_i - UCT_j|·π², and of these two the one with the greater
+        UCT.
+    rng: the source of randomness.
     """
     uct = np.asarray(scores, np.float64)
     n = len(uct)
@@ -94,9 +110,9 @@ def choose(scores: Sequence[float], policy: Policy, rng: np.random.Generator) ->
     paper="arXiv:2411.15645",
     needs={"text"},
     proof="tests/methods/tree/test_mcts_refine.py",
-    departs="The uniform equilibrium is over the candidates, as in the paper's text (its code gives all but the root's "
-    "children nothing), so that the root, with its UCT of 10,000, goes first under nearly every draw. The root is a "
-    "first answer of the model; there is no dummy answer beside it. A scorer may take the place of self-evaluation.",
+    departs="The uniform equilibrium is over all candidates, as in the paper's text; its code gives a weight to the "
+    "children of the root only. So the root, with its UCT of 10,000, comes first in nearly every draw. The root is a "
+    "first answer of the model, without a dummy answer beside it. A scorer may replace the self-evaluation.",
 )
 async def mcts_refine(
     search: Search,
@@ -111,21 +127,24 @@ async def mcts_refine(
 ) -> Answer:
     """Refine answers in a tree: choose one by UCT and the Nash-mixed policy, criticise it, rewrite it, rate the result.
 
-    rollouts: answers written after the first.
-    width: the most children of an answer.
-    policy: how an answer is chosen: `greedy` (with a uniform equilibrium that is MCTSr), `importance` or `pairwise`.
-    explore: c of UCT.
-    scorer: rates the answers; by default the judge does, from -100 to 100.
+    rollouts: how many answers are written after the first one.
+    width: the most refinements of one answer.
+    policy: how the answer to refine is chosen.
+        `greedy`: the greatest UCT (which is MCTSr). `importance`: by chance, in proportion to UCT. `pairwise`: a pair
+        by chance, in proportion to the difference of the two, and the greater one of them.
+    explore: c, the constant of exploration of UCT.
+    scorer: rates the answers; unless it is given, the judge does, from -100 to 100.
     """
     found = Solutions(search, final)
     sampling = search.at(temperature)
 
     async def evaluate(attempt: Attempt) -> None:
+        """Get one more reward for an answer."""
         if scorer is None:
             value = await rate(search, attempt.node.solution)
         else:
             (value,) = await search.score([attempt.node], scorer)
-        attempt.reward(value if not math.isnan(value) else -100.0)
+        attempt.reward(value if not math.isnan(value) else WORST)
 
     (first,) = await search.extend(search.root, sampling=sampling)
     root = Attempt(first)

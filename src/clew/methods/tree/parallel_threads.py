@@ -1,4 +1,4 @@
-"""Adaptive parallel reasoning: the model spawns child threads, which run at once, and reads what they found."""
+"""`parallel_threads` (adaptive parallel reasoning): the model spawns threads, and reads their results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHILD = "Work on the task alone and state the result at the end, briefly."
 
 
 def tasks(text: str) -> list[str]:
-    """The tasks of the last spawn in a text that ended at its close."""
+    """The tasks of the last spawn in a text: one on each line after it."""
     _, _, listed = text.rpartition(OPEN)
     return [line.strip() for line in listed.splitlines() if line.strip()]
 
@@ -32,7 +32,8 @@ def tasks(text: str) -> list[str]:
     paper="arXiv:2504.15466",
     needs={"text"},
     proof="tests/methods/tree/test_parallel_threads.py",
-    departs="The model is asked to spawn, not trained to; children do not see the parent's text and do not spawn.",
+    departs="The model is asked to spawn threads instead of being trained to. Child threads do not see the text of "
+    "their parent, and do not spawn threads themselves.",
 )
 async def parallel_threads(
     search: Search,
@@ -43,15 +44,16 @@ async def parallel_threads(
 ) -> Answer:
     """A parent thread that spawns up to `threads` children at a time, up to `rounds` times, and joins their results.
 
-    A model that spawns nothing just answers.
+    A model that spawns no threads simply answers.
 
-    threads: lines of thought at once.
-    rounds: how often the threads are joined.
+    threads: the most threads that are spawned at once; further tasks are left out.
+    rounds: the most times that threads are spawned and joined.
     """
     sampling = search.at(temperature)
     turns = (Message("system", PARENT), *search.problem.messages)
     stopped = Until(stop=(CLOSE,))
     (parent,) = await search.ask(turns, role=GENERATE, sampling=sampling, until=stopped if rounds else Until())
+    # In each round: the tasks run at once, the parent reads their results, and it writes on, up to the next spawn.
     for left in reversed(range(rounds)):
         if not _spawned(parent):
             break
@@ -67,9 +69,11 @@ async def parallel_threads(
 
 
 def _spawned(node: Node) -> bool:
+    """Whether a text of the parent ended with a spawn, and not with an answer."""
     return node.finish is Finish.STOP and OPEN in node.segment.text
 
 
 async def _child(search: Search, task: str, sampling: Sampling) -> str:
+    """The result of one thread, on one line."""
     (reply,) = await search.ask((Message("system", CHILD), Message("user", task)), role=GENERATE, sampling=sampling)
     return " ".join(reply.solution.split())

@@ -1,4 +1,4 @@
-"""REBASE: at each depth a fixed number of continuations, shared out by reward."""
+"""`rebase` (reward-balanced search): each depth has a fixed number of continuations, shared out by reward."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from clew.tree import leave
 
 
 def shares(rewards: Sequence[float], budget: int, balance: float, counts: Sequence[float] | None = None) -> list[int]:
-    """How many children each node gets: `budget` · softmax(rewards / balance), rounded (arXiv:2408.00724, eq. 2).
+    """How many children each node gets, [N]: `budget` · softmax(rewards / balance), rounded (arXiv:2408.00724, eq. 2).
 
-    Rounded so that the sum is `budget`: what rounding down leaves goes to the largest remainders. A reward of -inf
-    gets nothing, unless all are -inf: then all are equal.
+    The shares are rounded down, and what is left of the budget goes to those with the largest remainders, so that their
+    sum is the budget. A node with the reward -inf gets nothing, unless all have it: then all get the same.
 
     rewards: of the nodes, [N].
-    budget: children in all.
+    budget: the number of children in all.
     balance: the softmax temperature.
-    counts: how many equal draws each node stands for, [N]: it gets as much as all of them together would. None: one.
+    counts: how many equal draws each node stands for, [N]; it gets as much as they would together. None: one each.
     """
     scaled = np.asarray(rewards, np.float64) / balance
     top = scaled.max(initial=-math.inf)
@@ -54,9 +54,9 @@ def shares(rewards: Sequence[float], budget: int, balance: float, counts: Sequen
     paper="arXiv:2408.00724",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_rebase.py",
-    departs="The rounded shares of a depth always add up to its budget. Equal steps of one parent become one node with "
-    "the share and the votes of all of them. Rewards of a scorer that leaves [0, 1] are scaled to it by the least and "
-    "the greatest met.",
+    departs="The rounded shares of a depth always add up to its budget. Equal steps of one parent are merged into one "
+    "node, which has the share and the votes of all of them. Rewards outside [0, 1] are scaled to it by the least and "
+    "the greatest so far.",
 )
 async def rebase(
     search: Search,
@@ -69,9 +69,8 @@ async def rebase(
 ) -> Answer:
     """Reward-balanced search: n first steps; then each depth shares n, less what has ended, among its nodes by reward.
 
-    n: the number of continuations in flight at the first depth, and so of solutions in all.
-    balance: the softmax temperature T_b of the paper (0.1 there, for rewards in [0, 1]).
-    scorer: the reward of a partial solution.
+    n: the number of continuations at the first depth, which is the number of solutions in the end.
+    balance: T_b of the paper, the softmax temperature (0.1 there, for rewards in [0, 1]).
     """
     bounds = Bounds()
     async with Solutions(search, final, scorer) as found:
@@ -84,10 +83,10 @@ async def rebase(
             found.add(nodes, rewards)
             for reward in rewards:
                 bounds.admit(reward)
-            # 2. What has ended takes its part of the budget along.
+            # 2. Each solution that has ended takes its continuation out of the budget.
             left -= sum(int(multiplicity(node)) for node in nodes if node.finished)
             going = [(node, reward) for node, reward in zip(nodes, rewards, strict=True) if not node.finished]
-            # 3. The rest is shared out by reward among what can go on.
+            # 3. The rest of the budget is shared out by reward among the partial solutions.
             scaled = [bounds.unit(reward) if math.isfinite(reward) else reward for _, reward in going]
             drawn = [multiplicity(node) for node, _ in going]
             counts = shares(scaled, left, balance, drawn) if going else []

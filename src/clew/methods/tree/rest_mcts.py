@@ -1,4 +1,4 @@
-"""ReST-MCTS*: tree search guided by values, each simulation of which looks some steps ahead."""
+"""`rest_mcts` (ReST-MCTS*): value-guided Monte Carlo tree search whose simulations look some steps ahead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated
 
 from clew.methods.common.arms import uct
-from clew.methods.common.monte_carlo import Evaluator, grow_tree
+from clew.methods.common.monte_carlo import Evaluator, Expand, Parallel, Simulations, grow_tree
 from clew.methods.common.solutions import SCORER, Final, Scoring, Solutions, path_share
 from clew.parameters import Count, Range, Share, Temperature
 from clew.problem import Answer
@@ -15,7 +15,7 @@ from clew.registry import method
 from clew.search import Search
 
 EXPLORE = 0.7 * math.sqrt(2)
-"""The authors' constant 0.7, which stands before √(2 ln N / n)."""
+"""The authors' constant 0.7 before √(2 ln N / n), as the constant of `uct`, which has no 2 under the root."""
 
 
 @method(
@@ -24,36 +24,34 @@ EXPLORE = 0.7 * math.sqrt(2)
     paper="arXiv:2406.03816",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_rest_mcts.py",
-    departs="The search of the authors' code, without its training and without critic: any scorer gives the values, "
-    "which are scaled to [0, 1] by the least and the greatest met, and the model itself ends a solution. Simulations "
-    "run in rounds with virtual loss. A finished solution is not selected again; the first that is good ends the "
-    "search.",
+    departs="This is the search of the authors' code, without its training and without its critic: any scorer gives "
+    "the values, which are scaled to [0, 1] by the least and the greatest so far, and the model itself ends a "
+    "solution. Simulations run in rounds with virtual loss. A finished solution is not selected again; the first good "
+    "one ends the search.",
 )
 async def rest_mcts(
     search: Search,
     *,
-    simulations: Count | None = 50,
-    expand: Count = 3,
+    simulations: Simulations = 50,
+    expand: Expand = 3,
     ahead: Count = 3,
     mix: Share = 0.5,
     good: float = 0.9,
     explore: Annotated[float, Range(low=0)] = EXPLORE,
-    parallel: Count = 4,
+    parallel: Parallel = 4,
     scorer: Scoring = SCORER,
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
     """Select by UCT over values, expand, and replace the best new step's value by one that looks some steps ahead.
 
-    V ← (1 - mix)·V + mix·max V over the steps ahead (algorithm 2); a node's value is the mean of those below it.
+    V ← (1 - α)·V + α·max V over the steps ahead (algorithm 2 of the paper); the value of a node is the mean of the
+    values below it.
 
-    simulations: selections in all; None goes on until the budget is spent or nothing new is met.
-    expand: the steps sampled from a node that is expanded (the authors' branch).
-    ahead: how many steps a simulation looks ahead at most.
-    mix: α, the weight of what lies ahead.
+    ahead: the most steps that a simulation looks ahead.
+    mix: α of the paper, the weight of the steps ahead.
     good: the score of a solution that ends the search.
-    explore: the constant of UCT.
-    parallel: simulations in flight at once, kept apart by virtual loss.
+    explore: the constant of exploration of UCT.
     """
     sampling = search.at(temperature)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:

@@ -1,4 +1,4 @@
-"""RethinkMCTS: tree search over thoughts that repairs a thought when what follows from it fails."""
+"""`rethink_mcts` (RethinkMCTS): tree search over thoughts; a thought is rewritten when the solution from it fails."""
 
 from __future__ import annotations
 
@@ -33,12 +33,17 @@ EVALUATE = (
     "Rate from -1 to 1 how sure you are that it is right. Conclude in the last line with the number alone."
 )
 PASSED, RATED = 0.8, 0.2
-"""The dual value of a solution that passes: so much of its score, and so much of the judge's rating (the authors')."""
+"""The weights of the score and of the judge's rating in the dual value of a solution that passes (the authors')."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A solution that was written from a thought. value: what it is worth to the search. passed: whether it is good."""
+    """A solution that was written from a thought.
+
+    end: its leaf.
+    value: its score, or its dual value if it passes.
+    passed: whether its score is good.
+    """
 
     end: Node
     value: float
@@ -51,9 +56,9 @@ class Run:
     paper="arXiv:2409.09584",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_rethink_mcts.py",
-    departs="The feedback is the judge's, not an executor's trace of blocks, and is on the last thought (the authors' "
-    "code can also ask which thought is at fault). Selection is PUCT over scaled values with the greatest as Q. The "
-    "search ends early at a solution whose dual value is good.",
+    departs="The judge gives the feedback, instead of an executor that traces blocks of code, and it is on the last "
+    "thought (the authors' code can also ask which thought is at fault). Selection is PUCT over scaled values, with "
+    "the greatest value as Q. The search ends early at a solution whose dual value is good.",
 )
 async def rethink_mcts(
     search: Search,
@@ -68,13 +73,13 @@ async def rethink_mcts(
 ) -> Answer:
     """Select a thought, write the solution from it; if that is not good, rewrite the thought from feedback and go on.
 
-    A solution that passes is worth 0.8 of its score and 0.2 of what the judge says of it, from -1 to 1 (dual value).
-    After one that fails, further thoughts are proposed in the light of the feedback on it.
+    The value of a solution that passes is 0.8 · its score + 0.2 · the judge's rating, from -1 to 1 (the dual value).
+    After one that fails, the prompt for further thoughts contains the feedback on it.
 
-    simulations: thoughts selected in all.
-    expand: further thoughts proposed below each.
-    rethinks: how often one thought may be rewritten. The repaired one takes its place in the tree.
-    good: the score with which a solution passes; one with at least this dual value ends the search.
+    simulations: how many thoughts are selected in all.
+    expand: how many further thoughts are proposed below each of them.
+    rethinks: how often one thought may be rewritten; the new one replaces it in the tree.
+    good: the score with which a solution passes; one whose dual value is at least this ends the search.
     """
     async with Solutions(search, final, scorer, stands_for=path_share) as found:
         bounds = Bounds()
@@ -82,6 +87,7 @@ async def rethink_mcts(
         sampling = search.at(temperature)
 
         async def write(thought: Node) -> Run:
+            """Write the solution from a thought, and evaluate it."""
             (end,) = await search.extend_each([thought], sampling=sampling, label="rollout")
             found.add_unscored([end])
             (score,) = await search.score([end], scorer)
@@ -94,7 +100,7 @@ async def rethink_mcts(
             # 1. Select a thought, and write the solution from it.
             arm = select(root, puct, RULES["puct"][1], bounds, "max")
             run, feedback = await write(arm.node), ""
-            # 2. While it fails, learn why, and put a better thought in the place of the last one.
+            # 2. While it fails, ask why, and replace the last thought by a better one.
             for left in reversed(range(rethinks + 1)):
                 if run.passed:
                     break
@@ -103,11 +109,11 @@ async def rethink_mcts(
                     break
                 arm.node = await _repaired(search, arm.node, run.end, feedback, sampling)
                 run = await write(arm.node)
-            # 3. Back up what the last solution is worth.
+            # 3. Back up the value of the last solution.
             arm.back_up(bounds.admit(run.value))
             if found.best >= good:
                 break
-            # 4. Propose further thoughts below it. A finished one is not selected again.
+            # 4. Propose further thoughts below the thought. One that ends a solution is not selected again.
             if arm.node.finished:
                 arm.close()
             else:
@@ -124,8 +130,11 @@ async def rethink_mcts(
 async def _proposed(
     search: Search, arm: Arm, run: Run, feedback: str, n: int, sampling: Sampling
 ) -> list[tuple[Node, float]]:
-    """Thoughts that are new below an arm, each with the model's own probability of it. Without feedback they are drawn
-    from the partial solution itself."""
+    """Further thoughts below a node of the tree, each with the probability that the model gives it.
+
+    Without feedback they are drawn as continuations of the partial solution. With feedback they are replies to a prompt
+    that contains it, which are inserted below the partial solution. Thoughts that are there already are left out.
+    """
     known = [child.step for child in arm.children]
     if not feedback:
         drawn = await search.extend(arm.node, n, until=STEP, sampling=sampling)
@@ -142,7 +151,7 @@ async def _proposed(
 
 
 async def _feedback(search: Search, thought: Node, end: Node) -> str:
-    """What the judge finds wrong with a thought, given the solution that was written from it."""
+    """What the judge finds wrong with a thought, given the failed solution that was written from it."""
     turns = (Message("system", FAULT), Message("user", _account(search, thought, end)))
     (reply,) = await search.ask(turns)
     return reply.solution
@@ -157,7 +166,7 @@ async def _rating(search: Search, end: Node) -> float:
 
 
 async def _repaired(search: Search, thought: Node, end: Node, feedback: str, sampling: Sampling) -> Node:
-    """What is to stand where `thought` stands, in the light of the feedback."""
+    """Rewrite a thought by the feedback on it, and insert the new one in its place."""
     assert thought.parent is not None
     turns = (Message("system", REPAIR), Message("user", f"{_account(search, thought, end)}\nFeedback:\n{feedback}"))
     (reply,) = await search.ask(turns, role=GENERATE, until=STEP, sampling=sampling)
@@ -166,13 +175,13 @@ async def _repaired(search: Search, thought: Node, end: Node, feedback: str, sam
 
 
 def _account(search: Search, thought: Node, end: Node) -> str:
-    """The problem, the thoughts up to one, and the solution that was written from it."""
+    """The part of a prompt that shows the problem, the thoughts up to one, and the solution written from it."""
     before, last = ("", "") if thought.parent is None else (thought.parent.solution, thought.segment.text)
     return f"{search.problem.question}\n\nThoughts before:\n{before}\nLast thought:\n{last}\nSolution:\n{end.solution}"
 
 
 def _as_step(search: Search, text: str, like: Node) -> str:
-    """A thought as a step of its own, ended as another one is."""
+    """The text of a thought, completed by the delimiter of a step where it has none: that of the thought `like`."""
     marks = search.problem.steps
     if not marks or text.endswith(marks):
         return text

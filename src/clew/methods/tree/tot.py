@@ -1,4 +1,4 @@
-"""Tree of Thoughts: breadth-first search whose steps a model judges."""
+"""`tot_bfs` (Tree of Thoughts): breadth-first search in which a judge evaluates the steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clew.search import Search
 from clew.tree import Node
 
 VALUES = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
-"""What each of the judge's words is worth, as in the authors' code."""
+"""The value of each of the judge's words, as in the authors' code."""
 
 VALUE_PROMPT = """{question}
 
@@ -40,9 +40,9 @@ where s is the number of the choice."""
     paper="arXiv:2305.10601",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_tot.py",
-    departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent are followed "
-    "once; in the vote they count as often as they were drawn. A finished solution keeps its place among the best "
-    "until better ones take it.",
+    departs="The prompts are general, not the paper's for its three tasks. Equal steps of one parent are merged: they "
+    "are extended as one, and count in the vote as often as they were drawn. A finished solution stays among the best "
+    "until better ones replace it.",
 )
 async def tot_bfs(
     search: Search,
@@ -58,10 +58,11 @@ async def tot_bfs(
 
     Algorithm 1 of the paper. The judge is the model of the role `judge`.
 
-    breadth: b of the paper, how many partial solutions of a depth go on.
+    breadth: b of the paper, how many solutions of a depth are kept.
     expand: k of the paper, how many steps are drawn below each of them.
-    evaluate: `value` asks the judge about each partial solution by itself, `vote` about all of a depth at once.
-    asks: how often the judge is asked each time; its replies are added up.
+    evaluate: what the judge is asked.
+        `value`: about each partial solution on its own. `vote`: which of all partial solutions of a depth is the best.
+    asks: how many replies the judge gives each time, whose values or votes are added up.
     """
     async with Solutions(search, final, stands_for=path_share) as found:
 
@@ -84,6 +85,7 @@ async def tot_bfs(
 
 
 async def _value(search: Search, node: Node, asks: int) -> float:
+    """The sum of the values that several replies of the judge give a partial solution; recorded as `tot_value`."""
     prompt = VALUE_PROMPT.format(question=search.problem.question, solution=node.solution)
     value = sum(value_of(reply.solution) for reply in await search.ask(prompt, n=asks))
     node.scores["tot_value"] = value
@@ -91,6 +93,7 @@ async def _value(search: Search, node: Node, asks: int) -> float:
 
 
 async def _votes(search: Search, nodes: Sequence[Node], asks: int) -> list[float]:
+    """How many replies of the judge vote for each partial solution; recorded as `tot_votes`."""
     choices = "\n\n".join(f"Choice {i}:\n{node.solution}" for i, node in enumerate(nodes, 1))
     prompt = VOTE_PROMPT.format(question=search.problem.question, choices=choices)
     counts = [0.0] * len(nodes)
@@ -104,12 +107,12 @@ async def _votes(search: Search, nodes: Sequence[Node], asks: int) -> list[float
 
 
 def value_of(reply: str) -> float:
-    """What the last of the judge's words in a reply is worth; 0 without one."""
+    """The value of the last of the judge's words in a reply; 0 for a reply without one of them."""
     found = re.findall("|".join(VALUES), reply.lower())
     return VALUES[found[-1]] if found else 0.0
 
 
 def chosen(reply: str) -> int:
-    """The number of the choice that a reply votes for; 0 without one."""
+    """The number of the choice that a reply votes for; 0 for a reply that votes for none."""
     found = re.findall(r"best choice is\D*(\d+)", reply, re.IGNORECASE)
     return int(found[-1]) if found else 0

@@ -1,4 +1,4 @@
-"""Tree-Planner: sample whole plans once, merge them into a tree of actions, then decide from the top."""
+"""`tree_planner` (Tree-Planner): whole plans are sampled at once, and merged into a tree that is walked by score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from clew.tree import Node
 
 
 class Action:
-    """One step of at least one plan. node: the plan up to and with it. plans: those that end here."""
+    """One action in the tree, which is a step of at least one plan.
+
+    node: the first plan that has it, up to and including it.
+    children: the actions that follow it, by their texts without case and white space.
+    plans: the plans that end with it.
+    """
 
     __slots__ = ("children", "node", "plans")
 
@@ -24,7 +29,7 @@ class Action:
 
 
 def merged(search: Search, plans: list[Node]) -> Action:
-    """The action tree: plans share what they begin with, but for case and white space."""
+    """The root of the action tree: plans share the actions with which they begin, up to case and white space."""
     root = Action(search.root)
     for plan in plans:
         here, text = root, plan.solution
@@ -38,7 +43,7 @@ def merged(search: Search, plans: list[Node]) -> Action:
 
 
 def boundaries(text: str, steps: tuple[str, ...]) -> list[int]:
-    """Where the steps of a text end; the last one ends with the text."""
+    """The places where the steps of a text end; the last one ends with the text."""
     ends = [m.end() for m in re.finditer("|".join(map(re.escape, steps)), text)] if steps else []
     return ends if ends[-1:] == [len(text)] else [*ends, len(text)]
 
@@ -49,8 +54,8 @@ def boundaries(text: str, steps: tuple[str, ...]) -> list[int]:
     paper="arXiv:2310.08582",
     needs={"text"},
     proof="tests/methods/tree/test_tree_planner.py",
-    departs="A scorer says what is observed after an action and which one to take; in the paper a model reads the "
-    "environment's observation.",
+    departs="A scorer decides whether an action succeeds and which one is taken; in the paper a model reads the "
+    "observations of the environment. With the default scorer every action succeeds.",
 )
 async def tree_planner(
     search: Search,
@@ -62,14 +67,18 @@ async def tree_planner(
 ) -> Answer:
     """Sample n plans at once, merge their common beginnings, walk down by score, and go back where every action fails.
 
-    n: None samples as many as the budget pays for. threshold: an action fails when its score is not above it. The
-    answer is the first plan that is walked to its end; where none is, the first that was sampled.
+    The answer is that of the first plan that is walked to its end. If none is, it is the first answer that was sampled.
+
+    threshold: an action fails if its score is not above this.
     """
     found = Solutions(search)
     plans: list[Node] = []
+    # 1. Sample plans. The first that states an answer is proposed, until one is walked to its end.
     async for plan in search.rollouts(n=n, sampling=search.at(temperature)):
         plans.append(plan)
-        found.add_unscored([plan])
+        if found.answer.value is None:
+            found.add_unscored([plan])
+    # 2. Walk down the tree of their actions, always to the best action that succeeds, and back where none does.
     stack = [merged(search, plans)]
     while stack:
         action = stack.pop()
