@@ -14,8 +14,9 @@ import pytest
 from clew.budget import Budget
 from clew.errors import StoreError, UsageError
 from clew.lab.compare import Comparison, summarise
+from clew.lab.notes import finding
 from clew.lab.plot import write_plot
-from clew.lab.report import finding, write_report
+from clew.lab.report import write_report
 from clew.result import Result
 from support.results import problem, sampled, stamped
 

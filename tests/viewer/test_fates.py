@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clew.analysis.fates import explained
 from clew.viewer.pages import Pages
 from support.runs import real_run
 
@@ -41,6 +42,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
 def test_a_method_says_why_it_leaves_a_node(told: dict[str, list[dict[str, Any]]], method: str) -> None:
     said = {fate for tree in told[method] for fate in tree["fate"]} - {""} - DERIVED
     assert said == SAYS[method]
+    assert not [fate for fate in said if explained(fate) == f"The method says: {fate}."]
+
+
+def test_a_fate_of_a_plug_in_is_quoted() -> None:
+    assert explained("bored") == "The method says: bored."
+    assert all("The method says" not in explained(fate) for fate in DERIVED)
 
 
 @pytest.mark.parametrize("method", SAYS)

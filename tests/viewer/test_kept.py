@@ -142,6 +142,21 @@ def test_the_terminal_shows_the_colours_of_the_page(run_file: Path) -> None:
     assert "step_verifier 1" in high and "step_verifier 0" in low and "entropy" in high
 
 
+def test_the_star_of_the_terminal_is_that_of_the_page(run_file: Path) -> None:
+    with Store.open(run_file) as store:
+        votes = [r for r in store.results(stored_problems(store)) if r.method.startswith("self_consistency")]
+    pages = Pages([run_file])
+    rows = pages.answer("runs/0/results?after=-1")
+    names = pages.runs[0].plan.methods
+    number = next(n for n, m in zip(rows["id"], rows["method"], strict=True) if names[m] == votes[0].method)
+    first = pages.answer(f"runs/0/results/{number}")["node"]
+    pages.close()
+    out = io.StringIO()
+    Console(file=out, width=200).print(solution_tree(votes[0]))
+    starred, explained = [line for line in out.getvalue().splitlines() if "★" in line]
+    assert re.search(rf"★ (\d+–)?{first} ", starred) and "answer was read from here first" in explained
+
+
 @pytest.mark.parametrize("theme", ["0;15", "15;0", ""])
 def test_there_is_a_colour_for_everything_that_is_coloured(monkeypatch: pytest.MonkeyPatch, theme: str) -> None:
     monkeypatch.setenv("COLORFGBG", theme)

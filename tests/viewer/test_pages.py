@@ -143,7 +143,7 @@ def test_the_report_is_the_comparison(pages: Pages, run_file: Path) -> None:
     told = pages.answer("runs/0/report")
     same = json.loads(json.dumps(api.resume(run_file).comparison.as_dict()))
     assert [(r["method"], r["budget"]) for r in told["rows"]] == [(r["method"], r["budget"]) for r in same["rows"]]
-    assert "of the problems" in told["finding"] and told["units"][told["axis"]] == "tokens"
+    assert "of the problems" in told["notes"]["finding"] and told["units"][told["axis"]] == "tokens"
     for mine, theirs in zip(told["rows"], same["rows"], strict=True):
         assert mine["accuracy"] == pytest.approx(theirs["accuracy"])
         assert mine["interval"] == pytest.approx(theirs["interval"])

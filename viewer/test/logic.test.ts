@@ -120,7 +120,12 @@ describe("tree", () => {
   it("says why a branch went no further, by the scores where they tell", () => {
     const t = tree([null, 0, 0, 1], { fate: ["", "", "pruned", ""], scores: { value: [null, 0.9, 0.2, null] }, finish: ["step", "step", "step", "end"] });
     expect(ending(t, 2, 3)).toBe("dropped");
-    expect(why(t, 2, 3)).toBe("The method says: pruned. Its value was 0.2; the sibling that went on has 0.9.");
+    const scores = " Its value was 0.2; the sibling that went on has 0.9.";
+    expect(why(t, 2, 3)).toMatch(/^Pruned: .*\./);
+    expect(why(t, 2, 3).endsWith(scores)).toBe(true);
+    t.fate[2] = "boring";
+    expect(why(t, 2, 3)).toBe("The method says: boring." + scores);
+    t.fate[2] = "pruned";
     expect(why(t, 3, 3)).toContain("answer");
     expect(ending(t, 3, undefined)).toBe("complete");
   });

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
 from clew.analysis.behaviours import tag_step
-from clew.analysis.fate import fate
+from clew.analysis.fates import explained, fate, first_holder, star_explained
 from clew.lab.palette import on_scale, palette
 from clew.problem import Problem
 from clew.result import Result
@@ -19,34 +20,50 @@ from clew.tree import GENERATE, Node, Origin
 
 @dataclass(frozen=True, slots=True)
 class _Scales:
-    """What holds for a whole tree: ids on the best path, ids whose beginning is repeated, score or `entropy` → its
-    least and greatest value, how the search ended, and the problem."""
+    """What holds for a whole tree: the node that held the answer first, ids on the path to it, ids whose beginning is
+    repeated, score or `entropy` → its least and greatest value, how the search ended, and the problem; and the fates
+    that were met, for the legend."""
 
+    answer: int | None
     best: frozenset[int]
     rewound: frozenset[int]
     ranges: dict[str, tuple[float, float]]
     status: str
     problem: Problem
+    fates: dict[str, None] = field(default_factory=dict)
 
 
-def solution_tree(result: Result, *, width: int = 100) -> RichTree:
-    """The tree of one search: the path to the answer with a star, what each finished solution answers, scores and mean
-    entropy on a scale of colours, what a step does, and why nobody went on from a leaf."""
+def solution_tree(result: Result, *, width: int = 100) -> Group:
+    """The tree of one search: a star where the answer was first held and arrows on the path to it, what each finished
+    solution answers, scores and mean entropy on a scale of colours, what a step does, and why nobody went on from a
+    leaf; below, what the signs say."""
     values: dict[str, list[float]] = {"entropy": [_entropy([n]) for n in result.tree.nodes]}
     for node in result.tree.nodes:
         for name, value in node.scores.items():
             values.setdefault(name, []).append(value)
+    answer = result.answer
+    chosen = answer.node.id if answer.node else None
+    proposals = ((p.answer.value, p.answer.node.id if p.answer.node else None) for p in result.proposals)
+    first = first_holder(answer.value, chosen, proposals)
     scales = _Scales(
-        best=frozenset(n.id for n in result.answer.node.ancestors()) if result.answer.node else frozenset(),
+        answer=first,
+        best=frozenset() if first is None else frozenset(n.id for n in result.tree[first].ancestors()),
         rewound=frozenset(n.beginning_of.id for n in result.tree.nodes if n.beginning_of is not None),
         ranges={name: _range(found) for name, found in values.items()},
-        status=result.answer.status,
+        status=answer.status,
         problem=result.problem,
     )
     top = RichTree(Text(f"{result.problem.id} · {result.method} · seed {result.seed}", style="bold"))
     for root in result.tree.roots:
         _add(top, root, scales, width)
-    return top
+    return Group(top, *_legend(scales))
+
+
+def _legend(scales: _Scales) -> list[Text]:
+    colours = palette()
+    signs = [] if scales.answer is None else [("★", "best", star_explained())]
+    signs += [(f"✗ {fate}", "bad", explained(fate)) for fate in scales.fates]
+    return [Text.assemble((sign, colours[shade]), "  ", (said, colours["muted"])) for sign, shade, said in signs]
 
 
 def _add(branch: RichTree, node: Node, scales: _Scales, width: int) -> None:
@@ -62,14 +79,15 @@ def _add(branch: RichTree, node: Node, scales: _Scales, width: int) -> None:
 def _line(chain: list[Node], scales: _Scales, width: int) -> Text:
     colours = palette()
     last = chain[-1]
-    on_best = last.id in scales.best
+    on_best = chain[0].id in scales.best
     whole = "".join(n.segment.text for n in chain)
     text = " ".join(whole.split())
     if len(text) > width:
         text = text[: width // 2 - 1] + " … " + text[-(width // 2 - 2) :]
     line = Text()
     if on_best:
-        line.append("★ ", style=f"bold {colours['best']}")
+        sign = "★ " if any(n.id == scales.answer for n in chain) else "→ "
+        line.append(sign, style=f"bold {colours['best']}")
     line.append(f"{chain[0].id}" if len(chain) == 1 else f"{chain[0].id}–{last.id}", style=colours["muted"])
     line.append(f" {sum(len(n.segment) for n in chain)}t ", style=colours["muted"])
     prompt = chain[0].origin is Origin.PROMPT
@@ -91,8 +109,11 @@ def _line(chain: list[Node], scales: _Scales, width: int) -> Text:
     if told:
         line.append(f"  ({', '.join(told)})", style=colours["muted"])
     rewound = last.id in scales.rewound
-    why = fate(last.fate, last.finish, scales.status, best=on_best, leaf=not last.children, rewound=rewound)
+    why = fate(
+        last.fate, last.finish, scales.status, best=last.id in scales.best, leaf=not last.children, rewound=rewound
+    )
     if why:
+        scales.fates[why] = None
         line.append(f"  ✗ {why}", style=colours["bad"])
     return line
 

@@ -14,6 +14,7 @@ import numpy as np
 from clew.budget import AXES
 from clew.errors import StoreError, UsageError, how_to_install
 from clew.lab.compare import Comparison, Row, amount
+from clew.lab.notes import cut_text, notes
 from clew.lab.palette import on_both
 
 if TYPE_CHECKING:
@@ -122,19 +123,12 @@ def _draw(comparison: Comparison, *, title: bool) -> Figure:
     )
     _label_ends(axes, c, ends)
     if title:
-        figure.text(0.012, 0.955, f"Accuracy at equal {AXES[c.axis].unit}", size=14, weight="bold", color=INK["ink"][0])
-        figure.text(0.012, 0.905, subtitle(c), size=9.5, color=INK["muted"][0], parse_math=False)
+        said = notes(c)
+        figure.text(0.012, 0.955, said.title, size=14, weight="bold", color=INK["ink"][0])
+        figure.text(0.012, 0.905, said.subtitle, size=9.5, color=INK["muted"][0], parse_math=False)
         key = f"○ Pareto front   shaded: {c.level:.0%} interval, clustered by problem"
         figure.text(0.988, 0.022, key, size=8.5, color=INK["muted"][0], ha="right")
     return figure
-
-
-def subtitle(comparison: Comparison) -> str:
-    """What was run on what, in one line."""
-    c = comparison
-    seeds = "1 seed" if c.seeds == 1 else f"{c.seeds} seeds"
-    problems = "1 problem" if c.problems == 1 else f"{c.problems} problems"
-    return " · ".join([cut_text(", ".join(c.models), 60), cut_text(", ".join(c.families), 60), f"{problems} × {seeds}"])
 
 
 def _percent(value: float | None) -> float:
@@ -268,15 +262,6 @@ def _short(method: str, width: int) -> tuple[str, str]:
     """A method's name and its parameters, each cut to what fits beside a line."""
     name, _, params = method.partition("?")
     return cut_text(name, 24), cut_text(params.replace("&", ", ").replace('"', ""), width)
-
-
-def cut_text(text: str, width: int) -> str:
-    """The text, cut to at most `width` characters, the last of them an ellipsis where something is missing.
-
-    Halves of surrogate pairs, which a model may write and no file can hold, become question marks.
-    """
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _figures(row: Row) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from clew.budget import AXES
 from clew.errors import StoreError, how_to_install
 from clew.lab.compare import Comparison, Estimate, Row, amount
+from clew.lab.notes import cut_text, notes, percent, reach, span
 from clew.lab.palette import on_both
-from clew.lab.plot import SERIES, cut_text, drawable, inline_svgs, subtitle
-from clew.lab.stats import Interval
+from clew.lab.plot import SERIES, drawable, inline_svgs
 from clew.problem import is_right
 from clew.result import Result
 
@@ -41,21 +41,26 @@ def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[
 
 
 def _page(c: Comparison, results: Sequence[Result]) -> str:
+    said = notes(c)
     sections = [
-        f"<h1>Accuracy at equal {AXES[c.axis].unit}</h1>",
-        f'<p class="sub">{escape(subtitle(c))}</p>',
-        f'<p class="finding">{escape(finding(c))}</p>',
-        *_plots(c),
+        f"<h1>{escape(said.title)}</h1>",
+        f'<p class="sub">{escape(said.subtitle)}</p>',
+        f'<p class="finding">{escape(said.finding)}</p>',
+        *_plots(c, said.figure),
         "<h2>Accuracy</h2>",
+        _note(said.accuracy),
         _table(["method", *_budget_heads(c)], [[_name(c, m), *map(_accuracy, c.of(m))] for m in c.names]),
-        f'<p class="note">Percent, with {c.level:.0%} intervals. Ringed: on the Pareto front. –: the recordings do not '
-        "reach this budget; nothing is extrapolated.</p>",
-        _differences(c),
+        _differences(c, said.difference),
+        "<h2>What was spent</h2>",
+        _note(said.spent),
         _spent(c),
-        _per_k(c),
-        _equal(c),
+        _per_k(c, said.samples),
+        "<h2>What was held equal</h2>",
+        _list(c.held_equal),
+        f"<p>{escape(said.searches)}</p>",
         _examples(c, results),
-        _reading(c),
+        "<h2>How to read this</h2>",
+        _list(said.reading),
         "<footer>Written by clew. This file is self-contained.</footer>",
     ]
     css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
@@ -63,7 +68,7 @@ def _page(c: Comparison, results: Sequence[Result]) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{escape(subtitle(c))} – clew</title><style>{_variables()}{css}</style></head>\n"
+        f"<title>{escape(said.subtitle)} – clew</title><style>{_variables()}{css}</style></head>\n"
         f"<body><main>{''.join(sections)}</main></body></html>\n"
     )
 
@@ -75,38 +80,14 @@ def _variables() -> str:
     return f":root{{{light}}}@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"
 
 
-def finding(c: Comparison) -> str:
-    """What the comparison says at its greatest budget, and whether the data can tell it from chance."""
-    unit = AXES[c.axis].unit
-    at = [b for b in c.budgets if any(r.reached for r in c.rows if r.budget == b)]
-    if not at:
-        return "No recording reaches any of these budgets."
-    rows = [r for r in c.rows if r.budget == at[-1] and r.accuracy is not None]
-    best = max(rows, key=lambda r: r.accuracy or 0.0)
-    text = f"With {amount(best.budget)} {unit} a search, {best.method} solves {_pc(best.accuracy)} % of the problems"
-    if best.difference is None or best.difference_interval is None:
-        return f"{text}; no method does better." if len(rows) > 1 else f"{text}."
-    low, high = best.difference_interval
-    span = f"{c.level:.0%} interval {_span(best.difference_interval, '+')}"
-    text += f", {_pc(best.difference, '+')} points against {c.baseline} ({span})."
-    if low > 0 or high < 0:
-        return text
-    return f"{text} On {c.problems} problems the data do not tell the two apart."
-
-
 def _budget_heads(c: Comparison) -> list[str]:
     return [amount(b) for b in c.budgets]
 
 
-def _plots(c: Comparison) -> list[str]:
+def _plots(c: Comparison, caption: str) -> list[str]:
     if not drawable():
         return [f'<p class="note">Without a plot, which needs matplotlib. {escape(how_to_install("report"))}</p>']
     together, each = inline_svgs(c)
-    unit = AXES[c.axis].unit
-    caption = (
-        f"Accuracy against budget. Shaded: {c.level:.0%} interval, clustered by problem. Ringed: the Pareto front; "
-        f"nothing is as accurate for fewer {unit}, or more accurate for as many."
-    )
     more = [_figure(each, "Each method with its interval; the others in grey.")] if len(c.names) > 1 else []
     return [_figure(together, caption), *more]
 
@@ -135,34 +116,24 @@ def _name(c: Comparison, method: str) -> str:
     return f'<span class="key" style="--c:{_colour(c, method)}"></span>{escape(method)}{note}'
 
 
-def _pc(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{round(100 * value):{sign}d}".replace("-", "−")
-
-
-def _span(interval: Interval, sign: str = "") -> str:
-    between = " to " if sign else "–"
-    return f"{_pc(interval.low, sign)}{between}{_pc(interval.high, sign)}"
-
-
 def _accuracy(row: Row) -> str:
     if row.interval is None:
         return "–"
-    value = f"<b>{_pc(row.accuracy)}</b>"
-    return (f'<span class="ring">{value}</span>' if row.pareto else value) + f"<small>{_span(row.interval)}</small>"
+    value = f"<b>{percent(row.accuracy)}</b>"
+    return (f'<span class="ring">{value}</span>' if row.pareto else value) + f"<small>{span(row.interval)}</small>"
 
 
-def _differences(c: Comparison) -> str:
+def _differences(c: Comparison, note: str) -> str:
     others = [m for m in c.names if m != c.baseline]
     if not others:
         return ""
-    spans = [r.difference_interval for r in c.rows if r.difference_interval]
-    reach = max([0.1, *(abs(x) for s in spans for x in s)])
+    widest = reach(c)
 
     def cell(row: Row) -> str:
         if row.difference is None or row.difference_interval is None:
             return "–"
         low, high = row.difference_interval
-        x = [50 + 48 * v / reach for v in (low, row.difference, high)]
+        x = [50 + 48 * v / widest for v in (low, row.difference, high)]
         bar = (
             f'<svg class="ci" style="--c:{_colour(c, row.method)}" viewBox="0 0 100 16" preserveAspectRatio="none" '
             f'aria-hidden="true"><line class="zero" x1="50" x2="50" y1="0" y2="16"/>'
@@ -170,27 +141,11 @@ def _differences(c: Comparison) -> str:
             f'<ellipse cx="{x[1]:.1f}" cy="8" rx="3" ry="4.5"/></svg>'
         )
         shade = ' class="clear"' if low > 0 or high < 0 else ""
-        return (
-            f"<span{shade}>{_pc(row.difference, '+')}</span>{bar}<small>{_span(row.difference_interval, '+')}</small>"
-        )
+        value = f"<span{shade}>{percent(row.difference, '+')}</span>"
+        return f"{value}{bar}<small>{span(row.difference_interval, '+')}</small>"
 
     rows = [[_name(c, m), *(cell(r) for r in c.of(m))] for m in others]
-    return (
-        f"<h2>Difference to {escape(c.baseline)}</h2>"
-        f'<p class="note">Percentage points on the same problems and seeds, with {c.level:.0%} intervals. The dashed '
-        f"line is no difference, the bars span ±{100 * reach:.0f} points. Bold: the interval leaves zero out.</p>"
-        + _table(["method", *_budget_heads(c)], rows)
-    )
-
-
-def _prompts(c: Comparison) -> str:
-    """How prompts are charged."""
-    if not c.uncached:
-        return "each prompt once"
-    return escape(
-        f"as billed: {', '.join(c.uncached)} was not seen to cache prompts, so each call pays for its whole context. "
-        "The logical tokens beside them are those of a perfect cache: each prompt once"
-    )
+    return f"<h2>Difference to {escape(c.baseline)}</h2>" + _note(note) + _table(["method", *_budget_heads(c)], rows)
 
 
 def _spent(c: Comparison) -> str:
@@ -212,18 +167,14 @@ def _spent(c: Comparison) -> str:
     by_budget = [[_name(c, r.method), amount(r.budget), *(amount(r.used[a]) for a in axes)] for r in c.rows if r.used]
     units = [AXES[a].unit for a in axes]
     return (
-        "<h2>What was spent</h2>"
-        f'<p class="note">Mean of a whole search. Tokens are generated plus prefilled ones, {_prompts(c)}. Prefill: '
-        "tokens that the engine really prefilled over those that a perfect cache of the search’s own prefixes would "
-        "have. Curve: how its points were made, see below.</p>"
-        + _table(["method", *units, *(["tokens (logical)"] if c.uncached else []), "samples", "prefill", "curve"], rows)
+        _table(["method", *units, *(["tokens (logical)"] if c.uncached else []), "samples", "prefill", "curve"], rows)
         + "<details><summary>By budget</summary>"
         + _table(["method", "budget", *units], by_budget)
         + "</details>"
     )
 
 
-def _per_k(c: Comparison) -> str:
+def _per_k(c: Comparison, note: str) -> str:
     kept = [m for m in c.methods if m.pass_at]
     if not kept:
         return ""
@@ -233,25 +184,15 @@ def _per_k(c: Comparison) -> str:
         cells = [values.get(k) for k in ks]
         return [
             name,
-            *("–" if e is None else f"<b>{_pc(e.value)}</b><small>{_span(e.interval)}</small>" for e in cells),
+            *("–" if e is None else f"<b>{percent(e.value)}</b><small>{span(e.interval)}</small>" for e in cells),
         ]
 
     heads = ["method", *(f"k = {k}" for k in ks)]
     return (
         "<h2>pass@k and maj@k of the samples</h2>"
-        '<p class="note">pass@k: at least one of k samples is right (unbiased estimator, arXiv:2107.03374, eq. 1). '
-        "maj@k: the expected grade of the plain majority answer of k samples, ties shared.</p>"
+        + _note(note)
         + _table(["pass@k", *heads[1:]], [line(_name(c, m.method), m.pass_at) for m in kept])
         + _table(["maj@k", *heads[1:]], [line(_name(c, m.method), m.maj_at) for m in kept])
-    )
-
-
-def _equal(c: Comparison) -> str:
-    left = f" {c.left_out} more were left out, because some method has not finished them." if c.left_out else ""
-    items = "".join(f"<li>{escape(e)}</li>" for e in c.held_equal)
-    return (
-        f"<h2>What was held equal</h2><ul>{items}</ul><p>{c.problems} problems, {c.seeds} seed"
-        f"{'' if c.seeds == 1 else 's'}, {c.searches} searches for each method.{left}</p>"
     )
 
 
@@ -300,14 +241,9 @@ def _cut(text: str) -> str:
     return escape(cut_text(text, _LONGEST))
 
 
-def _reading(c: Comparison) -> str:
-    lines = (
-        "Accuracy is the mean over problems of the mean grade over seeds; no answer counts as wrong.",
-        "Resampled curves: the recorded samples are taken in random orders as long as they fit the budget (the prompt "
-        "is paid once), and the method answers from those. That is unbiased; the order in which samples finish is not.",
-        "Curves from proposals: the answer at a budget is the last one that the method had proposed within it.",
-        f"Intervals ({c.level:.0%}): bootstrap over problems, whose seeds stay together (expanded percentile, "
-        "arXiv:1411.5279). Where all problems agree: Wilson’s. Each is for one comparison by itself: the best of "
-        "several methods looks a little better than it is.",
-    )
-    return "<h2>How to read this</h2><ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+def _list(lines: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def _note(said: str) -> str:
+    return f'<p class="note">{escape(said)}</p>'

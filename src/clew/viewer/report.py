@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from clew.budget import AXES
 from clew.errors import ClewError
 from clew.lab.experiment import compared
-from clew.lab.report import finding
+from clew.lab.notes import notes, reach
 from clew.store import Reader
 from clew.viewer.search_pages import finite
 
@@ -28,8 +29,11 @@ class Report:
         self._closed = True
 
     def answer(self, results: int) -> dict[str, Any]:
-        """The comparison as `clew compare --json` has it, with its `finding` in words and the `units` of the axes; or
-        `error` and `cure`. results: how many searches there are; the comparison is made anew when it has changed."""
+        """The comparison as `clew compare --json` has it, with its `notes` in words, the `units` of the axes and the
+        `reach` of differences; or `error` and `cure`.
+
+        results: how many searches there are; the comparison is made anew when that has changed.
+        """
         with self._lock:
             if self._kept is None or self._kept[0] != results:
                 self._kept = (results, self._made())
@@ -39,8 +43,8 @@ class Report:
         try:
             with Reader.open(self._path) as reader:
                 comparison = compared(reader, self._go_on)
-            words = {"finding": finding(comparison), "units": {name: axis.unit for name, axis in AXES.items()}}
-            return dict(finite(comparison.as_dict())) | words
+            words = {"notes": asdict(notes(comparison)), "units": {name: axis.unit for name, axis in AXES.items()}}
+            return dict(finite(comparison.as_dict())) | words | {"reach": reach(comparison)}
         except ClewError as error:
             return {"error": error.cause, "cure": error.cure}
 

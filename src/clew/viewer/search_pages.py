@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clew.analysis.behaviours import tag_step
-from clew.analysis.fate import fate
+from clew.analysis.fates import fate, first_holder
 from clew.budget import Usage
 from clew.problem import is_right
 from clew.store import unpack
@@ -53,13 +53,9 @@ class SearchPages:
     def __init__(self, db: sqlite3.Connection, row: Sequence[Any]) -> None:
         self._db = db
         self.number, self.problem, self.method, self.seed, self.count, self.status, self.chosen, self.grade = row
-        first = db.execute(
-            "SELECT p.node FROM proposals p JOIN results r ON r.id = p.result AND p.value = r.value"
-            " WHERE r.id = ? AND p.node IS NOT NULL ORDER BY p.number LIMIT 1",
-            (self.number,),
-        ).fetchone()
-        # Where the search first held its answer. The method may have ended with a later node that states the same.
-        self.leaf = self.chosen if first is None else first[0]
+        (value,) = db.execute("SELECT value FROM results WHERE id = ?", (self.number,)).fetchone()
+        held = db.execute("SELECT value, node FROM proposals WHERE result = ? ORDER BY number", (self.number,))
+        self.leaf = first_holder(value, self.chosen, held)
 
     @staticmethod
     def of(db: sqlite3.Connection, number: int) -> SearchPages | None:

@@ -189,6 +189,19 @@ export interface ReportMethod {
   maj_at: Record<string, Estimate>;
 }
 
+export interface Notes {
+  title: string;
+  subtitle: string;
+  finding: string;
+  figure: string;
+  accuracy: string;
+  difference: string;
+  spent: string;
+  samples: string;
+  searches: string;
+  reading: string[];
+}
+
 export interface Report {
   axis: string;
   budgets: number[];
@@ -203,8 +216,10 @@ export interface Report {
   families: string[];
   held_equal: string[];
   level: number;
-  /** What it says, in words. */
-  finding: string;
+  /** What it says in words, as the written report does. */
+  notes: Notes;
+  /** How far the scale of differences goes to both sides of zero. */
+  reach: number;
   /** Axis → the unit of its amounts. */
   units: Record<string, string>;
 }

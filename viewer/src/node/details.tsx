@@ -6,11 +6,7 @@ import { probability, short, whole } from "../text/number";
 import { line } from "../text/visible";
 import { Line, Shown } from "../ui/bits";
 import { Behaviour } from "../reader/block";
-import { why } from "../tree/why";
-
-const ENDED: Record<string, string> = {
-  step: "at a step", end: "the model ended its text", stop: "at a stop string", length: "cut off by a limit", cancelled: "cancelled",
-};
+import { FINISHES, why } from "../tree/why";
 
 interface Props {
   data: SearchData;
@@ -37,7 +33,7 @@ export function Details({ data, node, pick, read }: Props) {
   if (tree.entropy[place] !== null) facts.push(["entropy", `${short(tree.entropy[place])} nats`]);
   if (tree.logprob[place] !== null) facts.push(["mean token", probability(tree.logprob[place])]);
   if (tree.answer[place] !== null) facts.push(["answer", line(tree.answer[place]!, 60)]);
-  if (!tree.children[place]!.length) facts.push(["ended", ENDED[tree.finish[place]!] ?? tree.finish[place]!]);
+  if (!tree.children[place]!.length) facts.push(["ended", FINISHES[tree.finish[place]!] ?? tree.finish[place]!]);
   return (
     <>
       <h3>

@@ -94,9 +94,7 @@ export function Curves({ report }: { report: Report }) {
           {front.map((r) => <circle class="pareto" cx={x(r.budget) + aside(lines.findIndex((l) => l.method === r.method))} cy={y(r.accuracy!)} r={8} />)}
         </svg>
       )}
-      <figcaption class="quiet">
-        Lines: {percent(report.level)} % intervals, by problem. Ringed: the Pareto front; nothing is as accurate for less, or more accurate for as much. Grey: the baseline.
-      </figcaption>
+      <figcaption class="quiet">{report.notes.figure}</figcaption>
     </figure>
   );
 }

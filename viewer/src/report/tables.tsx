@@ -39,20 +39,17 @@ export function AccuracyTable({ report }: { report: Report }) {
 export function DifferenceTable({ report }: { report: Report }) {
   const others = report.methods.filter((m) => m.method !== report.baseline);
   if (!others.length) return null;
-  const reach = Math.max(0.1, ...report.rows.flatMap((r) => r.difference_interval ?? []).map(Math.abs));
   return (
     <>
       <h2>Difference to <Line text={report.baseline} limit={60} /></h2>
-      <p class="quiet">
-        Percentage points on the same problems and seeds, with {percent(report.level)} % intervals; the bars span ±{percent(reach)} points. Bold: the interval leaves zero out.
-      </p>
+      <p class="quiet">{report.notes.difference}</p>
       <table class="plain" aria-label="Differences">
         <thead><tr><th>method</th>{report.budgets.map((b) => <th>{short(b)}</th>)}</tr></thead>
         <tbody>
           {others.map(({ method }) => (
             <tr>
               <Name report={report} method={method} />
-              {of(report, method).map((r) => <td><Difference row={r} reach={reach} colour={colourOf(report, method)} /></td>)}
+              {of(report, method).map((r) => <td><Difference row={r} reach={report.reach} colour={colourOf(report, method)} /></td>)}
             </tr>
           ))}
         </tbody>
@@ -106,6 +103,7 @@ export function PerK({ report }: { report: Report }) {
   return (
     <>
       <h2>pass@k and maj@k of the samples</h2>
+      <p class="quiet">{report.notes.samples}</p>
       <table class="plain" aria-label="pass@k and maj@k">
         <thead><tr><th>method</th><th />{ks.map((k) => <th>k = {k}</th>)}</tr></thead>
         <tbody>

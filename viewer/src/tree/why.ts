@@ -1,19 +1,24 @@
-// Why a branch went no further: what the method or the recording says of it, in a sentence.
+// Why a branch went no further: what the method or the recording says of it, in a sentence. The sentences come from the
+// file that the terminal reads too.
 
+import words from "../../../src/clew/analysis/fates.json";
 import { short } from "../text/number";
 import type { Skeleton } from "./skeleton";
 
 /** How a branch ended, as far as the picture tells it by a sign. */
 export type Ending = "answer" | "complete" | "cut" | "dropped" | "left";
 
-const CUT = ["truncated", "cut by the budget"];
+/** What a node is said to have ended with: `at a step`, … */
+export const FINISHES: Record<string, string> = words.finishes;
+const FATES: Record<string, string> = words.fates;
+const WHOLE: Record<string, string> = words.whole;
 
 /** null for a node that goes on. */
 export function ending(tree: Skeleton, place: number, answer: number | undefined): Ending | null {
   if (place === answer) return "answer";
   if (tree.children[place]!.length) return null;
   const fate = tree.fate[place]!;
-  if (CUT.includes(fate)) return "cut";
+  if (words.cut.includes(fate)) return "cut";
   if (fate && fate !== "left") return "dropped";
   return tree.finish[place] === "end" || tree.finish[place] === "stop" ? "complete" : "left";
 }
@@ -39,24 +44,14 @@ function compared(tree: Skeleton, place: number): string {
   return said;
 }
 
-const SAID: Record<string, string> = {
-  truncated: "Cut off: it reached the longest solution allowed, or the end of the model’s context.",
-  "cut by the budget": "Stopped before its end when the budget ran out.",
-  "given up": "Given up by the method before its end.",
-  rewound: "The search went back from here: another node repeats its beginning and goes on differently.",
-  left: "Never continued: the search went on elsewhere.",
-};
-
 /** Empty for a node that went on and of which nothing is said. */
 export function why(tree: Skeleton, place: number, answer: number | undefined): string {
-  if (place === answer) return "The answer was read from here first.";
+  if (place === answer) return words.answer;
   if (answer !== undefined && tree.answer[place] !== null && tree.answer[place] === tree.answer[answer]) {
-    return `States the answer too; the search held it first at node ${tree.id[answer]}.`;
+    return words["same answer"].replace("{}", String(tree.id[answer]));
   }
   const fate = tree.fate[place]!;
-  if (fate) return (SAID[fate] ?? `The method says: ${fate}.`) + compared(tree, place);
+  if (fate) return (FATES[fate] ?? words.other.replace("{}", () => fate)) + compared(tree, place);
   if (tree.children[place]!.length) return "";
-  if (tree.finish[place] === "end") return "The model ended its text: a whole solution that was not the answer.";
-  if (tree.finish[place] === "stop") return "Ended at a stop string: a whole solution that was not the answer.";
-  return "";
+  return WHOLE[tree.finish[place]!] ?? "";
 }
