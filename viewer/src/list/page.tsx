@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { differ, type Problem, type Tables } from "../api/tables";
 import { go, replace } from "../route";
 import { bytes, percent, plural, short, whole } from "../text/number";
-import { Empty, Line, MarkOf } from "../ui/bits";
+import { Empty, Line, MarkOf, useSize } from "../ui/bits";
 import { useKeys } from "../ui/keys";
 import { ROW_HEIGHT, Rows } from "../ui/rows";
 import { compare } from "../search/page";
@@ -22,7 +22,11 @@ interface Props {
 // Coming back from a search, the list is as it was left.
 const left = new Map<number, { filter: Filter; order: Order }>();
 const MANY_SEEDS = 4;
-const METHOD = 80;
+const METHOD = { least: 64, most: 130, seed: 26 };
+/** Widths of a digit or letter of an id, and of the column of ids. */
+const LETTER = 8;
+const ID = { least: 90, most: 200 };
+const NARROW = 700;
 
 export function ProblemsPage({ tables, problem, listed }: Props) {
   const { run } = tables;
@@ -31,6 +35,7 @@ export function ProblemsPage({ tables, problem, listed }: Props) {
   const [column, setColumn] = useState(0);
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
+  const [box, { width }] = useSize<HTMLDivElement>();
   left.set(run.index, { filter, order });
   const shown = useMemo(() => sorted(filtered(tables, filter), order, filter.method), [tables, tables.searches.size, filter, order]);
   const found = shown.findIndex((p) => p.number === problem);
@@ -67,32 +72,40 @@ export function ProblemsPage({ tables, problem, listed }: Props) {
   );
   const share = (method: number) => mean(shown.flatMap((p) => p.searches.filter((s) => s.method === method && !s.error).map((s) => s.grade ?? 0)));
   const difficult = differ(tables);
-  const columns = `44px minmax(90px, 120px) minmax(160px, 1fr) ${difficult ? "64px " : ""}58px 74px repeat(${run.methods.length}, ${METHOD}px)`;
-  const least = 28 + 44 + 90 + 160 + (difficult ? 74 : 0) + 58 + 74 + 40 + run.methods.length * (METHOD + 10);
+  const narrow = width > 0 && width < NARROW;
+  const longest = tables.problems.reduce((n, p) => Math.max(n, p.id.length), 0);
+  const id = narrow ? 0 : Math.round(Math.max(ID.least, Math.min(ID.most, longest * LETTER)));
+  const question = narrow ? 110 : 160;
+  const others = 28 + 34 + (id && id + 10) + (difficult && !narrow ? 74 : 0) + 58 + (narrow ? 0 : 84) + 20;
+  const seeds = Math.min(run.seeds.length, MANY_SEEDS) * METHOD.seed;
+  const room = (width - others - question * (narrow ? 1 : 1.6)) / Math.max(1, run.methods.length) - 10;
+  const method = Math.round(Math.max(METHOD.least, seeds, Math.min(METHOD.most, room)));
+  const columns = `34px ${id ? `${id}px ` : ""}minmax(${question}px, 1fr) ${difficult && !narrow ? "64px " : ""}58px ${narrow ? "" : "74px "}repeat(${run.methods.length}, ${method}px)`;
+  const least = others + question + run.methods.length * (method + 10);
   return (
     <main class="list">
       <Filters tables={tables} filter={filter} set={setFilter} input={input} enter={() => list.current?.focus()} />
       <div class="list-body">
-        <div class="list-main">
+        <div class="list-main" ref={box}>
           {shown.length === 0 && tables.complete ? <Empty>No problem meets these conditions.</Empty> : (
             <Rows
               count={shown.length} current={at} label="Problems" columns={columns} least={least} focus={list}
               head={
                 <>
                   {head("number", "#", "number")}
-                  {head("id", "problem", "id", false)}
+                  {!narrow && head("id", "problem", "id", false)}
                   <span role="columnheader">question</span>
-                  {difficult && head("difficulty", "diff.", "difficulty")}
+                  {difficult && !narrow && head("difficulty", "diff.", "difficulty")}
                   {head("right", "right", "share of right answers")}
-                  {head("tokens", "tokens", "mean tokens of a search")}
+                  {!narrow && head("tokens", "tokens", "mean tokens of a search")}
                   {run.methods.map((name, i) => (
-                    <span role="columnheader" class="method" title={name}><Line text={name} limit={40} /><small>{percent(share(i))} %</small></span>
+                    <span role="columnheader" class="method" title={name}><Line text={name} limit={60} /><small>{percent(share(i))} %</small></span>
                   ))}
                 </>
               }
               row={(i) => (
                 <Row
-                  key={i} index={i} problem={shown[i]!} tables={tables} filter={filter} difficult={difficult} current={i === at}
+                  key={i} index={i} problem={shown[i]!} tables={tables} filter={filter} difficult={difficult} narrow={narrow} current={i === at}
                   chosen={i === at ? chosen?.id : undefined} select={() => select(i)} open={open}
                 />
               )}
@@ -119,13 +132,14 @@ interface RowProps {
   tables: Tables;
   filter: Filter;
   difficult: boolean;
+  narrow: boolean;
   current: boolean;
   chosen: number | undefined;
   select: () => void;
   open: (id: number | undefined) => void;
 }
 
-function Row({ index, problem, tables, filter, difficult, current, chosen, select, open }: RowProps) {
+function Row({ index, problem, tables, filter, difficult, narrow, current, chosen, select, open }: RowProps) {
   const right = measure(problem, "right", filter.method) as number | null;
   return (
     <div
@@ -133,11 +147,11 @@ function Row({ index, problem, tables, filter, difficult, current, chosen, selec
       onClick={select} onDblClick={() => open(chosen ?? problem.searches[0]?.id)} style={{ height: `${ROW_HEIGHT}px` }}
     >
       <span role="gridcell" class="right quiet">{problem.number}</span>
-      <span role="gridcell"><Line text={problem.id} limit={60} /></span>
+      {!narrow && <span role="gridcell"><Line text={problem.id} limit={60} /></span>}
       <span role="gridcell"><Line text={problem.question} /></span>
-      {difficult && <span role="gridcell" class="right">{short(problem.difficulty)}</span>}
+      {difficult && !narrow && <span role="gridcell" class="right">{short(problem.difficulty)}</span>}
       <span role="gridcell" class="right">{right === null ? "–" : `${percent(right)} %`}</span>
-      <span role="gridcell" class="right">{whole(measure(problem, "tokens", filter.method) as number | null)}</span>
+      {!narrow && <span role="gridcell" class="right">{whole(measure(problem, "tokens", filter.method) as number | null)}</span>}
       {tables.run.methods.map((_, method) => {
         const own = problem.searches.filter((s) => s.method === method);
         return (

@@ -2,7 +2,7 @@
 
 import type { Problem, Tables } from "../api/tables";
 import { format } from "../route";
-import { duration, short, whole } from "../text/number";
+import { duration, whole } from "../text/number";
 import { Line, MarkOf, Shown } from "../ui/bits";
 
 interface Props {
@@ -24,17 +24,19 @@ export function ProblemPanel({ tables, problem, chosen, open, compare }: Props) 
       {problem.reference !== null && <p>Reference <b><Line text={problem.reference} limit={100} /></b></p>}
       <table class="plain searches-table" aria-label="Searches">
         <thead>
-          <tr><th>search</th>{seeds && <th>seed</th>}<th /><th class="answer">answer</th><th>tokens</th><th>time</th><th>nodes</th>{sure && <th title="confidence">conf.</th>}</tr>
+          <tr><th>search</th>{seeds && <th>seed</th>}<th>tokens</th><th>time</th><th>nodes</th>{sure && <th title="confidence">conf.</th>}</tr>
         </thead>
         <tbody>
           {problem.searches.map((s) => (
             <tr class={s.id === chosen ? "chosen" : ""} onDblClick={() => open(s.id)}>
-              <td><a href={format({ page: "search", run: run.index, result: s.id, view: "tree", node: null })}><Line text={run.methods[s.method]!} limit={60} /></a></td>
+              <td>
+                <MarkOf search={s} />{" "}
+                <a href={format({ page: "search", run: run.index, result: s.id, view: "tree", node: null })}><Line text={run.methods[s.method]!} limit={60} /></a>
+                <div class="answer"><Line text={s.error || s.value} limit={80} /></div>
+              </td>
               {seeds && <td>{s.seed}</td>}
-              <td><MarkOf search={s} /></td>
-              <td class="answer"><Line text={s.error || s.value} limit={40} /></td>
               <td>{whole(s.tokens)}</td><td>{duration(s.seconds)}</td><td>{whole(s.nodes)}</td>
-              {sure && <td>{short(s.confidence)}</td>}
+              {sure && <td>{s.confidence === null ? "–" : s.confidence.toFixed(2)}</td>}
             </tr>
           ))}
         </tbody>

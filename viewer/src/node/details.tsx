@@ -38,7 +38,7 @@ export function Details({ data, node, pick, read }: Props) {
     <>
       <h3>
         Node {tree.id[place]} <b class={`origin ${tree.origin[place]}`}>{tree.origin[place]}</b>
-        {data.best().includes(place) && <span class="best" title="on the best path">★</span>}
+        {data.best().includes(place) && <small>{place === answer ? "★ the answer" : "on the best path"}</small>}
       </h3>
       {tree.label[place] && <p class="quiet">{line(tree.label[place]!, 120)}</p>}
       {said && <p class="why">{said}</p>}
@@ -47,7 +47,7 @@ export function Details({ data, node, pick, read }: Props) {
       <Scores data={data} place={place} />
       {tree.behaviours[place]!.length > 0 && <p class="chips">{tree.behaviours[place]!.map((name) => <Behaviour name={name} />)}</p>}
       <div class="snippet">
-        <Shown text={tree.text[place]!} />
+        {tree.text[place] ? <Shown text={tree.text[place]!} /> : <span class="quiet">No text: only the token that ends it.</span>}
         {tree.chars[place]! > tree.text[place]!.length && <span class="quiet"> … {whole(tree.chars[place])} characters</span>}
       </div>
       <p class="buttons">

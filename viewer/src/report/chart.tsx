@@ -14,6 +14,10 @@ const LEFT = 40;
 const TOP = 26;
 const BOTTOM = HEIGHT - 44;
 const LABEL = 16;
+/** Below this width the names stand below the chart, not beside the ends of the lines. */
+const NARROW = 560;
+/** The least distance of two budgets' figures on the axis. */
+const APART = 38;
 
 export function colourOf(report: Report, method: string): string {
   if (method === report.baseline) return "var(--baseline)";
@@ -42,7 +46,8 @@ export function Curves({ report }: { report: Report }) {
   const [box, { width }] = useSize<HTMLDivElement>();
   const [chosen, setChosen] = useState<string | null>(null);
   const names = Math.min(260, Math.max(90, ...report.methods.map((m) => Math.min(30, m.method.length) * 7.2 + 20)));
-  const right = Math.max(LEFT + 100, width - names);
+  const narrow = width < NARROW;
+  const right = Math.max(LEFT + 100, width - (narrow ? 20 : names));
   const budgets = report.budgets;
   const [least, most] = [Math.min(...budgets), Math.max(...budgets)];
   const x = most / least > 1.01 ? scaleLog([least, most], [LEFT + 12, right]).base(2) : scaleLinear([0, most], [LEFT + 12, right]);
@@ -66,8 +71,11 @@ export function Curves({ report }: { report: Report }) {
           <AxisLeft scale={y} x={LEFT} right={right} label="accuracy, %" format={percent} />
           <g class="axis" aria-hidden="true">
             <line x1={LEFT} x2={right} y1={BOTTOM} y2={BOTTOM} />
-            {budgets.map((b) => (
-              <g transform={`translate(${x(b)},${BOTTOM})`}><line y2={4} /><text y={17} text-anchor="middle">{short(b)}</text></g>
+            {budgets.map((b, i) => (
+              <g transform={`translate(${x(b)},${BOTTOM})`}>
+                <line y2={4} />
+                {(i === budgets.length - 1 || x(budgets[i + 1]!) - x(b) > APART) && <text y={17} text-anchor="middle">{short(b)}</text>}
+              </g>
             ))}
             <text class="axis-label" x={(LEFT + right) / 2} y={BOTTOM + 36} text-anchor="middle">{report.units[report.axis]} a search</text>
           </g>
@@ -86,13 +94,22 @@ export function Curves({ report }: { report: Report }) {
                     </circle>
                   </g>
                 ))}
-                <path class="lead" d={`M${x(end.budget) + 7},${y(end.accuracy!)} L${right + 10},${label}`} />
-                <text x={right + 14} y={label} dy="0.32em">{line(method, 30)}</text>
+                {!narrow && (
+                  <>
+                    <path class="lead" d={`M${x(end.budget) + 7},${y(end.accuracy!)} L${right + 10},${label}`} />
+                    <text x={right + 14} y={label} dy="0.32em">{line(method, 30)}</text>
+                  </>
+                )}
               </g>
             );
           })}
           {front.map((r) => <circle class="pareto" cx={x(r.budget) + aside(lines.findIndex((l) => l.method === r.method))} cy={y(r.accuracy!)} r={8} />)}
         </svg>
+      )}
+      {narrow && (
+        <p class="legend">
+          {lines.map(({ method }) => <span><i class="key" style={{ background: colourOf(report, method) }} /> {line(method, 44)}</span>)}
+        </p>
       )}
       <figcaption class="quiet">{report.notes.figure}</figcaption>
     </figure>

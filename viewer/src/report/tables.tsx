@@ -20,7 +20,7 @@ const of = (report: Report, method: string): ReportRow[] => report.budgets.map((
 
 export function AccuracyTable({ report }: { report: Report }) {
   return (
-    <table class="plain" aria-label="Accuracy">
+    <div class="scroll"><table class="plain" aria-label="Accuracy">
       <thead><tr><th>method</th>{report.budgets.map((b) => <th>{short(b)}</th>)}</tr></thead>
       <tbody>
         {report.methods.map(({ method }) => (
@@ -32,7 +32,7 @@ export function AccuracyTable({ report }: { report: Report }) {
           </tr>
         ))}
       </tbody>
-    </table>
+    </table></div>
   );
 }
 
@@ -43,7 +43,7 @@ export function DifferenceTable({ report }: { report: Report }) {
     <>
       <h2>Difference to <Line text={report.baseline} limit={60} /></h2>
       <p class="quiet">{report.notes.difference}</p>
-      <table class="plain" aria-label="Differences">
+      <div class="scroll"><table class="plain" aria-label="Differences">
         <thead><tr><th>method</th>{report.budgets.map((b) => <th>{short(b)}</th>)}</tr></thead>
         <tbody>
           {others.map(({ method }) => (
@@ -53,7 +53,7 @@ export function DifferenceTable({ report }: { report: Report }) {
             </tr>
           ))}
         </tbody>
-      </table>
+      </table></div>
     </>
   );
 }
@@ -79,7 +79,7 @@ function Difference({ row, reach, colour }: { row: ReportRow | undefined; reach:
 export function SpentTable({ report }: { report: Report }) {
   const axes = Object.keys(report.units).filter((axis) => report.methods.some((m) => m.used[axis]));
   return (
-    <table class="plain" aria-label="Spent">
+    <div class="scroll"><table class="plain" aria-label="Spent">
       <thead><tr><th>method</th>{axes.map((axis) => <th>{report.units[axis]}</th>)}<th>samples</th><th>prefill</th><th>curve</th></tr></thead>
       <tbody>
         {report.methods.map((m) => (
@@ -90,7 +90,7 @@ export function SpentTable({ report }: { report: Report }) {
           </tr>
         ))}
       </tbody>
-    </table>
+    </table></div>
   );
 }
 
@@ -104,7 +104,7 @@ export function PerK({ report }: { report: Report }) {
     <>
       <h2>pass@k and maj@k of the samples</h2>
       <p class="quiet">{report.notes.samples}</p>
-      <table class="plain" aria-label="pass@k and maj@k">
+      <div class="scroll"><table class="plain" aria-label="pass@k and maj@k">
         <thead><tr><th>method</th><th />{ks.map((k) => <th>k = {k}</th>)}</tr></thead>
         <tbody>
           {kept.flatMap((m) => [
@@ -112,7 +112,7 @@ export function PerK({ report }: { report: Report }) {
             <tr><th /><td>maj</td>{cells(m.maj_at)}</tr>,
           ])}
         </tbody>
-      </table>
+      </table></div>
     </>
   );
 }

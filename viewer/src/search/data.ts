@@ -42,13 +42,16 @@ export class SearchData extends EventTarget {
   }
 
   async open(): Promise<void> {
+    this.loading = true;
     try {
       this.detail = await get<ResultDetail>(this.path);
       this.tell();
       this.timeline = await get<Timeline>(this.path + "/timeline");
+      this.loading = false;
       await this.load(FIRST);
     } catch (error) {
       this.error = error;
+      this.loading = false;
       this.tell();
     }
   }

@@ -29,6 +29,11 @@ export function compare(tables: Tables, search: Search, view: View): void {
   });
 }
 
+/** Brings the open search of a long list into sight. */
+function shownIn(nav: HTMLElement | null): void {
+  nav?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
 export function SearchPage({ tables, route }: { tables: Tables; route: SearchRoute }) {
   const { run } = tables;
   const search = tables.searches.get(route.result);
@@ -56,14 +61,13 @@ export function SearchPage({ tables, route }: { tables: Tables; route: SearchRou
           <h1><Line text={problem?.id ?? "?"} limit={60} /></h1>
           <button onClick={() => search && open(neighbour(tables, search, -1))} aria-label="Previous problem (k)" title="Previous problem (k)">‹</button>
           <button onClick={() => search && open(neighbour(tables, search, 1))} aria-label="Next problem (j)" title="Next problem (j)">›</button>
-          <nav class="searches" aria-label="Searches of this problem">
+          <nav class="searches" aria-label="Searches of this problem" ref={shownIn}>
             {problem?.searches.map((s) => (
               <a href={format({ page: "search", run: run.index, result: s.id, view: route.view, node: null })} aria-current={s.id === route.result ? "page" : undefined}>
                 <MarkOf search={s} /> <Line text={run.methods[s.method]!} limit={40} />{run.seeds.length > 1 && <small> · {s.seed}</small>}
               </a>
             ))}
           </nav>
-          <span class="space" />
           <button onClick={() => search && compare(tables, search, route.view)} title="Side by side with another (c)">Side by side</button>
           <Tabs label="View" tabs={VIEW_NAMES} now={route.view} pick={(view) => show(view)} />
         </div>

@@ -68,7 +68,7 @@ export function Numbers({ tables, id }: { tables: Tables; id: number }) {
       <span>{plural(search.tokens, "token")}</span>
       <span>{duration(search.seconds)}</span>
       <span>{plural(search.nodes, "node")}</span>
-      {data.detail && data.detail.distinct_tokens > 0 && <span>{whole(data.detail.distinct_tokens)} distinct tokens</span>}
+      {data.detail && data.detail.distinct_tokens > 0 && data.detail.distinct_tokens !== search.tokens && <span>{whole(data.detail.distinct_tokens)} distinct tokens</span>}
       {search.confidence !== null && <span>confidence {short(search.confidence)}</span>}
       {search.status !== "answered" && <span class="chip">{search.status}</span>}
     </p>

@@ -44,7 +44,7 @@ export function Table({ left, right }: { left: Side; right: Side }) {
   );
   return (
     <table class="plain versus" aria-label="Numbers of both">
-      <thead><tr><th /><th>answer</th>{ROWS.map((row) => <th>{row.name}</th>)}</tr></thead>
+      <thead><tr><th /><th class="answer">answer</th>{ROWS.map((row) => <th>{row.name}</th>)}</tr></thead>
       <tbody>
         {side(left, pairs.map((p) => p.x))}
         {side(right, pairs.map((p) => p.y))}

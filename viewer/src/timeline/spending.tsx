@@ -1,20 +1,30 @@
 import type { Spend } from "../api/types";
 import { duration, short, whole } from "../text/number";
 
+const COLUMNS: { name: string; value: (s: Spend) => number | null; shown: (value: number | null) => string }[] = [
+  { name: "reused", value: (s) => s.reused, shown: whole },
+  { name: "computed", value: (s) => s.computed, shown: whole },
+  { name: "calls", value: (s) => s.calls, shown: whole },
+  { name: "FLOPs", value: (s) => s.flops, shown: short },
+  { name: "time", value: (s) => s.seconds, shown: duration },
+  { name: "US$", value: (s) => s.usd, shown: short },
+];
+
 /** What each purpose and model cost, with bars of its share of the tokens. */
 export function Spending({ spend }: { spend: Record<string, Spend> }) {
   const rows = Object.entries(spend);
   if (!rows.length) return null;
   const all = Math.max(1, ...rows.map(([, s]) => s.generated + s.prefilled));
-  const usd = rows.some(([, s]) => s.usd !== null && s.usd !== 0);
+  // Only what there is: a player has no FLOPs, a server without a price no dollars.
+  const told = COLUMNS.filter(({ value }) => rows.some(([, s]) => value(s)));
   return (
     <section>
       <h3>Spent</h3>
+      <div class="scroll">
       <table class="plain spend">
         <thead>
           <tr>
-            <th>for / by</th><th>generated</th><th>prefilled</th><th class="wide" /><th>reused</th><th>computed</th><th>calls</th><th>FLOPs</th><th>time</th>
-            {usd && <th>US$</th>}
+            <th>for / by</th><th>generated</th><th>prefilled</th><th class="wide" />{told.map(({ name }) => <th>{name}</th>)}
           </tr>
         </thead>
         <tbody>
@@ -25,12 +35,12 @@ export function Spending({ spend }: { spend: Record<string, Spend> }) {
                 <i class="part generated" style={{ width: `${(100 * s.generated) / all}%` }} title="generated" />
                 <i class="part prefilled" style={{ width: `${(100 * s.prefilled) / all}%` }} title="prefilled" />
               </td>
-              <td>{whole(s.reused)}</td><td>{whole(s.computed)}</td><td>{whole(s.calls)}</td><td>{short(s.flops)}</td><td>{duration(s.seconds)}</td>
-              {usd && <td>{short(s.usd)}</td>}
+              {told.map(({ value, shown }) => <td>{shown(value(s))}</td>)}
             </tr>
           ))}
         </tbody>
       </table>
+      </div>
     </section>
   );
 }

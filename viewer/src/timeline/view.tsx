@@ -64,7 +64,9 @@ function Answers({ data, along, end, x, pick }: Props & { along: Along; end: num
   if (!stretches.length) return <Empty>No answer was proposed.</Empty>;
   const sure = proposals.filter((p) => p.confidence !== null);
   const y = scaleLinear([0, Math.max(1, ...sure.map((p) => p.confidence!))], [170, 96]);
-  const height = sure.length ? 212 : 128;
+  // Room above for the signs of changes, where there are any.
+  const above = turns.length ? 0 : 20;
+  const height = (sure.length ? 212 : 128) - above;
   const bottom = sure.length ? 172 : 86;
   const curve = lineOf<{ x: number; y: number }>((d) => d.x, (d) => d.y).curve(curveStepAfter);
   const points = sure.map((p) => ({ x: x(p[along]), y: y(p.confidence!) }));
@@ -72,7 +74,7 @@ function Answers({ data, along, end, x, pick }: Props & { along: Along; end: num
   return (
     <section>
       <h3>Answer held</h3>
-      <svg class="chart" width={right + RIGHT} height={height} role="img" aria-label={spoken(stretches, turns)}>
+      <svg class="chart" width={right + RIGHT} height={height} viewBox={`0 ${above} ${right + RIGHT} ${height}`} role="img" aria-label={spoken(stretches, turns)}>
         <rect class="held nothing" x={LEFT} y={28} width={Math.max(0, x(stretches[0]!.from) - LEFT)} height={34} />
         {stretches.map((s) => {
           const wide = Math.max(2, x(s.to) - x(s.from));
@@ -104,21 +106,23 @@ function Answers({ data, along, end, x, pick }: Props & { along: Along; end: num
         )}
         <AxisBottom scale={x} y={bottom} label={NAMES[along]} />
       </svg>
+      <div class="scroll">
       <table class="plain">
-        <thead><tr><th>{NAMES[along]}</th><th>answer</th><th /><th>confidence</th><th>change</th><th>node</th></tr></thead>
+        <thead><tr><th>{NAMES[along]}</th><th>answer</th><th />{sure.length > 0 && <th>confidence</th>}<th>change</th><th>node</th></tr></thead>
         <tbody>
           {stretches.map((s, i) => (
             <tr>
               <td>{along === "seconds" ? duration(s.from) : whole(s.from)}</td>
               <td><bdi>{line(s.value ?? "no answer", 120)}</bdi></td>
               <td><Right right={s.right} /></td>
-              <td>{short(s.confidence)}</td>
+              {sure.length > 0 && <td>{short(s.confidence)}</td>}
               <td>{i === 0 ? <span class="quiet">first</span> : <b class={turns[i - 1]!.kind}>{SAID[turns[i - 1]!.kind]}</b>}</td>
               <td>{s.node === null ? "–" : <button class="link" onClick={() => pick(s.node!)}>{s.node}</button>}</td>
             </tr>
           ))}
         </tbody>
       </table>
+      </div>
     </section>
   );
 }

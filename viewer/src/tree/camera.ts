@@ -5,7 +5,8 @@ import { zoom, zoomIdentity, type ZoomBehavior, type ZoomTransform } from "d3-zo
 import { LEAF_WORDS, type Layout } from "./layout";
 
 const PAD = 28;
-const READABLE = 0.9;
+/** At this scale the words can still be read with ease. */
+export const READABLE = 0.9;
 /** Rows of two pixels: below that a tree is a smear, and the small picture in the corner says more. */
 const LEAST = 0.1;
 
@@ -40,6 +41,11 @@ export class CameraControl {
   by(factor: number): void {
     this.moved = true;
     select(this.canvas).call(this.behaviour.scaleBy, factor);
+  }
+
+  /** How much smaller it must be for all rows to be in sight. */
+  scaleFor(layout: Layout, height: number): number {
+    return Math.max(LEAST, Math.min(1, height / (layout.bottom - layout.top + 2 * PAD)));
   }
 
   /** All of it, if its words can still be read; else the root and what fits beside it. `y`: what to keep in the middle. */

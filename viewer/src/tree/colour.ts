@@ -34,11 +34,15 @@ function stated(tree: Skeleton): (string | null | typeof SEVERAL)[] {
   return found;
 }
 
-/** Each answer in a colour of its own, the most frequent first; an inner node in that of all solutions through it. */
-function byAnswer(tree: Skeleton, colours: Colours): Colouring {
+/**
+ * Each answer in a colour of its own: that of node `star` first, then the most frequent; an inner node in that of all
+ * solutions through it.
+ */
+function byAnswer(tree: Skeleton, colours: Colours, star: number | null): Colouring {
+  const held = tree.answer[tree.place(star) ?? -1];
   const counts = new Map<string, number>();
   for (const answer of tree.answer) if (answer !== null) counts.set(answer, (counts.get(answer) ?? 0) + 1);
-  const ranked = [...counts].sort((a, b) => b[1] - a[1]);
+  const ranked = [...counts].sort((a, b) => Number(b[0] === held) - Number(a[0] === held) || b[1] - a[1]);
   const table = new Map(ranked.slice(0, colours.series.length).map(([answer], i) => [answer, colours.series[i]!]));
   const names = [...table].map(([answer, colour]) => ({ name: `${line(answer, 24)} ×${counts.get(answer)}`, colour }));
   const rest = ranked.length - table.size;
@@ -57,8 +61,9 @@ function valuesOf(tree: Skeleton, by: ColourBy): (number | null)[] {
   return tree[by as "born" | "entropy" | "logprob" | "tokens"];
 }
 
-export function colouring(tree: Skeleton, by: ColourBy, colours: Colours): Colouring {
-  if (by === "answer") return byAnswer(tree, colours);
+/** `star`: the node that held the answer first. */
+export function colouring(tree: Skeleton, by: ColourBy, colours: Colours, star: number | null): Colouring {
+  if (by === "answer") return byAnswer(tree, colours, star);
   if (by === "origin" || by === "finish") {
     const table: Record<string, string> = by === "origin" ? colours.origins : colours.finishes;
     const there = new Set<string>(tree[by]);

@@ -9,8 +9,8 @@ export const CELL = 11;
 const STRIP = 220;
 const GAP = 44;
 /** Room for the words right of the last leaves. */
-export const LEAF_WORDS = 300;
-const WORDS = { least: 70, most: 240 };
+export const LEAF_WORDS = 230;
+const WORDS = { least: 48, most: 240 };
 
 export interface Box {
   x: number;

@@ -4,7 +4,7 @@ import type { Colouring } from "./colour";
 export function Legend({ colouring }: { colouring: Colouring }) {
   const { scale, names } = colouring;
   return (
-    <span class="legend">
+    <span class={names.length > 3 ? "legend long" : "legend"}>
       {scale && (
         <>
           <span>{short(scale.low)}</span>

@@ -3,7 +3,7 @@
 import type { Colours } from "../palette";
 import { line } from "../text/visible";
 import type { Colouring } from "./colour";
-import { ROW, type Box, type Layout } from "./layout";
+import { LEAF_WORDS, ROW, type Box, type Layout } from "./layout";
 import type { Skeleton } from "./skeleton";
 import { last, type Unit, type Units } from "./units";
 import { ending as endingOf } from "./why";
@@ -29,8 +29,14 @@ export interface Camera {
   k: number;
 }
 
-const FONT = '11px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+const FONT = '12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const HALF = 5;
+/** From this scale on there are words beside the nodes. */
+const ROOMY = 0.55;
+/** An answer of at most so many characters stands before the words of its solution. */
+const SHORT = 24;
+/** The most room for the words of a closed branch. */
+const MOST_WORDS = 220;
 
 export function paint(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, width: number, height: number): void {
   const { units, layout, colours } = scene;
@@ -48,13 +54,16 @@ export function paint(context: CanvasRenderingContext2D, scene: Scene, camera: C
     return box.y >= top && box.y <= bottom && box.x <= right;
   });
   edges(context, scene, camera, top, bottom);
-  const roomy = camera.k >= 0.55;
-  for (const unit of seen) strip(context, scene, unit, layout.boxes.get(unit)!, camera.k, roomy);
+  const roomy = camera.k >= ROOMY;
+  const edge = Math.max(layout.right + LEAF_WORDS, right) - 12;
+  for (const unit of seen) strip(context, scene, unit, layout.boxes.get(unit)!, camera.k, roomy, edge);
   cursor(context, scene, camera.k);
 }
 
 function edges(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, top: number, bottom: number): void {
   const { units, layout, colours, best } = scene;
+  const { k } = camera;
+  context.font = FONT;
   const bold = new Path2D();
   const thin = new Path2D();
   for (const unit of units.all) {
@@ -65,19 +74,27 @@ function edges(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, 
     const path = best.has(unit.nodes[0]!) ? bold : thin;
     const x = from.x + from.width + (unit.parent.parent ? layout.words : 0);
     const middle = x + (to.x - x) / 2;
-    path.moveTo(x, from.y);
-    if (camera.k < 0.25) path.lineTo(to.x, to.y);
+    path.moveTo(x - (unit.parent.parent && k >= ROOMY ? spare(context, scene, unit.parent) : 0), from.y);
+    path.lineTo(x, from.y);
+    if (k < 0.25) path.lineTo(to.x, to.y);
     else path.bezierCurveTo(middle, from.y, middle, to.y, to.x, to.y);
   }
-  context.lineWidth = 1 / Math.max(camera.k, 0.4);
+  context.lineWidth = 1 / Math.max(k, 0.4);
   context.strokeStyle = colours.rule;
   context.stroke(thin);
-  context.lineWidth = 2.5 / Math.min(1, Math.max(camera.k, 0.4));
+  context.lineWidth = 2.5 / Math.min(1, Math.max(k, 0.4));
   context.strokeStyle = colours.best;
   context.stroke(bold);
 }
 
-function strip(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box: Box, k: number, roomy: boolean): void {
+/** The room that the words of a unit that goes on leave free. */
+function spare(context: CanvasRenderingContext2D, scene: Scene, unit: Unit): number {
+  const room = scene.layout.words - 8;
+  const words = room > 0 ? fitted(context, scene.tree.text[last(unit)]!, room) : "";
+  return Math.max(0, scene.layout.words - (words ? context.measureText(words).width + 12 : 2));
+}
+
+function strip(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box: Box, k: number, roomy: boolean, edge: number): void {
   const { colouring, colours, best, tree } = scene;
   const y = box.y - HALF;
   const gap = roomy && box.cell >= 4 ? 1 : 0;
@@ -94,58 +111,60 @@ function strip(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box:
     context.strokeStyle = best.has(last(unit)) ? colours.best : colours.muted;
     context.strokeRect(box.x - 0.5, y - 0.5, box.width - gap + 1, 2 * HALF + 1);
   }
-  if (roomy) ending(context, scene, unit, box);
+  if (roomy) ending(context, scene, unit, box, edge);
 }
 
 const SIGN: Record<string, string> = { answer: "★", complete: "●", cut: "▌", dropped: "✕", left: "○" };
 
-/** What stands right of a unit: how many nodes it hides, or how the branch ended and its last words. */
-function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box: Box): void {
+/** What stands right of a unit: how its branch ended or what it hides, and its words. */
+function ending(context: CanvasRenderingContext2D, scene: Scene, unit: Unit, box: Box, edge: number): void {
   const { tree, colours, proposed } = scene;
-  const x = box.x + box.width + 6;
+  const place = last(unit);
+  let at = box.x + box.width + 6;
   context.font = FONT;
   context.textBaseline = "middle";
-  const place = last(unit);
+  const say = (text: string, shade: string, gap: number) => {
+    context.fillStyle = shade;
+    context.fillText(text, at, box.y);
+    at += context.measureText(text).width + gap;
+  };
   if (unit.hidden) {
-    context.fillStyle = colours.accent;
-    context.fillText(`▸ ${unit.hidden.toLocaleString("en-US")}`, x, box.y);
+    const share = unit.spent >= 0.005 ? ` · ${Math.round(100 * unit.spent)} % of the tokens` : "";
+    const said = `▸ ${unit.hidden.toLocaleString("en-US")} ${unit.hidden === 1 ? "node" : "nodes"}${share}`;
+    const room = (unit.parent ? edge - at : 0) - context.measureText(said).width - 8;
+    const words = fitted(context, tree.text[place]!, Math.min(room, MOST_WORDS));
+    if (words) say(words, colours.muted, 8);
+    say(said, colours.accent, 0);
     return;
   }
   const end = endingOf(tree, place, scene.answer);
   if (!end) {
-    if (unit.parent) inner(context, scene, place, x, box.y);
+    if (!unit.parent || scene.layout.words <= 8) return;
+    say(fitted(context, tree.text[place]!, scene.layout.words - 8), scene.best.has(place) ? colours.ink : colours.muted, 0);
     return;
   }
   const right = proposed.get(place);
   const shades = { answer: colours.best, complete: colours.muted, cut: colours.finishes.length };
-  context.fillStyle = end === "dropped" ? colours.bad : (shades[end as keyof typeof shades] ?? colours.muted);
-  context.fillText(SIGN[end]!, x, box.y);
-  let at = x + 14;
-  if (right != null) {
-    context.fillStyle = right ? colours.good : colours.bad;
-    context.fillText(right ? "✓" : "✗", at, box.y);
-    at += 13;
+  say(SIGN[end]!, end === "dropped" ? colours.bad : (shades[end as keyof typeof shades] ?? colours.muted), 4);
+  if (right != null) say(right ? "✓" : "✗", right ? colours.good : colours.bad, 4);
+  if (unit.alike) say(`×${(unit.alike + 1).toLocaleString("en-US")}`, colours.accent, 6);
+  if (end !== "answer" && unit.children.length) return;
+  const shade = end === "answer" ? colours.ink : colours.muted;
+  const answer = tree.answer[place];
+  if (answer !== null && answer!.length <= SHORT) {
+    context.font = `600 ${FONT}`;
+    say(line(answer!, SHORT), colours.ink, 8);
+    context.font = FONT;
   }
-  if (unit.alike) {
-    const count = `×${(unit.alike + 1).toLocaleString("en-US")}`;
-    context.fillStyle = colours.accent;
-    context.fillText(count, at, box.y);
-    at += context.measureText(count).width + 6;
-  }
-  if (end === "answer" || unit.children.length === 0) {
-    context.fillStyle = end === "answer" ? colours.ink : colours.muted;
-    context.fillText(line(tree.text[place]!, 44), at, box.y);
-  }
+  say(fitted(context, tree.text[place]!, edge - at), shade, 0);
 }
 
-/** The words of a unit that goes on, cut to the room before the next column. */
-function inner(context: CanvasRenderingContext2D, scene: Scene, place: number, x: number, y: number): void {
-  const room = scene.layout.words - 8;
-  if (room <= 0) return;
-  let words = line(scene.tree.text[place]!, Math.ceil(room / 5));
+/** The beginning of a text in one line, cut to this width; empty where there is no room for a word. */
+function fitted(context: CanvasRenderingContext2D, text: string, room: number): string {
+  if (room < 24) return "";
+  let words = line(text, Math.ceil(room / 5));
   while (words.length > 1 && context.measureText(words).width > room) words = words.slice(0, -2).trimEnd() + "…";
-  context.fillStyle = scene.best.has(place) ? scene.colours.ink : scene.colours.muted;
-  context.fillText(words, x, y);
+  return words;
 }
 
 function cursor(context: CanvasRenderingContext2D, scene: Scene, k: number): void {

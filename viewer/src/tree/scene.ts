@@ -4,11 +4,14 @@ import { useMemo } from "preact/hooks";
 import { colours, type Theme } from "../palette";
 import type { SearchData } from "../search/data";
 import { colouring, type ColourBy, type Colouring } from "./colour";
-import { layoutOf, type Layout } from "./layout";
+import { READABLE } from "./camera";
+import { layoutOf, ROW, type Layout } from "./layout";
 import { openAtFirst, unitsOf, type Units } from "./units";
 
-/** So many units are drawn before the reader opens more. */
-const AT_FIRST = 400;
+/** So many rows are drawn before the reader opens more, however small the window. */
+const FEWEST_ROWS = 20;
+/** Branches stand a little further apart than rows. */
+const LOOSE = 1.1;
 
 export interface Drawn {
   units: Units;
@@ -21,12 +24,13 @@ export interface Drawn {
   isOpen: (place: number) => boolean;
 }
 
-/** `version` grows when nodes come or branches open. */
-export function useDrawn(data: SearchData, version: string, room: number, by: ColourBy, theme: Theme): Drawn {
+/** `version` grows when nodes come or branches open; `room`: width for the picture; `height`: of what is in sight. */
+export function useDrawn(data: SearchData, version: string, room: number, height: number, by: ColourBy, theme: Theme): Drawn {
+  const rows = Math.max(FEWEST_ROWS, Math.floor(height / (ROW * READABLE * LOOSE)) - 2);
   const shape = useMemo(() => {
     const best = data.best();
     const bestSet = new Set(best);
-    const first = openAtFirst(data.tree, bestSet, AT_FIRST);
+    const first = openAtFirst(data.tree, bestSet, rows);
     const isOpen = (place: number) => data.choices.get(place) ?? first.has(place);
     const units = unitsOf(data.tree, isOpen, bestSet, data.unfolded);
     const proposed = new Map<number, boolean | null>();
@@ -36,8 +40,8 @@ export function useDrawn(data: SearchData, version: string, room: number, by: Co
     }
     const answer = data.tree.place(data.detail?.node ?? null);
     return { units, layout: layoutOf(units, room), best, bestSet, answer, proposed, isOpen };
-  }, [data, version, room]);
-  const shades = useMemo(() => colouring(data.tree, by, colours()), [data, data.tree.length, by, theme]);
+  }, [data, version, room, rows]);
+  const shades = useMemo(() => colouring(data.tree, by, colours(), data.detail?.node ?? null), [data, data.tree.length, by, theme]);
   return { ...shape, colouring: shades };
 }
 
@@ -53,9 +57,10 @@ export function choicesOf(data: SearchData): [ColourBy, string][] {
   return found;
 }
 
-/** What to show at first: the answers where there are two; else the first score that at least half of the nodes have, else the entropy. */
+/** What to show at first: the answers where two nodes state the same; else the first score that at least half of the nodes have, else the entropy. */
 export function colourAtFirst(data: SearchData, choices: [ColourBy, string][]): ColourBy {
-  if (data.tree.answer.filter((a) => a !== null).length > 1) return "answer";
+  const stated = data.tree.answer.filter((a) => a !== null);
+  if (new Set(stated).size < stated.length) return "answer";
   const has = (values: (number | null)[]) => values.reduce((n: number, v) => n + Number(v !== null), 0) * 2 >= data.tree.length;
   const score = [...data.tree.scores].find(([, values]) => has(values));
   if (score) return `score:${score[0]}`;

@@ -88,11 +88,20 @@ export class Skeleton {
 
   /** How many nodes hang below each place. */
   below(): Int32Array {
-    const counts = new Int32Array(this.length);
+    return this.summed(() => 1);
+  }
+
+  /** How many tokens were spent below each place; what a node repeats of another is not counted again. */
+  spentBelow(): Int32Array {
+    return this.summed((at) => (this.beginningOf[at] === null ? this.tokens[at]! : 0));
+  }
+
+  private summed(own: (place: number) => number): Int32Array {
+    const sums = new Int32Array(this.length);
     for (let at = this.length - 1; at > 0; at--) {
       const parent = this.parent[at]!;
-      if (parent >= 0) counts[parent]! += counts[at]! + 1;
+      if (parent >= 0) sums[parent]! += sums[at]! + own(at);
     }
-    return counts;
+    return sums;
   }
 }

@@ -11,6 +11,8 @@ export interface Unit {
   depth: number;
   /** Nodes that are hidden below because the unit is collapsed. */
   hidden: number;
+  /** The share of the search's tokens that was spent on what is hidden. */
+  spent: number;
   /** How many siblings that ended alike it stands for, itself not counted. */
   alike: number;
   /** Whether anything hangs below. */
@@ -30,26 +32,6 @@ function chain(tree: Skeleton, first: number): number[] {
     at = children[0]!;
     nodes.push(at);
   }
-}
-
-/** Units that are open at first: as many as the eye can take, level by level, and always those of the best path. */
-export function openAtFirst(tree: Skeleton, best: ReadonlySet<number>, limit: number): Set<number> {
-  const open = new Set<number>();
-  let shown = 1;
-  let level = tree.length ? [0] : [];
-  while (level.length) {
-    const below: number[] = [];
-    for (const first of level) {
-      const end = chain(tree, first).at(-1)!;
-      const children = tree.children[end]!;
-      if (!children.length || (shown + children.length > limit && !best.has(end))) continue;
-      open.add(end);
-      shown += children.length;
-      below.push(...children);
-    }
-    level = below;
-  }
-  return open;
 }
 
 /** From so many siblings that ended alike one is drawn for all. */
@@ -80,6 +62,38 @@ function folded(tree: Skeleton, siblings: number[], best: ReadonlySet<number>): 
   return found;
 }
 
+/**
+ * Forks that are open at first: those of the best path, then level by level as long as all fits into so many rows. So a
+ * great tree tells its story first, and what was spent elsewhere stands beside what is closed.
+ */
+export function openAtFirst(tree: Skeleton, best: ReadonlySet<number>, rows: number): Set<number> {
+  const open = new Set<number>();
+  if (!tree.length) return open;
+  let shown = 1;
+  const added = (end: number) => folded(tree, tree.children[end]!, best).size - 1;
+  for (const place of best) {
+    if (tree.children[place]!.length < 1 || chain(tree, place).at(-1) !== place) continue;
+    open.add(place);
+    shown += added(place);
+  }
+  let level = [0];
+  while (level.length) {
+    const below: number[] = [];
+    for (const first of level) {
+      const end = chain(tree, first).at(-1)!;
+      if (!tree.children[end]!.length) continue;
+      if (!open.has(end)) {
+        if (shown + added(end) > rows) continue;
+        open.add(end);
+        shown += added(end);
+      }
+      below.push(...folded(tree, tree.children[end]!, best).keys());
+    }
+    level = below;
+  }
+  return open;
+}
+
 export interface Units {
   root: Unit | null;
   /** In drawing order: parents before children. */
@@ -102,9 +116,10 @@ export function unitsOf(
   const found: Units = { root: null, all: [], at: new Array<Unit | undefined>(tree.length), shownNodes: 0 };
   if (!tree.length) return found;
   const below = tree.below();
+  const spent = tree.spentBelow();
   const make = (first: number, parent: Unit | null, alike: number): Unit => {
     const nodes = chain(tree, first);
-    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, alike, forks: false };
+    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, spent: 0, alike, forks: false };
     unit.forks = tree.children[last(unit)]!.length > 0;
     for (const node of nodes) found.at[node] = unit;
     found.all.push(unit);
@@ -118,6 +133,7 @@ export function unitsOf(
     if (!unit.forks) continue;
     if (!isOpen(end)) {
       unit.hidden = below[end]!;
+      unit.spent = spent[end]! / Math.max(1, spent[0]!);
       continue;
     }
     const children = tree.children[end]!;

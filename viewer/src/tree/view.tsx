@@ -42,7 +42,11 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
   const now = choices.some(([c]) => c === by) ? by! : first;
   const [opened, setOpened] = useState(0);
   const [box, size] = useSize<HTMLDivElement>();
-  const drawn = useDrawn(data, `${version}/${opened}`, size.width, now, theme);
+  // How wide the picture is before it is made smaller: the window, unless all is fitted into it.
+  const [room, setRoom] = useState(0);
+  const fitting = useRef(false);
+  useEffect(() => setRoom(size.width), [data, size.width]);
+  const drawn = useDrawn(data, `${version}/${opened}`, room || size.width, size.height, now, theme);
   const canvas = useRef<HTMLCanvasElement>(null);
   const camera = useRef<CameraControl | null>(null);
   const [frame, setFrame] = useState(0);
@@ -65,8 +69,18 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
     if (!size.width) return;
     camera.current?.fit(layout, size.width, size.height, boxOf(selected)?.box.y ?? 0, all);
   };
+  const fitAll = () => {
+    // What is too high for the window is made small, and so much wider that it still fills it.
+    const wanted = size.width / (camera.current?.scaleFor(layout, size.height) ?? 1);
+    camera.current!.moved = true;
+    if (Math.abs(wanted - room) < 1) return fit(true);
+    fitting.current = true;
+    setRoom(wanted);
+  };
   useEffect(() => {
-    if (!camera.current?.moved) fit(false);
+    if (fitting.current) fit(true);
+    else if (!camera.current?.moved) fit(false);
+    fitting.current = false;
   }, [layout, size.width, size.height]);
   const reveal = (place: number) => {
     const at = boxOf(place);
@@ -134,7 +148,7 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
     {
       ArrowLeft: byKey("parent"), ArrowRight: byKey("child"), ArrowUp: byKey("up"), ArrowDown: byKey("down"),
       Home: byKey("first"), End: byKey("end"), b: byKey("best"), " ": () => toggle(selected), Enter: read,
-      e: () => openAll(true), E: () => openAll(false), f: () => fit(true),
+      e: () => openAll(true), E: () => openAll(false), f: fitAll,
       "+": () => camera.current?.by(1.3), "=": () => camera.current?.by(1.3), "-": () => camera.current?.by(1 / 1.3),
     },
     active && tree.length > 0,
@@ -168,22 +182,22 @@ export function TreeView({ data, version, node, pick, hover, read, active }: Pro
   return (
     <div class="tree-view">
       <div class="bar">
-        <label>
+        <label hidden={!tree.length}>
           Colour{" "}
           <select value={now} onChange={(event) => setBy((lastColour = event.currentTarget.value as ColourBy))}>
             {choices.map(([value, name]) => <option value={value}>{name}</option>)}
           </select>
         </label>
-        <Legend colouring={drawn.colouring} />
+        {tree.length > 0 && <Legend colouring={drawn.colouring} />}
         <span class="space" />
         <button onClick={() => step("best")} title="Follow the best path, node by node (b)">★ Best</button>
         <button onClick={() => openAll(true)} title="Open all branches (e)">Open</button>
         <button onClick={() => openAll(false)} title="Close all but the best path (E)">Close</button>
-        <button onClick={() => fit(true)} title="Fit everything (f)">Fit</button>
+        <button onClick={fitAll} title="Fit everything (f)">Fit</button>
       </div>
       <div
         class="tree" ref={box} role="tree" tabIndex={0} aria-label={`Tree of ${plural(data.detail?.nodes ?? 0, "node")}`}
-        aria-activedescendant={`node-${data.run}-${data.id}`} aria-busy={data.loading}
+        aria-activedescendant={`node-${data.run}-${data.id}`} aria-busy={data.loading || !size.height}
         data-loaded={tree.length} data-drawn={units.shownNodes} data-node={tree.id[selected]}
         onFocus={() => setFocused(true)} onBlur={() => setFocused(false)}
       >
