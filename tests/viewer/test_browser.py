@@ -41,7 +41,8 @@ LINE = "x" * 1_200_000
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A real run of more than 10,000 nodes, and one with a great tree, texts that mean harm, and two roles."""
+    """A real run of more than 10,000 nodes; one with a great tree, texts that mean harm, and two roles; and a later run
+    of a better model."""
     folder = tmp_path_factory.mktemp("runs")
     real = real_run(folder / "real.db", VOTE, MCTS, count=COUNT, budgets=[1000, 4000])
     with closing(sqlite3.connect(real)) as db:
@@ -50,7 +51,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     harm = tree_of([*HOSTILE, LINE], 3)
     drafted = tree_of(["a first try\n", "a second try\n", "and so on\n"], 2)
     drafted[1].role = drafted[2].role = "draft"
-    return [real, written(folder / "made.db", [great, harm, drafted])]
+    later = real_run(folder / "later.db", VOTE, count=8, budgets=[1000, 4000], model="toy:arithmetic?skill=0.9")
+    return [real, written(folder / "made.db", [great, harm, drafted]), later]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,8 @@ def test_the_list_opens_filters_and_sorts(page: Page) -> None:
 def test_a_closed_branch_opens_and_closes(page: Page) -> None:
     search_of(page, 1, 1)
     before = page.until(lambda: (t := page.tree()) and t["loaded"] == LARGE + 1 and t)
-    assert before["drawn"] < 1000 and f"of {LARGE + 1:,} nodes drawn" in page.status()
+    assert before["drawn"] < 100, "what fits into the window: the best path, and what is beside it"
+    assert f"of {LARGE + 1:,} nodes drawn" in page.status()
     page.press(Keys.HOME, Keys.ARROW_RIGHT)
     while page.one("[role=treeitem]").get_attribute("aria-expanded") != "false":
         page.press(Keys.ARROW_DOWN if "best path" in page.node() else Keys.ARROW_RIGHT)
@@ -200,7 +203,7 @@ def test_panels_stand_below_one_another_in_a_narrow_window(page: Page) -> None:
         "Emulation.setDeviceMetricsOverride", {"width": 420, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     )
     try:
-        for place in ("#/r/0", "#/r/0/report", "#/split?a=0:1&b=0:2", "#/r/0/results/1?view=text"):
+        for place in ("#/r/0", "#/r/0/report", "#/r/0/against/2", "#/split?a=0:1&b=0:2", "#/r/0/results/1?view=text"):
             page.open(place)
             page.one("main")
             assert page.browser.execute_script("return document.documentElement.scrollWidth") == 420, place
@@ -279,6 +282,20 @@ def test_the_report_opens(page: Page) -> None:
     page.until(lambda: page.all(".curves svg .curve"))
     assert len(page.all(".curves .curve")) == 2 and page.all(".curves .whisker")
     assert page.all("table[aria-label=Differences] .ci") and "the budget in tokens" in page.text(".report")
+
+
+def test_two_runs_are_compared_method_by_method(page: Page) -> None:
+    page.open("#/r/0")
+    page.button("Two runs").click()
+    Select(page.one("[aria-label='Second run']")).select_by_visible_text("later.db")
+    page.until(lambda: len(page.all("table[aria-label=Changes] tbody tr")) == 1)
+    changes = page.text("table[aria-label=Changes]")
+    assert VOTE in changes and "→" in changes and page.all("table[aria-label=Changes] .ci")
+    assert f"Not in both runs, or with no search in common: {MCTS}." in page.text(".report article")
+    facts = page.one("table[aria-label='The two runs']")
+    assert "toy:arithmetic?skill=0.9" in [b.text for b in facts.find_elements(By.CSS_SELECTOR, "b")]
+    Select(page.one("[aria-label='First run']")).select_by_visible_text("later.db")
+    page.until(lambda: "/r/2/against/0" in page.browser.current_url and page.all("table[aria-label=Changes]"))
 
 
 def test_hostile_text_is_shown_as_text(page: Page) -> None:

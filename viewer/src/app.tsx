@@ -8,6 +8,7 @@ import type { Run } from "./api/types";
 import { ProblemsPage } from "./list/page";
 import { switchTheme, useTheme } from "./palette";
 import { ReportPage } from "./report/page";
+import { RunsPage } from "./runs/page";
 import { format, go, useRoute, type Route } from "./route";
 import { compare, SearchPage } from "./search/page";
 import { SplitPage } from "./split/page";
@@ -52,6 +53,9 @@ export function App() {
   const [listed, setListed] = useState<string[]>([]);
   useKeys({ "?": () => setHelp(true), d: switchTheme });
   const run = runs?.find((r) => r.index === route.run);
+  // The run that this one is compared with: the one asked for, else the next.
+  const other = route.page === "runs" ? runs?.find((r) => r.index === route.other) : undefined;
+  const beside = other && other !== run ? other : runs?.find((r) => r.index > route.run) ?? runs?.find((r) => r !== run);
   useEffect(() => {
     document.title = run ? `${run.name} – clew` : "clew";
   }, [run]);
@@ -85,6 +89,7 @@ export function App() {
           <a href={format({ page: "problems", run: run.index, problem: current?.problem ?? null })} aria-current={at("problems")}>Problems</a>
           <button class="as-link" onClick={split} aria-current={at("split")}>Side by side</button>
           <a href={format({ page: "report", run: run.index })} aria-current={at("report")}>Report</a>
+          {beside && <a href={format({ page: "runs", run: run.index, other: beside.index })} aria-current={at("runs")}>Two runs</a>}
         </nav>
         <span class="space" />
         {!exported && <button onClick={() => setExporting(true)}>Export</button>}
@@ -94,6 +99,7 @@ export function App() {
       {tables.error ? <Trouble error={tables.error} />
         : !here || (!here.complete && route.page !== "problems") ? <Empty>Loading…</Empty>
         : route.page === "problems" ? <ProblemsPage key={run.index} tables={here} problem={route.problem} listed={setListed} />
+        : route.page === "runs" ? (beside ? <RunsPage runs={runs} run={run} other={beside} /> : <Empty>There is one run only.</Empty>)
         : route.page === "report" ? <ReportPage tables={here} />
         : route.page === "search" ? <SearchPage tables={here} route={route} />
         : runs.every((r) => known.get(r.index)?.complete) ? <SplitPage all={known} route={route} />

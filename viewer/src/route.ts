@@ -15,6 +15,7 @@ export type Route =
   | { page: "problems"; run: number; problem: number | null }
   | { page: "report"; run: number }
   | { page: "search"; run: number; result: number; view: View; node: number | null }
+  | { page: "runs"; run: number; other: number }
   | { page: "split"; left: Place | null; right: Place | null; view: View; run: number };
 
 function whole(text: string | null | undefined): number | null {
@@ -40,6 +41,7 @@ export function parse(hash: string): Route {
   }
   const run = parts[0] === "r" ? (whole(parts[1]) ?? 0) : 0;
   if (parts[2] === "report") return { page: "report", run };
+  if (parts[2] === "against") return { page: "runs", run, other: whole(parts[3]) ?? 0 };
   const result = parts[2] === "results" ? whole(parts[3]) : null;
   if (result !== null) return { page: "search", run, result, view: view(asked.get("view")), node: whole(asked.get("node")) };
   return { page: "problems", run, problem: whole(asked.get("problem")) };
@@ -49,6 +51,8 @@ export function format(route: Route): string {
   switch (route.page) {
     case "problems":
       return `#/r/${route.run}` + (route.problem === null ? "" : `?problem=${route.problem}`);
+    case "runs":
+      return `#/r/${route.run}/against/${route.other}`;
     case "report":
       return `#/r/${route.run}/report`;
     case "search": {

@@ -92,6 +92,13 @@ describe("tree", () => {
     const units = unitsOf(t, (place) => open.has(place), NONE, NONE);
     expect([...best].every((place) => units.at[place])).toBe(true);
     expect(units.all.length).toBeLessThan(150);
+    // In a small window the best path is open all the same, and what is closed says what was spent there.
+    const few = openAtFirst(t, best, 10);
+    expect([...best].every((place) => few.has(place) || t.children[place]!.length < 2)).toBe(true);
+    const shown = unitsOf(t, (place) => few.has(place), best, NONE).all;
+    const [drawn, spent] = [shown.flatMap((u) => u.nodes).length, shown.reduce((sum, u) => sum + u.spent, 0)];
+    expect(drawn).toBeLessThan(30);
+    expect(spent).toBeCloseTo((4999 - (drawn - 1)) / 4999, 6);
   });
   it("gives each leaf a row of its own", () => {
     const units = unitsOf(tree([null, 0, 0, 1, 1, 0]), () => true, NONE, NONE);
@@ -103,7 +110,7 @@ describe("tree", () => {
     const parents: (number | null)[] = [null];
     for (let i = 0; i < 20_000; i++) parents.push(i * 2 || 0, i * 2 || 0);
     expect(() => layoutOf(unitsOf(tree(parents), () => true, NONE, NONE), 1000)).not.toThrow();
-  });
+  }, 60_000);
   it("walks along the best path, and back to it from elsewhere", () => {
     const t = tree([null, 0, 0, 1, 2]);
     const units = unitsOf(t, () => true, NONE, NONE);

@@ -156,12 +156,21 @@ def summarise(
     if not budgets or not all(b > 0 for b in budgets):
         raise UsageError("a comparison needs budgets above zero", "Give at least one")
     budgets = tuple(sorted(set(budgets)))
-    by_method, left_out = _pair_up(_searched(results, budgets, axis, seed))
+    return summarise_searched(
+        searched(results, budgets, axis, seed), budgets=budgets, axis=axis, baseline=baseline, seed=seed
+    )
+
+
+def summarise_searched(
+    searches: Iterable[Searched], *, budgets: tuple[float, ...], axis: str, baseline: str | None, seed: int = 0
+) -> Comparison:
+    """As `summarise`, of what `searched` took from the searches for these ascending budgets on this axis."""
+    by_method, left_out = _pair_up(searches)
     base = _baseline(list(by_method), baseline)
     pairs = sorted(by_method[base])
     means, used = {}, {}
-    for method, searches in by_method.items():
-        points = [searches[pair].points for pair in pairs]
+    for method, found in by_method.items():
+        points = [found[pair].points for pair in pairs]
         means[method] = _by_problem(pairs, [[np.nan if p is None else p.grade for p in row] for row in points])
         used[method] = [_mean_used([row[j] for row in points]) for j in range(len(budgets))]
     rows = _rows(budgets, base, means, used, seed)
@@ -184,7 +193,7 @@ def summarise(
 
 
 @dataclass(frozen=True, slots=True)
-class _Searched:
+class Searched:
     """The facts of one search that the comparison needs, so that its tree need not stay in memory."""
 
     method: str
@@ -205,7 +214,7 @@ class _Searched:
     longest: int
 
 
-def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, seed: int) -> Iterator[_Searched]:
+def searched(results: Iterable[Result], budgets: Sequence[float], axis: str, seed: int = 0) -> Iterator[Searched]:
     """The facts of each result, one after another, so that a run need not fit into memory."""
     problem: Problem | None = None
     for result in results:
@@ -214,7 +223,7 @@ def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, se
         found = replace(result, problem=problem)
         values = [] if found.error else [problem.answer_in(leaf) for leaf in found.leaves]
         total = found.usage.total
-        yield _Searched(
+        yield Searched(
             method=found.method,
             pair=(problem.id, found.seed),
             error=found.error,
@@ -234,9 +243,9 @@ def _searched(results: Iterable[Result], budgets: Sequence[float], axis: str, se
         )
 
 
-def _pair_up(searches: Iterable[_Searched]) -> tuple[dict[str, dict[_Pair, _Searched]], int]:
+def _pair_up(searches: Iterable[Searched]) -> tuple[dict[str, dict[_Pair, Searched]], int]:
     """(method → pair → search, for the pairs that all methods have; number of pairs left out)."""
-    by_method: dict[str, dict[_Pair, _Searched]] = {}
+    by_method: dict[str, dict[_Pair, Searched]] = {}
     seen: set[_Pair] = set()
     for search in searches:
         seen.add(search.pair)
@@ -322,7 +331,7 @@ def _mark_pareto(rows: Sequence[Row]) -> list[Row]:
     return [replace(r, pareto=(r.method, r.budget) in on_front) for r in rows]
 
 
-def _method(method: str, searches: Sequence[_Searched], pairs: Sequence[_Pair], seed: int) -> MethodSummary:
+def _method(method: str, searches: Sequence[Searched], pairs: Sequence[_Pair], seed: int) -> MethodSummary:
     distinct, computed = sum(s.distinct for s in searches), sum(s.computed for s in searches)
     fewest = min(len(s.values) for s in searches)
     ks = [2**i for i in range(fewest.bit_length())]
@@ -352,7 +361,7 @@ def _estimates(
     return {k: Estimate(float(table[:, j].mean()), intervals[j]) for j, k in enumerate(ks)}
 
 
-def _held_equal(by_method: Mapping[str, Mapping[_Pair, _Searched]], axis: str) -> list[str]:
+def _held_equal(by_method: Mapping[str, Mapping[_Pair, Searched]], axis: str) -> list[str]:
     """What the methods have in common, a phrase each."""
     searches = [s for found in by_method.values() for s in found.values()]
     equal = [f"the budget in {AXES[axis].unit}", "the problems and their seeds, search by search"]

@@ -78,7 +78,7 @@ def finding(c: Comparison) -> str:
 
 def subtitle(c: Comparison) -> str:
     """What was run on what, in one line."""
-    size = f"{_count(c.problems, 'problem')} × {_count(c.seeds, 'seed')}"
+    size = f"{count(c.problems, 'problem')} × {count(c.seeds, 'seed')}"
     return " · ".join([cut_text(", ".join(c.models), 60), cut_text(", ".join(c.families), 60), size])
 
 
@@ -97,6 +97,11 @@ def span(interval: Interval, sign: str = "") -> str:
     """An interval of shares in percent."""
     between = " to " if sign else "–"
     return f"{percent(interval.low, sign)}{between}{percent(interval.high, sign)}"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def cut_text(text: str, width: int) -> str:
@@ -120,12 +125,8 @@ def _prompts(c: Comparison) -> str:
 
 def _searches(c: Comparison) -> str:
     left = f" {c.left_out} more were left out, because some method has not finished them." if c.left_out else ""
-    size = f"{_count(c.problems, 'problem')}, {_count(c.seeds, 'seed')}, {_count(c.searches, 'search', 'searches')}"
+    size = f"{count(c.problems, 'problem')}, {count(c.seeds, 'seed')}, {count(c.searches, 'search', 'searches')}"
     return f"{size} for each method.{left}"
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def _reading(c: Comparison) -> tuple[str, ...]:

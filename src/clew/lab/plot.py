@@ -1,4 +1,4 @@
-"""The accuracy-versus-budget picture, as a file or as SVG that follows the colours of the page around it."""
+"""Draws accuracy against budget, as a file or as SVG in the colours of the page around it."""
 
 from __future__ import annotations
 
@@ -31,19 +31,21 @@ _MARKERS = "os^DvPX"
 
 
 def colours(comparison: Comparison) -> dict[str, tuple[str, str]]:
-    """Each method's colour, on light and on dark."""
+    """Method → its colour on a light and on a dark page. The baseline is grey."""
     others = [m for m in comparison.names if m != comparison.baseline]
     found = {m: SERIES[i % len(SERIES)] for i, m in enumerate(others)}
     return found | {comparison.baseline: BASELINE}
 
 
 def drawable() -> bool:
-    """Whether matplotlib is there, which draws."""
+    """Whether matplotlib is installed, without which there is no plot."""
     return find_spec("matplotlib") is not None
 
 
 def write_plot(comparison: Comparison, path: str | Path) -> None:
-    """Write the picture; the ending of `path` (.png, .svg, .pdf) says in which form.
+    """Write the plot to a file.
+
+    comparison: what `summarise` returned. path: its ending (.png, .svg, .pdf, …) chooses the format.
 
     Raises UsageError without matplotlib or for an unknown ending, StoreError where the file cannot be written.
     """
@@ -51,7 +53,7 @@ def write_plot(comparison: Comparison, path: str | Path) -> None:
     figure = _draw(comparison, title=True)
     endings = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix.lstrip(".") not in endings:
-        raise UsageError(f"{path.name} has no ending that a picture can have", f"Choose one of {', '.join(endings)}")
+        raise UsageError(f"{path.name} does not end like a picture", f"Choose one of {', '.join(endings)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200)
@@ -60,7 +62,7 @@ def write_plot(comparison: Comparison, path: str | Path) -> None:
 
 
 def inline_svgs(comparison: Comparison) -> tuple[str, str]:
-    """Two pictures as `<svg>` elements: all methods together, and each one with its interval before the others in grey.
+    """Two plots as `<svg>` elements: all methods in one, and a small one for each method, the others in grey.
 
     Their colours are the CSS variables `--ink`, `--muted`, `--grid`, `--page`, `--baseline` and `--s0` … of the page.
 
@@ -80,7 +82,7 @@ def _themed(figure: Figure) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
     names = {light: f"--{name}" for name, (light, _) in INK.items()} | {PAGE[0]: "--page", BASELINE[0]: "--baseline"}
     names |= {light: f"--s{i}" for i, (light, _) in enumerate(SERIES)}
-    # Only within the drawing's own style attributes; a label's text is left as it is.
+    # Replaced within style attributes only: the text of a label may look like a colour.
     return re.sub(
         r'(?<=style=")[^"]*',
         lambda style: re.sub(r"#[0-9a-f]{6}\b", lambda c: f"var({names[c[0]]})" if c[0] in names else c[0], style[0]),
@@ -220,7 +222,7 @@ def _band(axes: Axes, rows: Sequence[Row], colour: str, alpha: float) -> None:
 
 
 def _label_ends(axes: Axes, c: Comparison, ends: Sequence[tuple[str, Row]]) -> None:
-    """Each line's name at its end, moved apart where they would touch, with a thin leader."""
+    """Write each method's name at the end of its line, moved apart where names would touch, with a thin leader."""
     from scipy.optimize import isotonic_regression
 
     low, high = axes.get_ylim()
@@ -228,7 +230,7 @@ def _label_ends(axes: Axes, c: Comparison, ends: Sequence[tuple[str, Row]]) -> N
     gap = 0.085 * (high - low)
     wanted = np.array([_percent(r.accuracy) for _, r in order])
     steps = gap * np.arange(len(order))
-    # The least movement that keeps the order and the gaps.
+    # The smallest moves that keep the order and leave a gap between names: an isotonic regression.
     room = np.clip(isotonic_regression(wanted - steps).x, low, max(low, high - (steps[-1] if len(order) else 0)))
     for (method, row), y, at in zip(order, wanted, room + steps, strict=True):
         colour = colours(c)[method][0]

@@ -1,4 +1,4 @@
-"""The comparison as one HTML file that needs nothing beside it: no network, no script."""
+"""Writes a comparison as one HTML file that needs neither a network nor a script."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ _LONGEST = 4000
 
 
 def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[Result] = ()) -> None:
-    """Write the comparison with its plot, and some problems with each method's answer where `results` has them.
+    """Write the report: the tables of a comparison, its plot, and some problems with the answer of each method.
 
-    Without matplotlib it has no plot, and says so. The file appears whole or not at all.
+    Without matplotlib the report has no plot, and says so. The file appears whole or not at all.
+
+    comparison: what `summarise` returned. path: of the HTML file.
+    results: searches from which examples are taken; without them the report has none.
 
     Raises StoreError where it cannot be written.
     """
@@ -98,7 +101,7 @@ def _figure(svg: str, caption: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """heads are text; rows hold HTML that has been escaped already."""
+    """A table as HTML. heads: plain text. rows: cells of HTML that is escaped already."""
     head = "".join(f"<th>{escape(h)}</th>" for h in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -202,7 +205,7 @@ def _examples(c: Comparison, results: Sequence[Result]) -> str:
         group = groups.setdefault(r.problem.id, [])
         if not r.error and r.method in c.names and (not group or group[0].seed == r.seed):
             group.append(r)
-    # Where the methods disagree there is something to see.
+    # Problems on which the methods disagree come first: they show what the methods differ in.
     full = [g for g in groups.values() if g]
     shown = sorted(full, key=lambda g: -len({r.grade for r in g}))[:EXAMPLES]
     if not shown:

@@ -1,1 +1,1 @@
-"""The page that `clew view` opens: what it asks for, who serves it, and how it becomes one file."""
+"""The viewer behind `clew view`: the JSON that its page requests, the local server, and the export to one HTML file."""

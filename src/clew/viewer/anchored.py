@@ -1,4 +1,4 @@
-"""The importance of the tokens of a search: of the sentences that they stand in, where thought anchors were kept."""
+"""The importance of each token for the answer: that of its sentence, where `clew anchors` has kept it in the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class Anchored:
 
     @staticmethod
     def of(db: Connection, result: int, shape: Shape, answer: int | None) -> Anchored:
-        """What the run has kept of this search: for the answer's solution, else for another one."""
+        """Read the anchors of a search: those of the solution that gave the answer, else of another solution.
+
+        db: the run file. result: the number of the search. shape: of its tree. answer: the node that ends the answer's
+        solution.
+        """
         rows = db.execute("SELECT node, sentences FROM anchors WHERE result = ? ORDER BY node", (result,)).fetchall()
         if not rows:
             return Anchored(np.zeros(0, np.int64), np.zeros(0, np.int64), (), {})
@@ -57,8 +61,13 @@ class Anchored:
     def importance(
         self, node: int, text: str, offsets: NDArray[np.int32], inside: NDArray[np.intp]
     ) -> list[float | None] | None:
-        """The importance of some tokens of a node: of the sentence that their first character which is no white space
-        stands in. None where the solution does not go through this node."""
+        """The importance of some tokens of a node; None where the solution does not go through this node.
+
+        A token has the importance of the sentence that holds its first character other than white space.
+
+        node: its id. text: of the whole node. offsets: int32[T], where each of its tokens begins in the text. inside:
+        int64[K], which of its tokens are asked for.
+        """
         if node not in self.places:
             return None
         found: list[float | None] = []
@@ -66,7 +75,7 @@ class Anchored:
         for start, end in zip(offsets[inside].tolist(), ends[inside].tolist(), strict=True):
             piece = text[start:end]
             said = piece.lstrip()
-            # A token of white space alone stands where it begins.
+            # A token of white space alone belongs to the sentence in which it begins.
             at = self.places[node] + start + (len(piece) - len(said) if said else 0)
             i = int(np.searchsorted(self.starts, at, "right")) - 1
             found.append(self.importances[i] if i >= 0 and at < self.ends[i] else None)

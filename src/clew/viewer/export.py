@@ -1,4 +1,4 @@
-"""The page as one file with the answers in it, which opens from disk without a network."""
+"""Exports the page with all its data as one HTML file, which opens from disk without a server or a network."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ def page_files() -> dict[str, Path]:
 
 
 def export(pages: Pages, out: Path) -> int:
-    """Write the page with all the answers that these pages have; how many.
+    """Write the page with everything that it may request of these runs, and return how many requests that answers.
 
-    The file appears whole or not at all, and is never in memory as a whole. Raises UsageError when the page is not
-    built or a browser could not open so much, StoreError where the file cannot be written.
+    The file appears whole or not at all, and is never in memory as a whole.
+
+    Raises UsageError when the page is not built or the file would be larger than browsers open, StoreError where the
+    file cannot be written.
     """
     head, tail = _halves(page_files())
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
@@ -63,12 +65,16 @@ def export(pages: Pages, out: Path) -> int:
 
 
 def answers(pages: Pages) -> Iterator[tuple[str, Any]]:
-    """Everything that the page can ask for, path by path, in the very form in which it asks."""
+    """Every path that the page may request, in exactly the form in which it requests it, with its data."""
     runs = pages.answer("runs")
     yield "runs", runs
     for run in runs:
         top = f"runs/{run['index']}"
         yield f"{top}/report", pages.answer(f"{top}/report")
+        for other in runs:
+            if other is not run:
+                path = f"{top}/against/{other['index']}"
+                yield path, pages.answer(path)
         for path, page in _chain(pages, f"{top}/problems?after=", -1):
             yield path, page
         for path, page in _chain(pages, f"{top}/results?after=", -1):
@@ -100,9 +106,9 @@ def _packed(data: Any) -> str:
 
 
 def _halves(files: dict[str, Path]) -> tuple[str, str]:
-    """The page with its style inside, cut where the data and then the script belong: the end of its body.
+    """The page with its style inside, as two parts: what comes before the data, and the script and the end after it.
 
-    The answers are base64, in which no text of a trace can end an element. Only the page's own script may run.
+    The data are base64, so no text of a trace can close an element. Only the page's own script may run.
     """
     page, script, style = (files[name].read_text(encoding="utf-8") for name in ("index.html", "app.js", "app.css"))
     script = re.sub(r"<(?=/script|!--)", r"\\x3c", script, flags=re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""All that the page can ask for, as plain JSON: `Pages.answer(path)`. Read from run files by page, never a whole tree.
+"""What the page may request, as plain JSON: `Pages.answer(path)`. Run files are read by pages, never a whole tree.
 
 A list comes as columns of equal length with `next`, where the following page begins (None at the end).
 """
@@ -18,23 +18,24 @@ from clew.errors import ClewError, UsageError
 from clew.problem import Problem
 from clew.store import Reader, stored_problems
 from clew.store.format import log_of
-from clew.viewer.report import Report
+from clew.viewer.report import Kept, report, two_runs
 from clew.viewer.search_pages import Extract, SearchPages, right
 
 CHUNK = 2000
 """The most rows of one answer."""
 SEARCHES = 8
-"""Of so many searches the shape of the tree is kept between questions."""
+"""For so many searches the shape of the tree is kept between requests."""
 
 
 class Missing(ClewError):
-    """There is no such run, search or node."""
+    """The path names a run, a search or a node that does not exist."""
 
 
 class Pages:
-    """The answers about some runs. Thread-safe: one question to a run at a time.
+    """The data of some runs for the page. Thread-safe: each run answers one request at a time.
 
-    problems: the ids of those that are spoken of; all by default.
+    paths: the run files.
+    problems: ids of the problems to show; all by default.
 
     Raises StoreError when a file is missing, foreign, or of another schema version, UsageError for a problem that no
     run has.
@@ -43,6 +44,8 @@ class Pages:
     def __init__(self, paths: Sequence[Path], problems: Sequence[str] = ()) -> None:
         self.paths = paths
         self.runs: list[RunPages] = []
+        self._pairs: dict[tuple[int, int], Kept] = {}
+        self._lock = threading.Lock()
         try:
             for path in paths:
                 self.runs.append(RunPages(path, problems))
@@ -54,30 +57,43 @@ class Pages:
             raise
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and give up the comparisons that are being made."""
+        with self._lock:
+            for pair in self._pairs.values():
+                pair.close()
         for run in self.runs:
             run.close()
 
     def answer(self, path: str) -> Any:
-        """The answer to a path such as `runs/0/results?after=12`.
+        """The data at a path such as `runs/0/results?after=12`.
 
-        Raises Missing for what is not there, and ClewError for what cannot be told.
+        Raises Missing where the path leads to nothing, and ClewError where the data cannot be read.
         """
         asked = urlsplit(path)
         query = {k: values[-1] for k, values in parse_qs(asked.query).items()}
         match asked.path.split("/"):
             case ["runs"]:
                 return [{"index": i, **run.told()} for i, run in enumerate(self.runs)]
+            case ["runs", first, "against", second]:
+                return self._against(self._number(first), self._number(second))
             case ["runs", run, *rest]:
-                number = _whole(run)
-                if not 0 <= number < len(self.runs):
-                    raise Missing(f"there is no run {run}", "The page lists them")
-                return self.runs[number].answer(rest, query)
+                return self.runs[self._number(run)].answer(rest, query)
         raise Missing(f"there is nothing at {asked.path}", "Begin at the first page")
+
+    def _number(self, run: str) -> int:
+        number = _whole(run)
+        if not 0 <= number < len(self.runs):
+            raise Missing(f"there is no run {run}", "The page lists them")
+        return number
+
+    def _against(self, first: int, second: int) -> dict[str, Any]:
+        with self._lock:
+            pair = self._pairs.setdefault((first, second), Kept(two_runs, self.paths[first], self.paths[second]))
+        return pair.answer(sum(self.runs[i].told()["results"] for i in (first, second)))
 
 
 class RunPages:
-    """The answers about one run, or about some of its problems."""
+    """The data of one run, or of some of its problems."""
 
     def __init__(self, path: Path, problems: Sequence[str] = ()) -> None:
         self.path = path
@@ -90,7 +106,7 @@ class RunPages:
         except ClewError:
             self._reader.close()
             raise
-        self._report = Report(path)
+        self._report = Kept(report, path)
         self._closed = False
         self._version = -1
         self._kept: dict[int, SearchPages] = {}
@@ -104,7 +120,10 @@ class RunPages:
             self._reader.close()
 
     def answer(self, asked: Sequence[str], query: dict[str, str]) -> Any:
-        """The answer to the part of a path after the run's number."""
+        """The data at a path within this run.
+
+        asked: the parts of the path after the run's number. query: the parameters after its question mark.
+        """
         if asked == ["report"]:
             return self._report.answer(self.told()["results"])
         with self._open():
@@ -118,7 +137,7 @@ class RunPages:
         raise Missing(f"there is nothing at {'/'.join(asked)}", "Begin at the first page")
 
     def told(self) -> dict[str, Any]:
-        """What the run is."""
+        """The facts about the run: its plan, and how many problems, searches and nodes it has."""
         with self._open():
             db = self._reader.db
             (problems,) = db.execute(
@@ -151,7 +170,7 @@ class RunPages:
         }
 
     def has(self, problem: str) -> bool:
-        """Whether it has this problem."""
+        """Whether the run has a problem of this id."""
         with self._lock:
             return bool(self._reader.db.execute("SELECT 1 FROM problems WHERE id = ?", (problem,)).fetchone())
 
@@ -218,17 +237,17 @@ class RunPages:
         return self._kept[number]
 
     def _grade(self, problem: str, value: str | None) -> float | None:
-        """By the grader of the plan's task; None where it cannot be had."""
+        """The grade by the task of the plan; None where the task has no grader or cannot be loaded."""
         known = self._problem(problem)
         return None if known is None else known.grade(value)
 
     def _extract(self, problem: str) -> Extract | None:
-        """What reads an answer from a solution to this problem; None where it cannot be had."""
+        """The function that reads an answer from a solution to this problem; None where its task cannot be loaded."""
         known = self._problem(problem)
         return None if known is None else known.extract
 
     def _problem(self, problem: str) -> Problem | None:
-        """With the code of the plan's task, which is not in the file; None where it cannot be had."""
+        """The problem with its grader, which is code of its task and not in the file; None where that cannot load."""
         if self._problems_by_id is None:
             try:
                 self._problems_by_id = {p.id: p for p in stored_problems(self._reader)}
@@ -238,7 +257,7 @@ class RunPages:
 
 
 def columns(names: Sequence[str], rows: Iterable[Sequence[Any]], key: str, limit: int = CHUNK) -> dict[str, Any]:
-    """Rows as columns; of more than `limit` rows only the first ones, and `next` is the last one's `key`."""
+    """Rows turned into columns, at most `limit` of them; `next` is the `key` of the last one where there are more."""
     kept = list(rows)
     more = len(kept) > limit
     found: dict[str, Any] = {name: [row[i] for row in kept[:limit]] for i, name in enumerate(names)}

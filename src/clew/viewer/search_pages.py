@@ -1,4 +1,4 @@
-"""What the page can ask about one search: its answer, the skeleton of its tree, one node's text, what it spent when."""
+"""What the page may request of one search: its answer, its tree without texts, one node's text, and its timeline."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from clew.viewer.shape import Shape, shape_of
 TEXT = 20_000
 """The most characters of one page of text."""
 SKELETON_TEXT = 150_000
-"""A page of a skeleton ends after so many characters: the rules of behaviours take 2 s for a million."""
+"""A page of a skeleton ends after nodes of so many characters: the rules of behaviours take 2 s for a million."""
 ANSWERED = 400_000
-"""Of a page of a skeleton so many characters of whole solutions are read for the answers that they state."""
+"""For one page of a skeleton at most so many characters of whole solutions are searched for stated answers."""
 CUT = 100
-"""An answer is told with at most so many characters."""
+"""An answer is cut to so many characters."""
 TAGGED = 50_000
-"""The behaviours of a longer text are those of its beginning."""
+"""The behaviours of a node are those of its first so many characters."""
 _BEGINNING = 120
 _STATS = ("logprob", "entropy", "certainty", "proposal_logprob")
 _LOOKED_AT = 200
@@ -48,7 +48,7 @@ def right(grade: float | None) -> bool | None:
 
 
 class SearchPages:
-    """The answers about one search. It keeps numbers about the tree, no text and no statistics."""
+    """The data of one search. It keeps numbers about the tree in memory, no text and no statistics."""
 
     def __init__(self, db: sqlite3.Connection, row: Sequence[Any]) -> None:
         self._db = db
@@ -72,7 +72,7 @@ class SearchPages:
 
     @cached_property
     def anchored(self) -> Anchored:
-        """What the run knows of the importance of its sentences."""
+        """The importance of its sentences, where the run has it."""
         return Anchored.of(self._db, self.number, self.shape, self.chosen)
 
     def told(self) -> dict[str, Any]:
@@ -122,7 +122,8 @@ class SearchPages:
     def skeleton(self, after: int, limit: int, extract: Extract | None) -> dict[str, Any]:
         """At most `limit` nodes after node `after`, in order of creation.
 
-        extract: of its problem; without it the only answers that are told are those that the method proposed.
+        limit: at most so many nodes a page. extract: reads the answer that a solution states; without it the only
+        answers shown are those that the method proposed.
         """
         shape = self.shape
         found: dict[str, list[Any]] = {name: [] for name in _SKELETON}
@@ -195,7 +196,7 @@ class SearchPages:
         offsets = arrays["offsets"]
         end = page_end(offsets, start, len(text))
         piece = text[start:end]
-        # Tokens that say nothing stand behind the text: they belong to its last page.
+        # Tokens without text begin at the end of the text: they belong to its last page.
         inside = np.flatnonzero((offsets >= start) & ((offsets < end) | (end >= len(text))))
         return {
             "id": number,
@@ -220,7 +221,10 @@ class SearchPages:
         }
 
     def timeline(self, grade: Grade) -> dict[str, Any]:
-        """What it would have answered when, and what it spent on what. grade: asked about answers but the last."""
+        """What the search would have answered at which moment, and what it spent on each role and model.
+
+        grade: grades the answers before the last one, whose grade the run has kept.
+        """
         value, usage = self._db.execute("SELECT value, usage FROM results WHERE id = ?", (self.number,)).fetchone()
         known = {value: self.grade}
         proposals = []
@@ -285,7 +289,10 @@ _SKELETON = (
 
 
 def page_end(offsets: np.ndarray[Any, np.dtype[np.int32]], start: int, length: int) -> int:
-    """Where a page of text that begins at `start` ends: where a token begins, at most `TEXT` characters on."""
+    """The end of the page of text that begins at `start`: the beginning of a token, at most `TEXT` characters on.
+
+    offsets: int32[T], where each token begins. length: of the whole text, characters.
+    """
     if length - start <= TEXT:
         return length
     at = int(np.searchsorted(offsets, start + TEXT, "right")) - 1
@@ -293,14 +300,14 @@ def page_end(offsets: np.ndarray[Any, np.dtype[np.int32]], start: int, length: i
 
 
 def as_javascript_counts(text: str, places: ArrayLike) -> list[int]:
-    """Places in a text counted in UTF-16 units, of which a character beyond the basic plane has two."""
+    """Positions in a text as JavaScript counts them: in UTF-16 units, two for a character beyond the basic plane."""
     wide = np.array([i for i, c in enumerate(text) if c > "\uffff"], np.int64)
     given = np.asarray(places, np.int64)
     return [int(at) for at in given + np.searchsorted(wide, given, "left")]
 
 
 def tags(origin: str, text: str) -> list[str]:
-    """What a piece of a solution does, by the rules; nothing for a prompt."""
+    """The behaviours of a piece of a solution by the rules of `analysis`; none for a prompt."""
     return [] if origin == Origin.PROMPT else sorted(tag_step(text[:TAGGED]))
 
 

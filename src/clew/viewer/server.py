@@ -1,4 +1,4 @@
-"""Serves the page and its answers on this machine only, and nothing else.
+"""Serves the page and its data to this machine only.
 
 Only the loopback address is bound, only loopback names are accepted as Host (a page from elsewhere that has its name
 resolve to this machine is refused), and the page may load from here alone.
@@ -41,7 +41,7 @@ PAGES = web.AppKey("pages", Pages)
 
 
 def make_app(pages: Pages) -> web.Application:
-    """The application that answers for these runs."""
+    """The web application that serves these runs."""
     app = web.Application(middlewares=[_guarded], client_max_size=1 << 20)
     app[PAGES] = pages
     app.on_response_prepare.append(_headed)
@@ -53,7 +53,9 @@ def make_app(pages: Pages) -> web.Application:
 
 @asynccontextmanager
 async def serving(pages: Pages, port: int | None = None) -> AsyncIterator[str]:
-    """Serve while the block runs; its URL. port: None takes `PORT` if it is free, else any.
+    """Serve while the block runs; yields the URL.
+
+    port: None takes `PORT` where it is free, else any free one.
 
     Raises UsageError when the port is taken.
     """
@@ -77,7 +79,9 @@ async def serving(pages: Pages, port: int | None = None) -> AsyncIterator[str]:
 
 
 async def serve(pages: Pages, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM. ready: is told the URL.
+    """Serve until Ctrl-C or SIGTERM.
+
+    port: as in `serving`. ready: called with the URL once the page can be opened.
 
     Raises UsageError when the port is taken.
     """
@@ -111,7 +115,7 @@ async def _headed(_: web.Request, response: web.StreamResponse) -> None:
 
 async def _answer(request: web.Request) -> web.Response:
     asked = request.match_info["path"] + (f"?{request.query_string}" if request.query_string else "")
-    # Reading and packing are done beside the loop: a long answer does not hold up a short one about another run.
+    # Read and packed in a thread: a long answer does not hold up a short one about another run.
     return await asyncio.to_thread(lambda: _json(request.app[PAGES].answer(asked)))
 
 
@@ -135,7 +139,7 @@ async def _export(request: web.Request) -> web.StreamResponse:
         problems = [str(name) for name in asked["problems"]]
     except (ValueError, TypeError, KeyError):
         raise UsageError("an export is asked for by problems", 'Send {"problems": [ids]}') from None
-    # When the server ends meanwhile, closing these pages ends the export.
+    # Closing these pages ends the export, for when the server is stopped meanwhile.
     with TemporaryDirectory() as folder, closing(Pages(request.app[PAGES].paths, problems)) as pages:
         path = Path(folder) / "clew.html"
         await asyncio.to_thread(export, pages, path)

@@ -1,4 +1,4 @@
-"""The shape of one search's tree, from its rows without their statistics: numbers only, so that it can be kept."""
+"""The shape of one search's tree: numbers only, small enough to be kept between requests."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 class Shape:
     """A tree of n nodes. The ids of nodes are 0 to n−1, and a parent comes before its children.
 
-    parents: int64[n], −1 for a root. depth: int32[n]. leaf: bool[n]. rewound: bool[n], whether another node repeats
-    the beginning of this one. best: the ids from the root to the answer; on_best: bool[n], whether a node is there.
-    distinct: tokens of all nodes, each once. most_tokens: in a node; most_born: that the search had spent.
+    parents: int64[n], −1 for a root. depth: int32[n], 0 for a root. leaf: bool[n].
+    rewound: bool[n], whether another node repeats the beginning of this one.
+    best: the ids from the root to the answer. on_best: bool[n], whether a node is one of them.
+    score_names: of all scores that nodes have. distinct: tokens of all nodes, those that a node repeats counted once.
+    most_tokens: the most tokens in one node. most_born: the most tokens that had been spent when a node was made.
     """
 
     parents: NDArray[np.int64]
@@ -44,7 +46,10 @@ def path_to(parents: NDArray[np.int64], node: int) -> list[int]:
 
 
 def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Shape:
-    """Read the shape of a tree of `count` nodes whose answer is the solution that ends at node `answer`."""
+    """Read the shape of a tree.
+
+    db: the run file. result: the number of the search. count: of its nodes. answer: the node that ends the solution.
+    """
     parents, depth = np.full(count, -1, np.int64), np.zeros(count, np.int32)
     leaf, rewound, on_best = np.ones(count, np.bool_), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     names: dict[str, None] = {}

@@ -224,6 +224,24 @@ export interface Report {
   units: Record<string, string>;
 }
 
+/** One method in two runs; the `difference` of a row of `after` is to the same row of `before`. */
+export interface Change {
+  method: string;
+  before: ReportRow[];
+  after: ReportRow[];
+  searches: number;
+}
+
+/** What each method gained or lost from one run to another. */
+export interface Across {
+  axis: string;
+  budgets: number[];
+  changes: Change[];
+  notes: { finding: string; table: string; left_out: string };
+  reach: number;
+  units: Record<string, string>;
+}
+
 export interface Failure {
   error: string;
   cure?: string;
