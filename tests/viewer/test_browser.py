@@ -165,6 +165,10 @@ def test_the_best_path_is_followed_and_a_node_is_chosen_by_the_mouse(page: Page)
     page.until(lambda: page.tree()["node"] == seen[-2])
     page.click_at(spot["x"] + 5, spot["y"] + 6)
     page.until(lambda: page.tree()["node"] == seen[-1])
+    page.button("Open").click()
+    page.until(lambda: page.all(".minimap"))
+    page.button("Fit").click()
+    page.until(lambda: not page.all(".minimap"), "all is in sight")
 
 
 def test_a_vote_is_coloured_by_answer_and_later_nodes_point_to_the_first_that_held_it(page: Page) -> None:

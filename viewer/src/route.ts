@@ -67,7 +67,7 @@ export function format(route: Route): string {
   }
 }
 
-/** The browser tells of a new address only later, and a key may be pressed before. */
+/** The browser reports a new address with a delay, in which a key may be pressed; so the page is told at once. */
 function told(): void {
   dispatchEvent(new HashChangeEvent("hashchange"));
 }

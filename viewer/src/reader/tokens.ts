@@ -30,7 +30,7 @@ export function spans(page: NodePage): [number, number][] {
   return offset.map((from, i) => [from, offset[i + 1] ?? page.text.length]);
 }
 
-/** Learns what ids say from a page, for the names of alternatives. A run keeps ids of alternatives, not their texts. */
+/** Learns the texts of token ids from a page, to name alternatives by. A run keeps ids of alternatives, not their texts. */
 export function learn(page: NodePage, said: Map<number, string>): void {
   const { id } = page.tokens;
   spans(page).forEach(([from, to], i) => {

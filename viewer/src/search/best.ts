@@ -1,6 +1,6 @@
 import type { SearchData } from "./data";
 
-/** The next node of the best path after this one (by id); its first one from elsewhere. */
+/** The id of the next node of the best path; from a node outside it, the id of its first. */
 export function walkBest(data: SearchData, node: number | null): number {
   const path = data.detail?.best_path ?? [];
   const at = node === null ? -1 : path.indexOf(node);

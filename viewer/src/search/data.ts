@@ -19,7 +19,7 @@ export class SearchData extends EventTarget {
   readonly choices = new Map<number, boolean>();
   /** Forks whose alike branches the user wants to see one by one. */
   readonly unfolded = new Set<number>();
-  /** Token id → what it was seen to say in this search. */
+  /** Token id → its text, where one was seen in this search. */
   readonly said = new Map<number, string>();
   private wanted = 0;
   private told = 0;

@@ -1,5 +1,5 @@
-// Text of a trace is shown as it is, but nothing in it may hide or turn the rest around: what has no shape of its own
-// is named.
+// Text of a trace is shown as it is, but nothing in it may hide what follows or change its direction: characters
+// without a shape of their own are shown by name.
 
 const NAMES: Record<number, string> = {
   0x00: "NUL", 0x07: "BEL", 0x08: "BS", 0x09: "TAB", 0x0b: "VT", 0x0c: "FF", 0x0d: "CR", 0x1b: "ESC", 0x7f: "DEL",

@@ -1,4 +1,4 @@
-// When each node was made, and how deep: where a search dives, goes back, and goes wide.
+// When each node was made and at which depth: it shows where a search goes deep, back, or wide.
 
 import { scaleLinear } from "d3-scale";
 import { useEffect, useMemo, useRef } from "preact/hooks";

@@ -7,7 +7,7 @@ import { LEAF_WORDS, type Layout } from "./layout";
 const PAD = 28;
 /** At this scale the words can still be read with ease. */
 export const READABLE = 0.9;
-/** Rows of two pixels: below that a tree is a smear, and the small picture in the corner says more. */
+/** Rows of two pixels: in a smaller picture no rows can be told apart, and the small map says as much. */
 const LEAST = 0.1;
 
 export class CameraControl {

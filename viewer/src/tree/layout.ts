@@ -48,7 +48,7 @@ export function layoutOf(units: Units, room: number): Layout {
   const spare = (room - needed) / Math.max(1, widest.length - 1);
   const words = spare < WORDS.least ? 0 : Math.min(spare, WORDS.most);
   const starts = [0];
-  // The root is the prompt: it says nothing that is not above the tree already.
+  // The root is the prompt, which stands above the tree already: it needs no words.
   widest.forEach((width, level) => (starts[level + 1] = starts[level]! + width + GAP + (level ? words : 0)));
   const root = cluster<Unit>()
     .nodeSize([ROW, 1])

@@ -12,7 +12,7 @@ const SAID = {
   right: "right", wrong: "wrong", part: "partly right", none: "no answer", failed: "failed", ungraded: "not graded",
 } as const;
 
-/** Right or wrong, told by shape and by colour. */
+/** Right or wrong, shown by shape and by colour. */
 export function MarkOf({ search }: { search: Search }) {
   const kind = mark(search);
   return (
@@ -31,7 +31,7 @@ export function Right({ right }: { right: boolean | null }) {
   );
 }
 
-/** Text of a trace. Hidden characters are named; its direction cannot reach beyond it. */
+/** Text of a trace. Hidden characters are named, and its writing direction ends with it. */
 export function Shown({ text, as = "span" }: { text: string; as?: "span" | "div" }) {
   const Tag = as;
   return (
@@ -83,7 +83,7 @@ export function useSize<E extends HTMLElement>(): [{ current: E | null }, { widt
   return [ref, size];
 }
 
-/** What an asynchronous question answers; null until then. */
+/** The result of an asynchronous request; null until it is there. */
 export function useAnswer<T>(ask: () => Promise<T>, keys: unknown[]): { value: T | null; error: unknown } {
   const [state, set] = useState<{ value: T | null; error: unknown }>({ value: null, error: null });
   useEffect(() => {

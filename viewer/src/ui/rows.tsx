@@ -1,4 +1,4 @@
-// A list of rows of one height, of which only those in sight exist.
+// A list of rows of equal height; only the rows in sight are in the document.
 
 import type { ComponentChildren, Ref } from "preact";
 import { useEffect, useState } from "preact/hooks";
