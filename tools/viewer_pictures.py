@@ -52,7 +52,9 @@ def main(folder: Path, runs: list[Path], *, both: bool) -> None:
                         parts = ["view", name, *([str(width)] if width < 1600 else []), *([theme] if both else [])]
                         picture = taken(browser, url + place, ready, width, height, theme)
                         file = folder / f"{'-'.join(parts)}.png"
-                        small = picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+                        small = picture.quantize(
+                            COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+                        )
                         small.save(file, optimize=True)
                         print(f"{file}: {file.stat().st_size // 1000} kB")
 

@@ -2,9 +2,10 @@
 
 import { select } from "d3-selection";
 import { zoom, zoomIdentity, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
-import { LEAF_WORDS, type Layout } from "./layout";
+import type { Layout } from "./layout";
 
-const PAD = 28;
+/** Room around the tree. */
+export const PAD = 28;
 /** At this scale the words can still be read with ease. */
 export const READABLE = 0.9;
 /** Rows of two pixels: in a smaller picture no rows can be told apart, and the small map says as much. */
@@ -50,7 +51,7 @@ export class CameraControl {
 
   /** All of it, if its words can still be read; else the root and what fits beside it. `y`: what to keep in the middle. */
   fit(layout: Layout, width: number, height: number, y: number, whole = false): void {
-    const wide = layout.right - layout.left + LEAF_WORDS;
+    const wide = layout.end - layout.left;
     const high = layout.bottom - layout.top + 2 * PAD;
     const least = whole ? LEAST : READABLE;
     // A small tree that is fitted by hand fills the picture; at first its words keep the size of the page's.

@@ -8,8 +8,8 @@ export const ROW = 20;
 export const CELL = 11;
 const STRIP = 220;
 const GAP = 44;
-/** Room for the words right of the last leaves. */
-export const LEAF_WORDS = 230;
+/** About how wide a character of the words is. */
+const LETTER = 6.3;
 const WORDS = { least: 48, most: 240 };
 
 export interface Box {
@@ -23,9 +23,10 @@ export interface Layout {
   /** Room for words right of a unit that goes on; 0 where there is none to spare. */
   words: number;
   boxes: Map<Unit, Box>;
-  /** Bounds of everything, in the same units. */
+  /** Bounds of all nodes, in the same units, and where the words right of them end. */
   left: number;
   right: number;
+  end: number;
   top: number;
   bottom: number;
 }
@@ -37,16 +38,20 @@ export function stripWidth(nodes: number): number {
 /** `room`: how wide the picture is; what the tree does not need of it is given to words. */
 export function layoutOf(units: Units, room: number): Layout {
   const boxes = new Map<Unit, Box>();
-  const bounds = { left: 0, right: 0, top: 0, bottom: 0 };
+  const bounds = { left: 0, right: 0, end: 0, top: 0, bottom: 0 };
   if (!units.root) return { boxes, words: 0, ...bounds };
   // A level begins where the longest strip of the level before ends.
   const widest: number[] = [];
   for (const unit of units.all) {
     widest[unit.depth] = Math.max(widest[unit.depth] ?? 0, stripWidth(unit.nodes.length));
   }
-  const needed = widest.reduce((sum, width) => sum + width + GAP, LEAF_WORDS);
-  const spare = (room - needed) / Math.max(1, widest.length - 1);
-  const words = spare < WORDS.least ? 0 : Math.min(spare, WORDS.most);
+  const bases = [0];
+  widest.forEach((width, level) => (bases[level + 1] = bases[level]! + width + GAP));
+  const told = (unit: Unit) => stripWidth(unit.nodes.length) + LETTER * unit.said;
+  // The words of inner nodes get what the others leave: each column before a unit moves it to the right by as much.
+  let spare = Infinity;
+  for (const unit of units.all) if (unit.depth > 1) spare = Math.min(spare, (room - bases[unit.depth]! - told(unit)) / (unit.depth - 1));
+  const words = !Number.isFinite(spare) || spare < WORDS.least ? 0 : Math.min(spare, WORDS.most);
   const starts = [0];
   // The root is the prompt, which stands above the tree already: it needs no words.
   widest.forEach((width, level) => (starts[level + 1] = starts[level]! + width + GAP + (level ? words : 0)));
@@ -58,6 +63,7 @@ export function layoutOf(units: Units, room: number): Layout {
     const box = { x: starts[node.depth]!, y: node.x, width, cell: width / node.data.nodes.length };
     boxes.set(node.data, box);
     bounds.right = Math.max(bounds.right, box.x + width);
+    bounds.end = Math.max(bounds.end, box.x + told(node.data));
     bounds.top = Math.min(bounds.top, box.y);
     bounds.bottom = Math.max(bounds.bottom, box.y);
   });

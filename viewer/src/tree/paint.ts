@@ -3,7 +3,7 @@
 import type { Colours } from "../palette";
 import { line } from "../text/visible";
 import type { Colouring } from "./colour";
-import { LEAF_WORDS, ROW, type Box, type Layout } from "./layout";
+import { ROW, type Box, type Layout } from "./layout";
 import type { Skeleton } from "./skeleton";
 import { last, type Unit, type Units } from "./units";
 import { ending as endingOf } from "./why";
@@ -55,7 +55,7 @@ export function paint(context: CanvasRenderingContext2D, scene: Scene, camera: C
   });
   edges(context, scene, camera, top, bottom);
   const roomy = camera.k >= ROOMY;
-  const edge = Math.max(layout.right + LEAF_WORDS, right) - 12;
+  const edge = Math.max(layout.end, right) - 12;
   for (const unit of seen) strip(context, scene, unit, layout.boxes.get(unit)!, camera.k, roomy, edge);
   cursor(context, scene, camera.k);
 }

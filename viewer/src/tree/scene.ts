@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { colours, type Theme } from "../palette";
 import type { SearchData } from "../search/data";
 import { colouring, type ColourBy, type Colouring } from "./colour";
-import { READABLE } from "./camera";
+import { PAD, READABLE } from "./camera";
 import { layoutOf, ROW, type Layout } from "./layout";
 import { openAtFirst, unitsOf, type Units } from "./units";
 
@@ -39,7 +39,7 @@ export function useDrawn(data: SearchData, version: string, room: number, height
       if (place !== undefined) proposed.set(place, proposal.right);
     }
     const answer = data.tree.place(data.detail?.node ?? null);
-    return { units, layout: layoutOf(units, room), best, bestSet, answer, proposed, isOpen };
+    return { units, layout: layoutOf(units, room - 2 * PAD), best, bestSet, answer, proposed, isOpen };
   }, [data, version, room, rows]);
   const shades = useMemo(() => colouring(data.tree, by, colours(), data.detail?.node ?? null), [data, data.tree.length, by, theme]);
   return { ...shape, colouring: shades };

@@ -17,6 +17,8 @@ export interface Unit {
   alike: number;
   /** Whether anything hangs below. */
   forks: boolean;
+  /** About how many characters stand right of it; 0 where its branches do. */
+  said: number;
 }
 
 export function last(unit: Unit): number {
@@ -33,6 +35,10 @@ function chain(tree: Skeleton, first: number): number[] {
     nodes.push(at);
   }
 }
+
+/** So many characters of a node's text have room beside it, besides what says how its branch ended or what it hides. */
+const MOST_SAID = 36;
+const SIGNS = { leaf: 8, closed: 30 };
 
 /** From so many siblings that ended alike one is drawn for all. */
 const ALIKE = 4;
@@ -119,7 +125,7 @@ export function unitsOf(
   const spent = tree.spentBelow();
   const make = (first: number, parent: Unit | null, alike: number): Unit => {
     const nodes = chain(tree, first);
-    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, spent: 0, alike, forks: false };
+    const unit: Unit = { nodes, children: [], parent, depth: parent ? parent.depth + 1 : 0, hidden: 0, spent: 0, alike, forks: false, said: 0 };
     unit.forks = tree.children[last(unit)]!.length > 0;
     for (const node of nodes) found.at[node] = unit;
     found.all.push(unit);
@@ -139,6 +145,10 @@ export function unitsOf(
     const children = tree.children[end]!;
     const kept = unfolded.has(end) ? new Map(children.map((child) => [child, 0])) : folded(tree, children, best);
     unit.children = [...kept].map(([child, alike]) => make(child, unit, alike));
+  }
+  for (const unit of found.all) {
+    const words = Math.min(MOST_SAID, tree.text[last(unit)]!.length);
+    unit.said = unit.hidden ? SIGNS.closed + words : unit.children.length ? 0 : SIGNS.leaf + words;
   }
   return found;
 }
