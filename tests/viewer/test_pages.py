@@ -149,6 +149,15 @@ def test_the_report_is_the_comparison(pages: Pages, run_file: Path) -> None:
         assert mine["interval"] == pytest.approx(theirs["interval"])
 
 
+def test_pages_of_one_problem_show_the_comparison_of_all_and_share_it(pages: Pages, run_file: Path) -> None:
+    whole_run = pages.answer("runs/0/report")
+    one = pages.answer("runs/0/problems?after=-1")["id"][0]
+    part = Pages([run_file], [one], comparisons=pages.comparisons)
+    assert part.answer("runs")[0]["problems"] == 1 and part.answer("runs/0/report") is whole_run
+    part.close()
+    assert pages.answer("runs/0/report") is whole_run
+
+
 def test_a_run_without_a_common_problem_has_no_report_but_a_reason(tmp_path: Path) -> None:
     path = written(tmp_path / "run.db", [])
     told = Pages([path]).answer("runs/0/report")

@@ -18,7 +18,7 @@ from clew.errors import ClewError, UsageError
 from clew.problem import Problem
 from clew.store import Reader, stored_problems
 from clew.store.format import log_of
-from clew.viewer.report import Kept, report, two_runs
+from clew.viewer.report import Comparisons
 from clew.viewer.search_pages import Extract, SearchPages, right
 
 CHUNK = 2000
@@ -35,17 +35,20 @@ class Pages:
     """The data of some runs for the page. Thread-safe: each run answers one request at a time.
 
     paths: the run files.
-    problems: ids of the problems to show; all by default.
+    problems: ids of the problems to show; all by default. Comparisons are of all problems, whatever is shown.
+    comparisons: of the same files, made for other pages; else these pages make their own.
 
     Raises StoreError when a file is missing, foreign, or of another schema version, UsageError for a problem that no
     run has.
     """
 
-    def __init__(self, paths: Sequence[Path], problems: Sequence[str] = ()) -> None:
+    def __init__(
+        self, paths: Sequence[Path], problems: Sequence[str] = (), *, comparisons: Comparisons | None = None
+    ) -> None:
         self.paths = paths
+        self.comparisons = comparisons or Comparisons(paths)
         self.runs: list[RunPages] = []
-        self._pairs: dict[tuple[int, int], Kept] = {}
-        self._lock = threading.Lock()
+        self._shares = comparisons is not None
         try:
             for path in paths:
                 self.runs.append(RunPages(path, problems))
@@ -57,10 +60,9 @@ class Pages:
             raise
 
     def close(self) -> None:
-        """Close the files, and give up the comparisons that are being made."""
-        with self._lock:
-            for pair in self._pairs.values():
-                pair.close()
+        """Close the files, and give up the comparisons that are being made, unless other pages share them."""
+        if not self._shares:
+            self.comparisons.close()
         for run in self.runs:
             run.close()
 
@@ -74,8 +76,10 @@ class Pages:
         match asked.path.split("/"):
             case ["runs"]:
                 return [{"index": i, **run.told()} for i, run in enumerate(self.runs)]
+            case ["runs", run, "report"]:
+                return self.comparisons.of(self._number(run))
             case ["runs", first, "against", second]:
-                return self._against(self._number(first), self._number(second))
+                return self.comparisons.of(self._number(first), self._number(second))
             case ["runs", run, *rest]:
                 return self.runs[self._number(run)].answer(rest, query)
         raise Missing(f"there is nothing at {asked.path}", "Begin at the first page")
@@ -85,11 +89,6 @@ class Pages:
         if not 0 <= number < len(self.runs):
             raise Missing(f"there is no run {run}", "The page lists them")
         return number
-
-    def _against(self, first: int, second: int) -> dict[str, Any]:
-        with self._lock:
-            pair = self._pairs.setdefault((first, second), Kept(two_runs, self.paths[first], self.paths[second]))
-        return pair.answer(sum(self.runs[i].told()["results"] for i in (first, second)))
 
 
 class RunPages:
@@ -106,15 +105,13 @@ class RunPages:
         except ClewError:
             self._reader.close()
             raise
-        self._report = Kept(report, path)
         self._closed = False
         self._version = -1
         self._kept: dict[int, SearchPages] = {}
         self._problems_by_id: dict[str, Problem] | None = None
 
     def close(self) -> None:
-        """Close the file, and give up the comparison that is being made."""
-        self._report.close()
+        """Close the file."""
         with self._lock:
             self._closed = True
             self._reader.close()
@@ -124,8 +121,6 @@ class RunPages:
 
         asked: the parts of the path after the run's number. query: the parameters after its question mark.
         """
-        if asked == ["report"]:
-            return self._report.answer(self.told()["results"])
         with self._open():
             match asked:
                 case ["problems"]:

@@ -20,44 +20,56 @@ Make = Callable[[Sequence[Reader], Callable[[], None]], dict[str, Any]]
 """The runs, and what to call after each search → the comparison."""
 
 
-class Kept:
-    """A comparison of some runs. Thread-safe; it opens the files itself and reads them a search at a time.
+class Comparisons:
+    """The comparisons that pages of some runs show, each made once. Thread-safe; pages that show a part share them.
 
-    make: computes the comparison. paths: the run files.
+    paths: the run files.
     """
 
-    def __init__(self, make: Make, *paths: Path) -> None:
-        self._make = make
+    def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._lock = threading.Lock()
-        self._kept: tuple[int, dict[str, Any]] | None = None
+        self._kept: dict[tuple[int, ...], _Kept] = {}
         self._closed = False
 
     def close(self) -> None:
-        """Give up the comparison that is being made."""
+        """Give up the comparisons that are being made."""
         self._closed = True
 
-    def answer(self, results: int) -> dict[str, Any]:
-        """The comparison, or `error` and `cure`.
-
-        results: how many searches there are; the comparison is made anew when that has changed.
-        """
+    def of(self, *runs: int) -> dict[str, Any]:
+        """The comparison of the methods of one run, or of two runs, by their numbers; or `error` and `cure`."""
         with self._lock:
-            if self._kept is None or self._kept[0] != results:
-                self._kept = (results, self._made())
-            return self._kept[1]
-
-    def _made(self) -> dict[str, Any]:
-        try:
-            with ExitStack() as stack:
-                readers = [stack.enter_context(Reader.open(path)) for path in self._paths]
-                return dict(finite(self._make(readers, self._go_on)))
-        except ClewError as error:
-            return {"error": error.cause, "cure": error.cure}
+            make = report if len(runs) == 1 else two_runs
+            kept = self._kept.setdefault(runs, _Kept(make, [self._paths[i] for i in runs], self._go_on))
+        return kept.answer()
 
     def _go_on(self) -> None:
         if self._closed:
             raise ClewError("the run was closed", "Open it again")
+
+
+class _Kept:
+    """One comparison, made anew when its runs have more searches. It opens the files itself, and reads them a search at
+    a time."""
+
+    def __init__(self, make: Make, paths: Sequence[Path], on_search: Callable[[], None]) -> None:
+        self._make = make
+        self._paths = paths
+        self._on_search = on_search
+        self._lock = threading.Lock()
+        self._made: tuple[int, dict[str, Any]] | None = None
+
+    def answer(self) -> dict[str, Any]:
+        with self._lock:
+            try:
+                with ExitStack() as stack:
+                    readers = [stack.enter_context(Reader.open(path)) for path in self._paths]
+                    searches = sum(r.db.execute("SELECT count(*) FROM results").fetchone()[0] for r in readers)
+                    if self._made is None or self._made[0] != searches:
+                        self._made = (searches, dict(finite(self._make(readers, self._on_search))))
+                    return self._made[1]
+            except ClewError as error:
+                return {"error": error.cause, "cure": error.cure}
 
 
 def report(runs: Sequence[Reader], on_search: Callable[[], None]) -> dict[str, Any]:

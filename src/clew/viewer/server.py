@@ -139,8 +139,9 @@ async def _export(request: web.Request) -> web.StreamResponse:
         problems = [str(name) for name in asked["problems"]]
     except (ValueError, TypeError, KeyError):
         raise UsageError("an export is asked for by problems", 'Send {"problems": [ids]}') from None
+    shown = request.app[PAGES]
     # Closing these pages ends the export, for when the server is stopped meanwhile.
-    with TemporaryDirectory() as folder, closing(Pages(request.app[PAGES].paths, problems)) as pages:
+    with TemporaryDirectory() as folder, closing(Pages(shown.paths, problems, comparisons=shown.comparisons)) as pages:
         path = Path(folder) / "clew.html"
         await asyncio.to_thread(export, pages, path)
         response = web.FileResponse(path)
