@@ -27,7 +27,8 @@ BATCH = 2048
 MAX_SEQUENCES = 256
 """What llama.cpp allows in one context."""
 _FLASH_ATTENTION = 1
-_HEADER = 3
+_HEADER = 2
+"""Words of 4 bytes before the caches of a saved sequence."""
 
 
 @functools.cache
@@ -72,7 +73,8 @@ class Weights:
         self.width: int = lib.llama_model_n_embd(self.handle)
         self.params: int = lib.llama_model_n_params(self.handle)
         self.size: int = lib.llama_model_size(self.handle)
-        if not lib.llama_model_has_decoder(self.handle) or lib.llama_model_is_recurrent(self.handle):
+        recurrent = lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle)
+        if not lib.llama_model_has_decoder(self.handle) or recurrent:
             raise UsageError(f"{path} is not a decoder with an attention cache", "Choose another model")
 
     @property
@@ -108,12 +110,15 @@ class Weights:
         """
         data = text.encode("utf-8", "surrogateescape")
         size = len(data) + 8
-        ids = np.zeros(size, np.int32)
-        pointer = ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        count = self.lib.llama_tokenize(self.vocab, data, len(data), pointer, size, begin, special)
-        if count < 0:
-            raise ModelError(f"the model cannot tokenise a text of {len(text)} characters")
-        return ids[:count].copy()
+        for _ in range(2):
+            ids = np.zeros(size, np.int32)
+            pointer = ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+            count = int(self.lib.llama_tokenize(self.vocab, data, len(data), pointer, size, begin, special))
+            if count >= 0:
+                return ids[:count].copy()
+            # A tokeniser that writes spaces as ▁ may make more tokens than the text has bytes: so many.
+            size = -count
+        raise ModelError(f"the model cannot tokenise a text of {len(text)} characters")
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """What a token says; b'' for control tokens unless `special`."""
@@ -129,11 +134,12 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """A sequence's cells, copied out. buffer: uint8; the cells themselves lie at [begin, end)."""
+    """A sequence's cells, copied out. buffer: uint8. parts: where in it the cells of each cache begin and end; there
+    are two caches where some layers have sliding windows. first: the first token whose cells are in all of them."""
 
     buffer: NDArray[np.uint8]
-    begin: int
-    end: int
+    parts: tuple[tuple[int, int], ...]
+    first: int
 
 
 class Decoder:
@@ -147,6 +153,8 @@ class Decoder:
         self.lib = lib = weights.lib
         self._threads = threads
         self._user = LANE.enter()
+        # Tokens that layers with a sliding window see; 0 where all layers see all.
+        self.window: int = lib.llama_model_n_swa(weights.handle)
         self.vocab_size = weights.vocab_size
         self.slots = slots
         self.length = length
@@ -214,6 +222,14 @@ class Decoder:
         """How many tokens a sequence's cells hold."""
         return int(self.lib.llama_memory_seq_pos_max(self.memory, slot)) + 1
 
+    def first(self, slot: int) -> int:
+        """The first token of a sequence that all layers still hold: cells that left a sliding window are used again."""
+        return max(0, int(self.lib.llama_memory_seq_pos_min(self.memory, slot))) if self.window else 0
+
+    def first_saved(self, slot: int) -> int:
+        """The first token that a copy by `save` holds in all layers: what the next token does not see is left out."""
+        return max(self.first(slot), self.cells(slot) - self.window) if self.window else 0
+
     def snapshot_size(self, slot: int) -> int:
         """Bytes that `save` needs for a sequence."""
         return int(self.lib.llama_state_seq_get_size(self.handle, slot)) + 4 * MAX_SEQUENCES
@@ -222,23 +238,41 @@ class Decoder:
         """Copy a sequence's cells out into `buffer`."""
         pointer = ctypes.cast(buffer.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
         size = int(self.lib.llama_state_seq_get_data(self.handle, pointer, len(buffer), slot))
-        return Snapshot(buffer, 4 * (_HEADER + slot), size - 4 * (self.slots - 1 - slot))
+        # A header of two words; then for each cache the number of sequences, and a count of cells for each, zero for
+        # all but one, which is followed by its cells.
+        before, after = 4 * (1 + slot), 4 * (self.slots - 1 - slot)
+        begin = 4 * _HEADER + before
+        if not self.window:
+            return Snapshot(buffer, ((begin, size - after),), 0)
+        parts = []
+        while begin < size:
+            end = _end_of_cells(buffer, begin)
+            parts.append((begin, end))
+            begin = end + after + before
+        return Snapshot(buffer, tuple(parts), self.first_saved(slot))
 
     def restore(self, slot: int, snapshot: Snapshot) -> None:
         """Replace a sequence's cells by what `save` wrote, also where that was another decoder.
 
         Raises ModelError when they do not fit.
         """
-        # llama.cpp writes a header (magic, sequence, number of sequences) and then a count of cells for each sequence,
-        # zero for all but one. Here the header and the zeros are put where this decoder's number of them wants them.
-        data, begin, end = snapshot.buffer, snapshot.begin, snapshot.end
-        header = data[:8].copy()
-        data[begin - 4 * _HEADER : begin - 4] = header
-        data[begin - 4 : begin].view(np.uint32)[0] = self.slots
-        data[end : end + 4 * (self.slots - 1)] = 0
-        first = begin - 4 * _HEADER
+        self.trim(slot, 0)
+        # The cells stand first among this decoder's number of sequences: llama.cpp puts them where it is told.
+        data, zeros = snapshot.buffer, 4 * (self.slots - 1)
+        header, number = data[: 4 * _HEADER], np.array([self.slots], np.uint32).view(np.uint8)
+        (begin, end), *more = snapshot.parts
+        if more:
+            nothing = np.zeros(zeros, np.uint8)
+            data = np.concatenate([header, *(a for b, e in snapshot.parts for a in (number, data[b:e], nothing))])
+            first, size = 0, len(data)
+        else:
+            # In place: there is room before the cells and behind them.
+            first = begin - 4 * (_HEADER + 1)
+            data[first : begin - 4] = header.copy()
+            data[begin - 4 : begin] = number
+            data[end : end + zeros] = 0
+            size = end + zeros - first
         pointer = ctypes.cast(data.ctypes.data + first, ctypes.POINTER(ctypes.c_uint8))
-        size = end + 4 * (self.slots - 1) - first
         if not self.lib.llama_state_seq_set_data(self.handle, pointer, size, slot):
             raise ModelError("llama.cpp could not restore a sequence")
 
@@ -247,6 +281,26 @@ class Decoder:
             self.lib.llama_free(self.handle)
             LANE.leave(self._user)
             self.handle = None
+
+
+def _end_of_cells(data: NDArray[np.uint8], at: int) -> int:
+    """Where the saved cells of a cache end that begin at a place: their count; for each its position, the number of its
+    sequences and their one number; whether values are transposed, and the number of layers; then for keys, and again
+    for values, the rows of each layer after its type (4 bytes) and the size of a row (8)."""
+
+    def number(place: int, kind: type[np.unsignedinteger[Any]] = np.uint32) -> int:
+        return int(data[place : place + np.dtype(kind).itemsize].view(kind)[0])
+
+    count = number(at)
+    at += 4
+    if count == 0:
+        return at
+    at += 12 * count
+    layers = number(at + 4)
+    at += 8
+    for _ in range(2 * layers):
+        at += 12 + count * number(at + 4, np.uint64)
+    return at
 
 
 def buffer_of(size: int) -> NDArray[np.uint8]:

@@ -74,8 +74,8 @@ class KVCache:
         return max(1, min(self._slot_limit, room))
 
     def match_prefix(self, tokens: Ints) -> int:
-        """How many leading tokens of `tokens` are held, in a slot or as a copy."""
-        return self._tree.match_prefix(tokens)[0]
+        """How many leading tokens of `tokens` are held, in a slot or as a copy, so that they can be gone on from."""
+        return self._longest(tokens)[0]
 
     def taken(self) -> dict[str, int]:
         """Bytes that are taken now: `cells`, and host `copies`. From any thread."""
@@ -112,7 +112,9 @@ class KVCache:
         The caller computes the rest, says so by `insert`, and gives the sequence back by `release`. None, with nothing
         changed, when every slot is live. `reserve` must have been called. May swap out or evict an idle sequence.
         """
-        held, holder = self._tree.match_prefix(tokens[:limit])
+        held, holder = self._longest(tokens[:limit])
+        if holder is not None and not self._can_copy(holder, held):
+            self._trim(holder, held)
         # 1. The holder itself is idle in a slot, and nothing is lost by trimming it: it goes on in place.
         if holder is not None and holder in self._pool and holder.slot is not None and self._expendable(holder, held):
             return self._reuse(holder, held)
@@ -123,7 +125,7 @@ class KVCache:
             if victim is None:
                 return None
             # 2a. The victim begins with the same tokens: it is trimmed in place, nothing is copied.
-            if victim.finished and self._trimmable(victim, tokens[:held]):
+            if victim.finished and self._trimmable(victim, tokens[:held]) and self._can_trim(victim, held):
                 return self._reuse(victim, held)
             slot = _slot_of(victim)
         assert self.decoder is not None
@@ -227,6 +229,31 @@ class KVCache:
         # llama.cpp rounds a sequence's cells up to 256.
         return min(size, -(-self.length_limit // 256) * 256)
 
+    def _longest(self, tokens: Ints) -> tuple[int, CachedSequence | None]:
+        """The longest prefix of `tokens` that is held and can be gone on from, and one that holds it; 0 and None where
+        there is none. Changes nothing."""
+        held, holder = self._tree.match_prefix(tokens)
+        if holder is None or self._can_copy(holder, held):
+            return held, holder
+        # It can, if it loses what is beyond: only where that is not likely to be asked for.
+        cut = holder.slot is not None and not holder.live and holder.worth <= held and self._can_trim(holder, held)
+        return (held, holder) if cut else (0, None)
+
+    def _can_trim(self, sequence: CachedSequence, kept: int) -> bool:
+        """Whether a sequence in a slot can be gone on from after its first `kept` tokens: layers with a sliding window
+        must hold all that the next token sees. Without such layers it always can."""
+        assert self.decoder is not None
+        return self.decoder.first(_slot_of(sequence)) <= max(0, kept - self.decoder.window)
+
+    def _can_copy(self, sequence: CachedSequence, kept: int) -> bool:
+        """Whether a copy of a sequence can be gone on from after its first `kept` tokens, as `_can_trim` says."""
+        if sequence.snapshot is not None:
+            first = sequence.snapshot.first
+        else:
+            assert self.decoder is not None
+            first = self.decoder.first_saved(_slot_of(sequence))
+        return first == 0 or (self.decoder is not None and first <= kept - self.decoder.window)
+
     def _expendable(self, sequence: CachedSequence, kept: int) -> bool:
         """Whether trimming an idle sequence to `kept` tokens loses nothing.
 
@@ -293,7 +320,8 @@ class KVCache:
         # 2. It is in a slot: by way of the scratch buffer, which may hold these tokens already, from the fork before.
         else:
             tokens = holder.tokens[:held]
-            if self._copied is None or not np.array_equal(self._copied[0][:held], tokens):
+            known = self._copied is not None and self._copied[1].first <= max(0, held - self.decoder.window)
+            if self._copied is None or not known or not np.array_equal(self._copied[0][:held], tokens):
                 self._copied = (holder.tokens, self._copied_out(holder))
             self.decoder.restore(slot, self._copied[1])
         self.decoder.trim(slot, held)
