@@ -82,7 +82,7 @@ async def asolve(
     question: str | Sequence[Message] | Problem,
     *,
     model: str | Model = DEFAULT_MODEL,
-    method: str = "self_consistency",
+    method: str = "consensus",
     params: Mapping[str, Any] | None = None,
     budget: int | Budget | None = None,
     seed: int = 0,

@@ -274,3 +274,10 @@ def test_a_model_of_a_server_with_several_is_named_everywhere(tmp_path: Path) ->
             assert {body["model"] for body in server.bodies} == {"beta"}
         told = clew("doctor", f"{server.url}#gamma")
         assert told.returncode == 2 and "It has: alpha, beta" in told.stderr
+
+
+def test_a_run_says_how_each_method_does_and_how_long_it_will_take(tmp_path: Path) -> None:
+    ran = clew(*COMPARE, "--methods", "greedy,self_consistency", "-o", str(tmp_path / "run.db"))
+    lines = [line for line in ran.stderr.splitlines() if " searches · " in line]
+    assert "greedy " in lines[-1] and "self_consistency " in lines[-1] and "% right" in lines[-1]
+    assert all(line.endswith(" left") for line in lines[:-1]) and lines[-1].endswith(" tokens")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import clew
 from clew.budget import Spend, Usage
-from clew.cli.thinking import EVERY, Thinking
+from clew.cli.thinking import FIRST, Thinking
 from clew.problem import Answer, Status
 from clew.result import Proposal
 from clew.store import Reader, stored_problems
@@ -92,18 +92,18 @@ def test_without_a_terminal_a_line_is_written_now_and_then() -> None:
     lines = written.getvalue().splitlines()
     assert lines == [
         "no answer yet · 500 of 2,000 tokens · 5 s",
-        "42 (75% of the votes) · 1,000 of 2,000 tokens · 10 s",
+        "42 (75% of the votes) · 800 of 2,000 tokens · 8 s",
     ]
-    assert EVERY == 5
+    assert FIRST == 5
 
 
 def test_a_model_that_falls_silent_is_told() -> None:
     written = io.StringIO()
     thinking = Thinking(Console(file=written, width=60), 2000)
     for second in range(16):
-        usage = Usage({("m", "generate"): Spend(generated=min(second, 3))}, seconds=float(second))
+        usage = Usage({("m", "generate"): Spend(generated=min(second, 1))}, seconds=float(second))
         thinking(Proposal(Answer(None), usage))
-    assert written.getvalue().splitlines()[-1] == "no answer yet · 3 of 2,000 tokens · 15 s · no token for 12 s"
+    assert written.getvalue().splitlines()[-1] == "no answer yet · 1 of 2,000 tokens · 12 s · no token for 11 s"
 
 
 def test_an_interrupt_prints_the_best_answer_so_far_and_where_the_trace_is(state: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from clew.cli.output import echo
 from clew.cli.rescore import rescore
 from clew.cli.runs import compare, export, resume, show
 from clew.cli.solve import solve
-from clew.cli.tools import doctor, list_, pull
+from clew.cli.tools import advise, doctor, list_, pull
 from clew.cli.traces import anchors, edit, import_, stats
 from clew.cli.view import view
 from clew.errors import ClewError
@@ -27,7 +27,7 @@ def cli() -> None:
 
 _RUNS = (solve, compare, resume, show, rescore, export, view)
 _TRACES = (stats, import_, edit, anchors)
-for command in (*_RUNS, *_TRACES, list_, pull, doctor):
+for command in (*_RUNS, *_TRACES, list_, advise, pull, doctor):
     cli.add_command(command)
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.argument("question", required=False)
 @click.option("-m", "--model", default=None, help="A name, a .gguf, a server's URL[#MODEL], or toy:… (smollm2-135m).")
 @key_option
-@click.option("--method", default="self_consistency", show_default=True, help="A method, as name or name?key=value.")
+@click.option("--method", default="consensus", show_default=True, help="A method, as name or name?key=value.")
 @click.option("-b", "--budget", type=int, default=None, help="Tokens to spend (default 2000).")
 @click.option("-p", "--param", multiple=True, help="key=value for the method; may be repeated.")
 @click.option("--kind", default="auto", show_default=True, help="How the answer is read off: auto, math, number, …")
@@ -174,6 +174,7 @@ def _solved(question: str, before: Sequence[Any], no_log: bool, **options: Any) 
 
 def _print_answer(result: Result, show: bool) -> None:
     """The answer alone on standard output; what is said of it on standard error."""
+    from clew.lab.advice import hint
     from clew.lab.solving import crowding
 
     console, answer, total = to_stdout(), result.answer, result.usage.total
@@ -194,5 +195,5 @@ def _print_answer(result: Result, show: bool) -> None:
         f"{answer.status}{sure} · {total.tokens:,} tokens ({total.generated:,} generated) · {total.seconds:.1f} s",
         style="dim",
     )
-    if note := crowding(result):
+    for note in filter(None, (hint(result), crowding(result))):
         to_stderr().print(note, style="dim", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,36 +20,50 @@ from clew.runner import Trial
 
 
 class RunProgress:
-    """A progress line for a run: searches done, tokens, what is right so far. Where the line cannot be drawn over (a
-    log file), every twentieth part of the run is a line of its own."""
+    """A progress line for a run: searches done, how often each method was right so far, tokens, an estimate of the time
+    that is left, and what is tried now. Where the line cannot be drawn over (a log file), every twentieth part of the
+    run is a line of its own."""
 
     def __init__(self, progress: Progress, total: int, done: int) -> None:
         self._progress = progress
-        self._bar = progress.add_task("", total=total, completed=done, note="")
+        self._bar = progress.add_task("", total=total, completed=done, note="", now="")
         self._total = total
-        self._done = done
+        self._done = self._begun_with = done
+        self._start = time.monotonic()
         self._tokens = 0
-        self._right = 0.0
-        self._graded = 0
+        self._grades: dict[str, list[float]] = {}
 
     def begun(self, trial: Trial) -> None:
-        self._progress.update(self._bar, note=f"{trial.problem.id} · {trial.method}")
+        self._progress.update(self._bar, now=f"{trial.problem.id} · {trial.method}")
 
     def proposed(self, trial: Trial, proposal: Proposal) -> None:
-        self._progress.update(self._bar, note=f"{trial.problem.id} · {trial.method}: {proposal.answer.value}")
+        self._progress.update(self._bar, now=f"{trial.problem.id} · {trial.method}: {proposal.answer.value}")
 
     def ended(self, trial: Trial, result: Result) -> None:
         self._tokens += result.usage.total.tokens
         if result.grade is not None:
-            self._right += result.grade
-            self._graded += 1
-        share = f"{self._right / self._graded:.0%} right, " if self._graded else ""
-        note = f"{share}{self._tokens:,} tokens"
-        self._progress.update(self._bar, advance=1, note=note)
+            self._grades.setdefault(trial.method, []).append(result.grade)
         self._done += 1
+        note = self._note()
+        self._progress.update(self._bar, advance=1, note=note)
         console = self._progress.console
         if not console.is_terminal and self._done * 20 // self._total > (self._done - 1) * 20 // self._total:
-            console.print(f"{self._done}/{self._total} searches, {note}", highlight=False)
+            console.print(f"{self._done}/{self._total} searches · {note}", highlight=False, soft_wrap=True)
+
+    def _note(self) -> str:
+        right = [f"{method} {sum(grades) / len(grades):.0%}" for method, grades in self._grades.items()]
+        told = [", ".join(right) + " right"] if right else []
+        told.append(f"{self._tokens:,} tokens")
+        if self._done < self._total:
+            each = (time.monotonic() - self._start) / (self._done - self._begun_with)
+            told.append(f"about {_duration(each * (self._total - self._done))} left")
+        return " · ".join(told)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
@@ -56,10 +71,11 @@ def run_progress(console: Console, total: int, done: int = 0) -> Iterator[RunPro
     """A live progress line while a run goes on."""
     columns = (
         SpinnerColumn(),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[now]}", style="dim"),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield RunProgress(progress, total, done)

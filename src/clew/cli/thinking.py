@@ -12,8 +12,8 @@ from rich.status import Status
 from clew.cli.output import to_stdout
 from clew.result import Proposal
 
-EVERY = 5.0
-"""Seconds between two lines where one cannot be drawn over (a log, a pipe)."""
+FIRST = 5.0
+"""Seconds until the first line where it cannot be drawn over (a log, a pipe); from then on they get fewer and fewer."""
 SILENT = 10.0
 """Seconds without a token after which a line says so."""
 
@@ -25,7 +25,7 @@ class Thinking:
         self._console = console
         self._limit = limit
         self._status: Status | None = None
-        self._told = 0.0
+        self._due = FIRST
         self._best: Proposal | None = None
         self._tokens, self._moved = 0, 0.0
 
@@ -49,8 +49,8 @@ class Thinking:
             line += f" · no token for {now - self._moved:.0f} s"
         if self._status is not None:
             self._status.update(line)
-        elif now - self._told >= EVERY:
-            self._told = now
+        elif now >= self._due:
+            self._due = now * 1.5
             self._console.print(line, style="dim", highlight=False, soft_wrap=True)
 
     def give_up(self, why: str, path: Path | None) -> None:

@@ -149,6 +149,36 @@ def _list_papers(words: Sequence[str], status: str | None, as_json: bool) -> Non
         echo(tabbed(row))
 
 
+@click.command(
+    cls=Examples,
+    examples=(
+        "clew advise smollm2-135m --task words",
+        "clew advise toy:queens?skill=0.3 --task puzzle:queens",
+        "clew advise http://127.0.0.1:8080/v1 --task data.jsonl",
+    ),
+)
+@click.argument("model")
+@click.option("--task", required=True, help="A task, or a data file.")
+@key_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def advise(model: str, task: str, key_env: str | None, as_json: bool) -> None:
+    """Say which method to take for a MODEL and a task, and why: from what was measured (docs/search.md).
+
+    The first line is the advice; a line that begins with `if` is for what only you can know."""
+    from clew.background import get_model
+    from clew.lab.advice import advise as advice
+    from clew.models import keyed
+    from clew.tasks import load_problems
+    from clew.tree import GENERATE
+
+    lines = advice(load_problems(task, count=1)[0], {GENERATE: get_model(keyed(model, key_env))})
+    if as_json:
+        print_json([{"method": x.spec, "if": x.only_if, "have": x.have, "reason": x.reason} for x in lines])
+        return
+    for line in lines:
+        echo(f"{f'if {line.only_if}: ' if line.only_if else ''}{line.spec}\t{line.reason}")
+
+
 @click.command(cls=Examples, examples=("clew pull smollm2-135m", "clew pull hf:ORG/REPO/FILE.gguf"))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
