@@ -112,17 +112,10 @@ def test_charges_from_many_threads_add_up() -> None:
     assert ledger.usage.total.generated == 8000
 
 
-def test_usage_survives_the_way_through_json() -> None:
-    ledger = Ledger(Budget())
-    ledger.open("m", "draft", FREE, fresh=3, reused=1).take(2)
-    usage = ledger.usage
-    assert Usage.from_dict(usage.as_dict()) == usage
-
-
 def test_each_axis_measures_a_usage_and_limits_a_budget_where_there_is_such_a_limit() -> None:
     limited = {axis: Budget.along(axis, 7.5).as_dict() for axis in AXES}
     assert limited == {
-        "generated": {},
+        "generated": {"generated": 7},
         "tokens": {"tokens": 7},
         "calls": {"calls": 7},
         "seconds": {"seconds": 7.5},

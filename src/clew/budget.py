@@ -57,6 +57,7 @@ class Budget:
     seconds: wall time of the search.
     flops: floating-point operations, as `Cost.flops` counts them.
     usd: US dollars, where the model's prices are known.
+    generated: tokens that models write, over all models and roles.
 
     Raises UsageError for a limit that is not a finite number above zero.
     """
@@ -66,6 +67,7 @@ class Budget:
     seconds: float | None = None
     flops: float | None = None
     usd: float | None = None
+    generated: int | None = None
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -81,12 +83,10 @@ class Budget:
 
     @staticmethod
     def along(axis: str, amount: float) -> Budget:
-        """The budget that allows `amount` on one axis of `AXES`; unlimited for an axis without a limit (`generated`).
+        """The budget that allows `amount` on one axis of `AXES`.
 
         amount: in the axis's unit; a fraction of a token or call is dropped. Raises UsageError as `Budget` does.
         """
-        if axis not in (f.name for f in fields(Budget)):
-            return Budget()
         limit: dict[str, Any] = {axis: int(amount) if AXES[axis].whole and math.isfinite(amount) else amount}
         return Budget(**limit)
 
@@ -215,19 +215,9 @@ class Usage:
         return Usage(copied, self.seconds, self.peak)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `Usage.from_dict` reads it."""
+        """Plain data for JSON; `clew.store` reads it."""
         return {
             "seconds": self.seconds,
             "peak": self.peak,
             "parts": [{"model": m, "role": r, **asdict(s)} for (m, r), s in self.parts.items()],
         }
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Usage:
-        """The inverse of `as_dict`."""
-        parts = {}
-        for row in data["parts"]:
-            row = dict(row)
-            key = (row.pop("model"), row.pop("role"))
-            parts[key] = Spend(**row)
-        return Usage(parts, data["seconds"], data["peak"])

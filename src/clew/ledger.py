@@ -29,6 +29,7 @@ class Ledger:
         self._busy: dict[tuple[str, str], tuple[int, float]] = {}
         # The sums of everything that the budget limits, kept up to date so that the check after each token is cheap.
         self._tokens = 0
+        self._generated = 0
         self._flops = 0.0
         self._usd = 0.0
         self._calls = 0
@@ -44,8 +45,9 @@ class Ledger:
 
     @property
     def tokens_left(self) -> int | None:
-        """Tokens until the token budget is spent; None without a token budget."""
-        return None if self.budget.tokens is None else max(0, self.budget.tokens - self._tokens)
+        """Tokens that may still be generated; None without a limit on tokens."""
+        limits = ((self.budget.tokens, self._tokens), (self.budget.generated, self._generated))
+        return min((max(0, limit - used) for limit, used in limits if limit is not None), default=None)
 
     @property
     def tokens(self) -> int:
@@ -64,6 +66,7 @@ class Ledger:
         return (
             self.calls_left != 0
             and (b.tokens is None or self._tokens + billed + tokens <= b.tokens)
+            and (b.generated is None or self._generated + tokens <= b.generated)
             and (b.flops is None or self._flops + cost.flops(billed + tokens, context - billed) <= b.flops)
             and (
                 b.usd is None
@@ -83,6 +86,7 @@ class Ledger:
         b = self.budget
         return (
             (b.tokens is not None and self._tokens >= b.tokens)
+            or (b.generated is not None and self._generated >= b.generated)
             or (b.flops is not None and self._flops >= b.flops)
             or (b.usd is not None and self._usd >= b.usd)
             or (b.seconds is not None and self._clock() - self._start >= b.seconds)
@@ -175,6 +179,7 @@ class Ledger:
             part.flops += flops
             part.usd += usd
             self._tokens += count
+            self._generated += count
             self._flops += flops
             self._usd += usd
         gauge.context += count
@@ -241,7 +246,7 @@ class Gauge:
 
     @property
     def left(self) -> int | None:
-        """Tokens until all continuations in flight together have spent the token budget; None without such a budget."""
+        """Tokens that may still be generated, over all that is in flight; None without a limit on tokens."""
         return self._ledger.tokens_left
 
     @property

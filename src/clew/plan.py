@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from clew.budget import Budget
+
+
+class View(TypedDict):
+    """How a comparison is drawn: over which axis (of `clew.budget.AXES`), at which budgets, against which method (None:
+    the first)."""
+
+    axis: str
+    budgets: Sequence[int | float]
+    baseline: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +23,7 @@ class Plan:
     """What a run does, as plain data: it is kept in the run file, and `clew resume` starts from it.
 
     models: role → model spec. task: a spec for `clew.tasks.load_problems`, with its options. methods: `name?key=value`.
-    view: how the comparison is drawn (axis, budgets, baseline).
+    model_options: further options of every model.
     """
 
     models: Mapping[str, str]
@@ -22,14 +31,14 @@ class Plan:
     task_options: Mapping[str, Any]
     methods: tuple[str, ...]
     budget: Budget
+    view: View
     seeds: tuple[int, ...] = (0,)
     sampling: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int = 32
-    view: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `Plan.from_dict` reads it."""
+        """Plain data for JSON; `clew.store` reads it."""
         return {
             "models": dict(self.models),
             "task": self.task,
@@ -42,15 +51,3 @@ class Plan:
             "view": dict(self.view),
             "model_options": dict(self.model_options),
         }
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Plan:
-        """The inverse of `as_dict`."""
-        return Plan(
-            **{
-                **data,
-                "methods": tuple(data["methods"]),
-                "seeds": tuple(data["seeds"]),
-                "budget": Budget(**data["budget"]),
-            }
-        )

@@ -106,11 +106,17 @@ def reach(result: Result, axis: str) -> float:
 
 
 def _limit(budget: Budget, axis: str) -> float | None:
-    return None if axis == "generated" else getattr(budget, axis)
+    limit: float | None = getattr(budget, axis)
+    return limit
+
+
+def _by_tokens(budget: Budget, axis: str) -> bool:
+    return axis == "generated" and budget.generated is None and budget.tokens is not None
 
 
 def _own_limit(result: Result, axis: str) -> float | None:
-    if axis == "generated" and result.budget.tokens is not None:
+    if _by_tokens(result.budget, axis):
+        assert result.budget.tokens is not None
         # After the prompt is paid, a limit on tokens is a limit on generated tokens.
         return max(0, result.budget.tokens - result.usage.total.prefilled)
     return _limit(result.budget, axis)
@@ -120,7 +126,7 @@ def _cut_by_another(result: Result, axis: str) -> bool:
     own = _own_limit(result, axis)
     if own is not None and result.usage.along(axis) >= own:
         return False
-    others = [a for a in AXES if a != axis and not (axis == "generated" and a == "tokens")]
+    others = [a for a in AXES if a != axis and not (a == "tokens" and _by_tokens(result.budget, axis))]
     limits = [(result.usage.along(a), _limit(result.budget, a)) for a in others]
     if any(limit is not None and used >= limit for used, limit in limits):
         return True

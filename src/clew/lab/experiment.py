@@ -165,13 +165,9 @@ def prepare(plan: Plan, problems: list[Problem] | None = None) -> Experiment:
     """
     problems = plan_problems(plan) if problems is None else problems
     models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
-    budget = plan.budget
-    if plan.view["axis"] == "generated":
-        longest = max(len(models["generate"].render(p.messages)) for p in problems)
-        budget = Budget(tokens=int(max(plan.view["budgets"])) + longest)
     trials = runner.trials_of(problems, plan.methods, plan.seeds)
-    runner.check(trials, models, budget)
-    return Experiment(plan, problems, models, budget, trials)
+    runner.check(trials, models, plan.budget)
+    return Experiment(plan, problems, models, plan.budget, trials)
 
 
 async def maker(models: Mapping[str, Model]) -> dict[str, Any]:
@@ -267,7 +263,8 @@ def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Com
 def _summarised(results: Iterable[Result], plan: Plan) -> Comparison:
     from clew.lab.compare import summarise
 
-    return summarise(results, **{name: plan.view[name] for name in ("budgets", "axis", "baseline")})
+    view = plan.view
+    return summarise(results, budgets=view["budgets"], axis=view["axis"], baseline=view["baseline"])
 
 
 def default_path(plan: Plan) -> Path:

@@ -14,7 +14,7 @@ from clew.plan import Plan
 from clew.result import Result
 from clew.sampling import Sampling
 from clew.search import GENERATE, Search
-from clew.store import IMPORTED, Reader, begun_here, stored_problems
+from clew.store import IMPORTED, Maker, Reader, begun_here, stored_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class StoredTrace:
     trace: Trace
     result: Result
     plan: Plan
-    made_by: list[dict[str, Any]]
+    made_by: list[Maker]
     begun_here: bool
 
     def search(self, model: str | None, seed: int = 0) -> Search:

@@ -1,17 +1,20 @@
 """One SQLite file a run: every finished search with its whole tree. The schema is described in docs/traces.md."""
 
-from clew.store.format import IMPORTED, QUESTION, pack, unpack
+from clew.store.format import IMPORTED, QUESTION, Unpacker, pack
 from clew.store.lock import WriterLock
 from clew.store.origin import begun_here, check_trust
 from clew.store.problems import check_data, plan_problems, run_problems, stored_problems
 from clew.store.reader import Reader
+from clew.store.shapes import Maker
 from clew.store.writer import Store
 
 __all__ = [
     "IMPORTED",
+    "Maker",
     "QUESTION",
     "Reader",
     "Store",
+    "Unpacker",
     "WriterLock",
     "begun_here",
     "check_data",
@@ -20,5 +23,4 @@ __all__ = [
     "plan_problems",
     "run_problems",
     "stored_problems",
-    "unpack",
 ]

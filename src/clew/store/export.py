@@ -72,7 +72,7 @@ def _fields(table: str) -> list[tuple[str, pa.DataType]]:
     import pyarrow as pa
 
     scalars = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
-    found = [(name, scalars[kind]) for name, kind in columns()[table].items() if kind != "BLOB"]
+    found = [(name, scalars[kind]) for name, (kind, _) in columns()[table].items() if kind != "BLOB"]
     if "stats" in columns()[table]:
         for name, (number, axes) in STATS.items():
             kind = pa.from_numpy_dtype(number)

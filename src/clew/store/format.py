@@ -9,14 +9,15 @@ import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from clew.errors import StoreError
+from clew.store.typed import fit, parsed
 from clew.tree import Segment
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x636C6577  # "clew"
 IMPORTED = "imported"
 """The task of a run whose traces come from elsewhere: its problems are made of what the file holds."""
@@ -48,7 +49,8 @@ CREATE TABLE nodes (
 ) WITHOUT ROWID;
 CREATE TABLE anchors (
     result INTEGER NOT NULL REFERENCES results(id) ON DELETE CASCADE, node INTEGER NOT NULL, model TEXT NOT NULL,
-    rollouts INTEGER NOT NULL, usage TEXT NOT NULL, sentences TEXT NOT NULL, PRIMARY KEY (result, node)
+    rollouts INTEGER NOT NULL, usage TEXT NOT NULL, sentences TEXT NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (result, node)
 ) WITHOUT ROWID;
 """
 
@@ -67,6 +69,12 @@ STATS: Mapping[str, tuple[type[np.generic], int]] = {
 
 LARGEST = 2**28
 """The most bytes of one text or blob, packed or not: a solution of a million tokens with its statistics has a tenth."""
+LARGEST_READING = 2**30
+"""The most bytes that the statistics of several nodes unpack to in one reading, or `PACKED` times the file's."""
+PACKED = 64
+"""Statistics come with their texts, of which a token has a byte and more: no honest file is packed as tightly."""
+MOST_NODES = 2**22
+"""The most nodes of one search."""
 
 
 @cache
@@ -77,13 +85,26 @@ def _declared() -> frozenset[tuple[str, str, str]]:
     return frozenset(db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema"))
 
 
+class Column(NamedTuple):
+    """A column as `SCHEMA` declares it. kind: its type in SQLite."""
+
+    kind: str
+    nullable: bool
+
+
 @cache
-def columns() -> dict[str, dict[str, str]]:
-    """Table → column → its type in SQLite, as `SCHEMA` declares them."""
+def columns() -> dict[str, dict[str, Column]]:
+    """Table → column → how `SCHEMA` declares it."""
     db = sqlite3.connect(":memory:")
     db.executescript(SCHEMA)
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
-    found = {table: {name: kind for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})")} for table in tables}
+    found = {
+        table: {
+            name: Column(kind, not (filled or key))
+            for _, name, kind, filled, _, key in db.execute(f"PRAGMA table_info({table})")
+        }
+        for table in tables
+    }
     db.close()
     return found
 
@@ -92,27 +113,48 @@ def pack(segment: Segment) -> bytes:
     """A segment's arrays as one compressed blob: a JSON header line (name → [dtype, shape]), then the raw arrays."""
     header: dict[str, Any] = {}
     raw = b""
-    for name in STATS:
-        array = getattr(segment, name)
-        if array is not None:
+    for name, (number, _) in STATS.items():
+        given = getattr(segment, name)
+        if given is not None:
+            array = np.ascontiguousarray(given, np.dtype(number).newbyteorder("<"))
             header[name] = [array.dtype.str, list(array.shape)]
-            raw += np.ascontiguousarray(array).tobytes()
+            raw += array.tobytes()
     return zlib.compress(json.dumps(header).encode() + b"\n" + raw, 1)
 
 
-def unpack(blob: bytes) -> dict[str, Any]:
-    """The inverse of `pack`: name → array. Raises ValueError for what unpacks to more than `LARGEST`."""
-    unpacker = zlib.decompressobj()
-    head, _, raw = unpacker.decompress(blob, LARGEST).partition(b"\n")
-    if not unpacker.eof:
-        raise ValueError("statistics of a node that are cut off, or too large")
-    arrays = {}
-    at = 0
-    for name, (dtype, shape) in json.loads(head).items():
-        kind, count = np.dtype(dtype), math.prod(shape)
-        arrays[name] = np.frombuffer(raw, kind, count, at).reshape(shape)
-        at += kind.itemsize * count
-    return arrays
+class Unpacker:
+    """The inverse of `pack` (name → array), for all nodes of one reading. most: bytes that they may unpack to.
+
+    Raises ValueError for what `pack` did not make, and for more than `most`, or than `LARGEST` in one node.
+    """
+
+    def __init__(self, most: int = LARGEST) -> None:
+        self._left = most
+
+    def __call__(self, blob: bytes) -> dict[str, Any]:
+        unpacker = zlib.decompressobj()
+        most = min(self._left, LARGEST)
+        head, _, raw = unpacker.decompress(blob, most).partition(b"\n") if most > 0 else (b"", b"", b"")
+        if not unpacker.eof:
+            raise ValueError("statistics of a node that are cut off, or too large")
+        self._left -= len(head) + len(raw)
+        arrays: dict[str, Any] = {}
+        at = 0
+        for name, entry in fit(dict[str, list[Any]])(parsed(head.decode())).items():
+            dtype, shape = entry[0], fit(list[int])(entry[-1])
+            number, axes = STATS.get(name, (None, 0))
+            kind = np.dtype(number).newbyteorder("<")
+            if number is None or [dtype, shape] != entry or dtype != kind.str or len(shape) != axes or min(shape) < 0:
+                raise ValueError(f"statistics of a node whose {name} is no array of clew's")
+            count = math.prod(shape)
+            arrays[name] = np.frombuffer(raw, kind, count, at).reshape(shape)
+            at += kind.itemsize * count
+        if len({len(array) for array in arrays.values()}) != 1 or at != len(raw) or not arrays.keys() >= _NEEDED:
+            raise ValueError("statistics of a node that do not fit one another")
+        return arrays
+
+
+_NEEDED = {"token_ids", "offsets"}
 
 
 def log_of(path: Path) -> Path:
@@ -129,7 +171,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """
     try:
         if not read_only:
-            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            db = _hardened(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
             db.execute("PRAGMA foreign_keys = ON")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
@@ -140,10 +182,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             )
             try:
                 db.execute("PRAGMA schema_version").fetchone()
-                db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
-                db.execute("PRAGMA trusted_schema = OFF")
-                db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-                return db
+                return _hardened(db)
             except sqlite3.OperationalError:
                 # Beside a file in a folder that cannot be written there is no place for the log; nobody writes there.
                 db.close()
@@ -156,6 +195,16 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         raise StoreError(
             f"{path} cannot be opened ({error})", "Name a file that clew wrote, in a writable folder"
         ) from error
+
+
+def _hardened(db: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, prepared for a file that somebody else may have made (https://www.sqlite.org/security.html)."""
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA cell_size_check = ON")
+    db.execute("PRAGMA mmap_size = 0")
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
 
 
 def check(path: Path, db: sqlite3.Connection) -> None:

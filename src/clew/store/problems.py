@@ -11,18 +11,24 @@ from clew.errors import StoreError, UsageError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.store.format import IMPORTED, QUESTION
-from clew.store.reader import Reader
+from clew.store.reader import Reader, damage_told
 
 
-def plan_problems(plan: Plan) -> list[Problem]:
-    """The plan's problems, made anew (the same every time). Raises UsageError for a plan that is not clew's own."""
+def plan_problems(plan: Plan, count: int | None = None) -> list[Problem]:
+    """The plan's problems, made anew (the same every time).
+
+    count: the first so many; as many as the plan says unless it is given.
+
+    Raises UsageError for a plan that is not clew's own.
+    """
     if plan.task == IMPORTED:
         raise UsageError("imported traces cannot be run again", "`clew show` and `clew stats` read them")
     if plan.task == QUESTION:
         raise UsageError("a question that was solved is not a comparison", "`clew show` and `clew view` read it")
     from clew.tasks import load_problems
 
-    return load_problems(plan.task, **plan.task_options)
+    options = {**plan.task_options, **({} if count is None else {"count": count})}
+    return load_problems(plan.task, **options)
 
 
 def stored_problems(store: Reader) -> list[Problem]:
@@ -52,7 +58,8 @@ def run_problems(store: Reader) -> list[Problem]:
             f"{store.path} names the data file {store.plan.task}, and does not say what it held",
             "The file is damaged; run the comparison again",
         )
-    return plan_problems(store.plan)
+    with damage_told(store.path):
+        return plan_problems(store.plan, len(store.problem_ids()))
 
 
 def _graded_as_stored(problem: Problem, grades: dict[str, float]) -> Problem:

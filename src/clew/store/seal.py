@@ -19,6 +19,18 @@ def of_search(db: sqlite3.Connection, result: int) -> str:
     return _sha256([row[:-1] for row in found] + proposals.fetchall())  # the last column is this checksum
 
 
+def of_anchors(db: sqlite3.Connection, result: int, node: int) -> str:
+    """The SHA-256 of the thought anchors of one solution."""
+    rows = db.execute("SELECT * FROM anchors WHERE result = ? AND node = ?", (result, node)).fetchall()
+    return _sha256([row[:-1] for row in rows])  # the last column is this checksum
+
+
+def anchors_hold(db: sqlite3.Connection, result: int) -> bool:
+    """Whether the thought anchors of a search have their checksums."""
+    kept = db.execute("SELECT node, sha256 FROM anchors WHERE result = ?", (result,)).fetchall()
+    return all(sha256 == of_anchors(db, result, node) for node, sha256 in kept)
+
+
 def of_run(db: sqlite3.Connection) -> str:
     """The SHA-256 of the facts of a run and of its problems."""
     facts = db.execute("SELECT * FROM meta WHERE key != 'sha256' ORDER BY key")

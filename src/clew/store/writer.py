@@ -293,9 +293,9 @@ class Store(Reader):
         """
         with self._writing() as db:
             db.execute("BEGIN IMMEDIATE")
-            db.execute(
-                "INSERT OR REPLACE INTO anchors SELECT id, ?, ?, ?, ?, ? FROM results WHERE problem = ? AND method = ?"
-                " AND seed = ?",
+            kept = db.execute(
+                "INSERT OR REPLACE INTO anchors SELECT id, ?, ?, ?, ?, ?, '' FROM results WHERE problem = ?"
+                " AND method = ? AND seed = ? RETURNING result",
                 (
                     node,
                     model,
@@ -306,7 +306,12 @@ class Store(Reader):
                     result.method,
                     result.seed,
                 ),
-            )
+            ).fetchall()
+            for (number,) in kept:
+                place = (number, node)
+                db.execute(
+                    "UPDATE anchors SET sha256 = ? WHERE result = ? AND node = ?", (seal.of_anchors(db, *place), *place)
+                )
 
     def _set(self, key: str, value: Any) -> None:
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _json(value)))

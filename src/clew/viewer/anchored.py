@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from sqlite3 import Connection
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clew.store import Reader
+from clew.store.reader import damage_told
 from clew.tree import Origin
 from clew.viewer.shape import Shape
 
@@ -31,23 +30,24 @@ class Anchored:
         return bool(self.importances)
 
     @staticmethod
-    def of(db: Connection, result: int, shape: Shape, answer: int | None) -> Anchored:
+    def of(reader: Reader, result: int, shape: Shape, answer: int | None) -> Anchored:
         """Read the anchors of a search: those of the solution that gave the answer, else of another solution.
 
-        db: the run file. result: the number of the search. shape: of its tree. answer: the node that ends the answer's
-        solution.
+        reader: of the run file. result: the number of the search. shape: of its tree. answer: the node that ends the
+        answer's solution.
         """
-        rows = db.execute("SELECT node, sentences FROM anchors WHERE result = ? ORDER BY node", (result,)).fetchall()
+        rows = list(reader.select("anchors", ("node", "sentences"), "WHERE result = ? ORDER BY node", (result,)))
         if not rows:
             return Anchored(np.zeros(0, np.int64), np.zeros(0, np.int64), (), {})
-        leaf, said = next((row for row in rows if row[0] == answer), rows[0])
-        sentences: list[dict[str, Any]] = json.loads(said)
+        leaf, sentences = next((row for row in rows if row[0] == answer), rows[0])
+        with damage_told(reader.path):
+            if not 0 <= leaf < len(shape.parents):
+                raise ValueError(f"it has anchors of a node {leaf} that is not there")
         places: dict[int, int] = {}
         at = 0
         for node in shape.path(leaf):
-            origin, text = db.execute(
-                "SELECT origin, text FROM nodes WHERE result = ? AND id = ?", (result, node)
-            ).fetchone()
+            tail = "WHERE result = ? AND id = ?"
+            ((origin, text),) = reader.select("nodes", ("origin", "text"), tail, (result, node))
             if origin != Origin.PROMPT:
                 places[node] = at
                 at += len(text)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from clew.budget import Usage
 from clew.errors import ClewError, UsageError
 from clew.problem import Problem
 from clew.store import Reader, stored_problems
 from clew.store.format import log_of
+from clew.store.reader import damage_told
 from clew.viewer.report import Comparisons
 from clew.viewer.search_pages import Extract, SearchPages, right
 
@@ -100,6 +100,7 @@ class RunPages:
         self._reader = Reader.open(path)
         self._lock = threading.Lock()
         try:
+            self._reader.verify_pages()
             self.plan = self._reader.plan
             self.created = self._reader.created
         except ClewError:
@@ -134,16 +135,9 @@ class RunPages:
     def told(self) -> dict[str, Any]:
         """The facts about the run: its plan, and how many problems, searches and nodes it has."""
         with self._open():
-            db = self._reader.db
-            (problems,) = db.execute(
-                "SELECT count(*) FROM problems WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1))",
-                (self._only,),
-            ).fetchone()
-            results, nodes = db.execute(
-                "SELECT count(*), coalesce(sum(nodes), 0) FROM results"
-                " WHERE ?1 IS NULL OR problem IN (SELECT value FROM json_each(?1))",
-                (self._only,),
-            ).fetchone()
+            only = "WHERE ?1 IS NULL OR {} IN (SELECT value FROM json_each(?1))"
+            problems = sum(1 for _ in self._reader.select("problems", ("rowid",), only.format("id"), (self._only,)))
+            nodes = [n for (n,) in self._reader.select("results", ("nodes",), only.format("problem"), (self._only,))]
         plan = self.plan
         return {
             "name": self.path.name,
@@ -154,11 +148,11 @@ class RunPages:
             "methods": list(plan.methods),
             "seeds": list(plan.seeds),
             "budget": plan.budget.as_dict(),
-            "axis": plan.view.get("axis"),
-            "budgets": list(plan.view.get("budgets", ())),
+            "axis": plan.view["axis"],
+            "budgets": list(plan.view["budgets"]),
             "problems": problems,
-            "results": results,
-            "nodes": nodes,
+            "results": len(nodes),
+            "nodes": sum(nodes),
             "bytes": sum(p.stat().st_size for p in (self.path, log_of(self.path)) if p.exists()),
             "chunk": CHUNK,
             "sampling": dict(plan.sampling),
@@ -167,7 +161,7 @@ class RunPages:
     def has(self, problem: str) -> bool:
         """Whether the run has a problem of this id."""
         with self._lock:
-            return bool(self._reader.db.execute("SELECT 1 FROM problems WHERE id = ?", (problem,)).fetchone())
+            return any(self._reader.select("problems", ("rowid",), "WHERE id = ?", (problem,)))
 
     @contextmanager
     def _open(self) -> Iterator[None]:
@@ -177,31 +171,31 @@ class RunPages:
             yield
 
     def _problems(self, after: int) -> dict[str, Any]:
-        rows = self._reader.db.execute(
-            "SELECT rowid - 1, id, family, difficulty, question, reference FROM problems WHERE rowid > ?2"
-            " AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) ORDER BY rowid LIMIT ?3",
-            (self._only, after + 1, CHUNK + 1),
-        )
-        names = ("number", "id", "family", "difficulty", "question", "reference")
-        return columns(names, ((*row[:4], _cut(row[4], 300), _cut(row[5], 100)) for row in rows), "number")
+        names = ("id", "family", "difficulty", "question", "reference")
+        tail = "WHERE rowid > ?2 AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) ORDER BY rowid LIMIT ?3"
+        rows = self._reader.select("problems", ("rowid", *names), tail, (self._only, after + 1, CHUNK + 1))
+        told = ((row[0] - 1, *row[1:4], _cut(row[4], 300), _cut(row[5], 100)) for row in rows)
+        return columns(("number", *names), told, "number")
 
     def _results(self, after: int) -> dict[str, Any]:
         methods = {m: i for i, m in enumerate(self.plan.methods)}
-        rows = self._reader.db.execute(
-            "SELECT r.id, p.rowid - 1, r.method, r.seed, r.status, r.value, r.grade, r.confidence, r.nodes, r.error,"
-            " r.usage FROM results r JOIN problems p ON p.id = r.problem WHERE r.id > ?2"
-            " AND (?1 IS NULL OR r.problem IN (SELECT value FROM json_each(?1))) ORDER BY r.id LIMIT ?3",
-            (self._only, after, CHUNK + 1),
+        numbers = {name: number - 1 for name, number in self._reader.select("problems", ("id", "rowid"))}
+        names = ("id", "problem", "method", "seed", "status", "value", "grade", "confidence", "nodes", "error", "usage")
+        tail = (
+            "NOT INDEXED WHERE id > ?2 AND (?1 IS NULL OR problem IN (SELECT value FROM json_each(?1)))"
+            " ORDER BY id LIMIT ?3"
         )
-
-        def row(r: Sequence[Any]) -> tuple[Any, ...]:
-            total = Usage.from_dict(json.loads(r[10])).total
-            spent = (total.tokens, total.generated, total.seconds)
-            said = (r[4], _cut(r[5], 100), r[6], right(r[6]), r[7])
-            return (r[0], r[1], methods.get(r[2], -1), r[3], *said, *spent, r[8], r[9])
-
-        names = ("id", "problem", "method", "seed", "status", "value", "grade", "right", "confidence")
-        return columns((*names, "tokens", "generated", "seconds", "nodes", "error"), map(row, rows), "id")
+        told = []
+        for number, problem, method, seed, status, value, grade, confidence, nodes, error, usage in self._reader.select(
+            "results", names, tail, (self._only, after, CHUNK + 1)
+        ):
+            self._reader.verify(number, tree=False)
+            with damage_told(self.path):
+                place = (numbers[problem], methods.get(method, -1), seed)
+            said, total = (status, _cut(value, 100), grade, right(grade), confidence), usage.total
+            told.append((number, *place, *said, total.tokens, total.generated, total.seconds, nodes, error))
+        shown = ("id", "problem", "method", "seed", "status", "value", "grade", "right", "confidence")
+        return columns((*shown, "tokens", "generated", "seconds", "nodes", "error"), told, "id")
 
     def _of_search(self, number: int, asked: Sequence[str], query: dict[str, str]) -> Any:
         search = self._search(number)
@@ -220,12 +214,12 @@ class RunPages:
         raise Missing(f"there is nothing at {'/'.join(asked)}", "Begin at the first page")
 
     def _search(self, number: int) -> SearchPages:
-        version = self._reader.db.execute("PRAGMA data_version").fetchone()[0]
+        version = self._reader.version()
         if version != self._version or len(self._kept) > SEARCHES:
             # A search that failed and was run again may have its old number.
             self._kept, self._version = {}, version
         if number not in self._kept:
-            found = SearchPages.of(self._reader.db, number)
+            found = SearchPages.of(self._reader, number)
             if found is None:
                 raise Missing(f"{self.path.name} has no search {number}", "The list of searches has their numbers")
             self._kept[number] = found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from clew.analysis.behaviours import tag_step
 from clew.analysis.fates import fate, first_holder
-from clew.budget import Usage
 from clew.problem import is_right
-from clew.store import unpack
+from clew.store import Reader, Unpacker
+from clew.store.reader import damage_told
 from clew.tree import Finish, Origin
 from clew.viewer.anchored import Anchored
 from clew.viewer.shape import Shape, shape_of
@@ -50,40 +49,40 @@ def right(grade: float | None) -> bool | None:
 class SearchPages:
     """The data of one search. It keeps numbers about the tree in memory, no text and no statistics."""
 
-    def __init__(self, db: sqlite3.Connection, row: Sequence[Any]) -> None:
-        self._db = db
-        self.number, self.problem, self.method, self.seed, self.count, self.status, self.chosen, self.grade = row
-        (value,) = db.execute("SELECT value FROM results WHERE id = ?", (self.number,)).fetchone()
-        held = db.execute("SELECT value, node FROM proposals WHERE result = ? ORDER BY number", (self.number,))
+    def __init__(self, reader: Reader, number: int, row: Sequence[Any]) -> None:
+        self._reader = reader
+        self.number = number
+        self.problem, self.method, self.seed, self.count, self.status, self.chosen, self.grade, value = row
+        held = reader.select("proposals", ("value", "node"), "WHERE result = ? ORDER BY number", (number,))
         self.leaf = first_holder(value, self.chosen, held)
 
     @staticmethod
-    def of(db: sqlite3.Connection, number: int) -> SearchPages | None:
-        """The search of this number, where there is one."""
-        row = db.execute(
-            "SELECT id, problem, method, seed, nodes, status, node, grade FROM results WHERE id = ?", (number,)
-        ).fetchone()
-        return None if row is None else SearchPages(db, row)
+    def of(reader: Reader, number: int) -> SearchPages | None:
+        """The search of this number, where there is one. Raises StoreError where it does not have its checksums."""
+        reader.verify(number)
+        names = ("problem", "method", "seed", "nodes", "status", "node", "grade", "value")
+        row = next(reader.select("results", names, "WHERE id = ?", (number,)), None)
+        return None if row is None else SearchPages(reader, number, row)
 
     @cached_property
     def shape(self) -> Shape:
         """The shape of its tree."""
-        return shape_of(self._db, self.number, self.count, self.leaf)
+        return shape_of(self._reader, self.number, self.count, self.leaf)
 
     @cached_property
     def anchored(self) -> Anchored:
         """The importance of its sentences, where the run has it."""
-        return Anchored.of(self._db, self.number, self.shape, self.chosen)
+        return Anchored.of(self._reader, self.number, self.shape, self.chosen)
 
     def told(self) -> dict[str, Any]:
         """The search, its problem and its answer, without the tree."""
-        problem = self._db.execute(
-            "SELECT family, difficulty, question, messages, reference, meta FROM problems WHERE id = ?", (self.problem,)
-        ).fetchone()
-        value, text, confidence, votes, usage, error = self._db.execute(
-            "SELECT value, text, confidence, votes, usage, error FROM results WHERE id = ?", (self.number,)
-        ).fetchone()
-        family, difficulty, question, messages, reference, meta = problem
+        names = ("family", "difficulty", "question", "messages", "reference", "meta")
+        ((family, difficulty, question, messages, reference, meta),) = self._reader.select(
+            "problems", names, "WHERE id = ?", (self.problem,)
+        )
+        value, text, confidence, votes, usage, error = self._result(
+            "value", "text", "confidence", "votes", "usage", "error"
+        )
         shape = self.shape
         return {
             "id": self.number,
@@ -92,9 +91,9 @@ class SearchPages:
                 "family": family,
                 "difficulty": difficulty,
                 "question": question,
-                "messages": [{"role": m["role"], "content": _said(m["content"])} for m in json.loads(messages)],
+                "messages": [{"role": m.role, "content": _said(m.content)} for m in messages],
                 "reference": reference,
-                "meta": json.loads(meta),
+                "meta": finite(meta),
             },
             "method": self.method,
             "seed": self.seed,
@@ -102,10 +101,10 @@ class SearchPages:
             "value": value,
             "text": text[:TEXT],
             "confidence": confidence,
-            "votes": json.loads(votes),
+            "votes": finite(votes),
             "node": self.leaf,
             "grade": self.grade,
-            "usage": json.loads(usage),
+            "usage": usage.as_dict(),
             "error": error,
             "nodes": self.count,
             "distinct_tokens": shape.distinct,
@@ -129,24 +128,21 @@ class SearchPages:
         found: dict[str, list[Any]] = {name: [] for name in _SKELETON}
         scores: list[dict[str, float]] = []
         read, last, more = 0, after, False
-        rows = self._db.execute(
-            "SELECT id, parent, beginning_of, origin, role, finish, label, fate, born, tokens, cut, text, scores, stats"
-            " FROM nodes WHERE result = ? AND id > ? ORDER BY id",
-            (self.number, after),
-        )
-        for row in rows:
+        unpack = self._reader.unpacker()
+        tail = "WHERE result = ? AND id > ? ORDER BY id"
+        for row in self._reader.select("nodes", (*_PLAIN, "text", "scores", "stats"), tail, (self.number, after)):
             if len(scores) == limit or read > SKELETON_TEXT:
                 more = True
                 break
             *plain, text, said, stats = row
             last, origin, finish = row[0], row[3], row[5]
             plain[7] = self._fate(last, finish, plain[7])
-            arrays = unpack(stats)
+            arrays = self._unpacked(stats, unpack)
             means = [None if origin == Origin.PROMPT else _mean(arrays.get(name)) for name in ("entropy", "logprob")]
             values = (*plain, *means, tags(origin, text), text[:_BEGINNING], len(text))
             for name, value in zip(_SKELETON, values, strict=True):
                 found[name].append(value)
-            scores.append(json.loads(said))
+            scores.append(said)
             read += len(text)
         named = {name: [s.get(name) for s in scores] for name in shape.score_names}
         ended = [n for n, finish in zip(found["id"], found["finish"], strict=True) if finish in _ENDED]
@@ -156,7 +152,8 @@ class SearchPages:
 
     def _proposed(self) -> dict[int, str]:
         """Node → the answer that the method proposed from it."""
-        rows = self._db.execute("SELECT node, value FROM proposals WHERE result = ? ORDER BY number", (self.number,))
+        tail = "WHERE result = ? ORDER BY number"
+        rows = self._reader.select("proposals", ("node", "value"), tail, (self.number,))
         return {node: value for node, value in rows if node is not None and value is not None}
 
     def _stated(self, nodes: Sequence[int], extract: Extract | None) -> dict[int, str]:
@@ -169,11 +166,8 @@ class SearchPages:
             path = self.shape.path(node)
             if path[0] != 0:
                 continue
-            rows = self._db.execute(
-                "SELECT text FROM nodes WHERE result = ? AND id IN (SELECT value FROM json_each(?)) AND origin != ?"
-                " ORDER BY id",
-                (self.number, json.dumps(path), Origin.PROMPT),
-            )
+            tail = "WHERE result = ? AND id IN (SELECT value FROM json_each(?)) AND origin != ? ORDER BY id"
+            rows = self._reader.select("nodes", ("text",), tail, (self.number, json.dumps(path), Origin.PROMPT))
             solution = "".join(text for (text,) in rows)
             read += len(solution)
             if read > ANSWERED:
@@ -185,14 +179,12 @@ class SearchPages:
 
     def node(self, number: int, start: int) -> dict[str, Any] | None:
         """A page of one node's text from character `start` on, with its tokens; None where there is no such node."""
-        row = self._db.execute(
-            "SELECT origin, finish, label, fate, exact, text, scores, stats FROM nodes WHERE result = ? AND id = ?",
-            (self.number, number),
-        ).fetchone()
+        names = ("origin", "finish", "label", "fate", "exact", "text", "scores", "stats")
+        row = next(self._reader.select("nodes", names, "WHERE result = ? AND id = ?", (self.number, number)), None)
         if row is None:
             return None
         origin, finish, label, said, exact, text, scores, stats = row
-        arrays = unpack(stats)
+        arrays = self._unpacked(stats, self._reader.unpacker())
         offsets = arrays["offsets"]
         end = page_end(offsets, start, len(text))
         piece = text[start:end]
@@ -211,7 +203,7 @@ class SearchPages:
                 "importance": self.anchored.importance(number, text, offsets, inside),
                 "top": _top(arrays, inside),
             },
-            "scores": finite(json.loads(scores)),
+            "scores": finite(scores),
             "label": label,
             "finish": finish,
             "fate": self._fate(number, finish, said),
@@ -225,18 +217,16 @@ class SearchPages:
 
         grade: grades the answers before the last one, whose grade the run has kept.
         """
-        value, usage = self._db.execute("SELECT value, usage FROM results WHERE id = ?", (self.number,)).fetchone()
+        value, usage = self._result("value", "usage")
         known = {value: self.grade}
         proposals = []
-        rows = self._db.execute(
-            "SELECT number, value, confidence, node, usage FROM proposals WHERE result = ? ORDER BY number",
-            (self.number,),
-        )
-        for number, held, confidence, node, spent in rows:
+        names = ("number", "value", "confidence", "node", "usage")
+        tail = "WHERE result = ? ORDER BY number"
+        for number, held, confidence, node, spent in self._reader.select("proposals", names, tail, (self.number,)):
             if held not in known:
                 known[held] = grade(self.problem, held) if self.grade is not None else None
             graded = known[held]
-            total = Usage.from_dict(json.loads(spent)).total
+            total = spent.total
             proposals.append(
                 {
                     "number": number,
@@ -249,7 +239,7 @@ class SearchPages:
                     "right": right(graded),
                 }
             )
-        parts = json.loads(usage)["parts"]
+        parts = usage.as_dict()["parts"]
         spend = {f"{p['role']}/{p['model']}": {k: v for k, v in p.items() if k not in _KEYS} for p in parts}
         return {"proposals": proposals, "spend": spend}
 
@@ -259,33 +249,23 @@ class SearchPages:
         return fate(said, finish, self.status, best=best, leaf=leaf, rewound=rewound)
 
     def _has_entropy(self) -> bool:
-        rows = self._db.execute(
-            "SELECT stats FROM nodes WHERE result = ? AND origin = ? AND tokens > 0 ORDER BY id LIMIT ?",
-            (self.number, Origin.SAMPLED, _LOOKED_AT),
-        )
-        return any(_mean(unpack(stats).get("entropy")) is not None for (stats,) in rows)
+        unpack = self._reader.unpacker()
+        tail = "WHERE result = ? AND origin = ? AND tokens > 0 ORDER BY id LIMIT ?"
+        rows = self._reader.select("nodes", ("stats",), tail, (self.number, Origin.SAMPLED, _LOOKED_AT))
+        return any(_mean(self._unpacked(stats, unpack).get("entropy")) is not None for (stats,) in rows)
+
+    def _result(self, *names: str) -> tuple[Any, ...]:
+        return next(self._reader.select("results", names, "WHERE id = ?", (self.number,)))
+
+    def _unpacked(self, stats: bytes, unpack: Unpacker) -> dict[str, Any]:
+        with damage_told(self._reader.path):
+            return unpack(stats)
 
 
 _KEYS = ("model", "role")
 _ENDED = (Finish.END, Finish.STOP)
-_SKELETON = (
-    "id",
-    "parent",
-    "beginning_of",
-    "origin",
-    "role",
-    "finish",
-    "label",
-    "fate",
-    "born",
-    "tokens",
-    "cut",
-    "entropy",
-    "logprob",
-    "behaviours",
-    "text",
-    "chars",
-)
+_PLAIN = ("id", "parent", "beginning_of", "origin", "role", "finish", "label", "fate", "born", "tokens", "cut")
+_SKELETON = (*_PLAIN, "entropy", "logprob", "behaviours", "text", "chars")
 
 
 def page_end(offsets: np.ndarray[Any, np.dtype[np.int32]], start: int, length: int) -> int:
@@ -339,7 +319,7 @@ def _top(arrays: dict[str, Any], inside: np.ndarray[Any, Any]) -> list[list[list
     return [[list(pair) for pair in zip(i, numbers(v), strict=True)] for i, v in zip(ids, values, strict=True)]
 
 
-def _said(content: str | Sequence[dict[str, Any]]) -> str:
+def _said(content: str | Sequence[Mapping[str, Any]]) -> str:
     if isinstance(content, str):
         return content
-    return "".join(p["text"] if p.get("type") == "text" else f"[{p.get('type', 'part')}]" for p in content)
+    return "".join(str(p.get("text", "") if p.get("type") == "text" else f"[{p.get('type', 'part')}]") for p in content)

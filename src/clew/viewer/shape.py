@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from sqlite3 import Connection
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clew.store import Reader
+from clew.store.reader import damage_told
+from clew.store.trees import check_links
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,18 +47,25 @@ def path_to(parents: NDArray[np.int64], node: int) -> list[int]:
     return found[::-1]
 
 
-def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Shape:
+def shape_of(reader: Reader, result: int, count: int, answer: int | None) -> Shape:
     """Read the shape of a tree.
 
-    db: the run file. result: the number of the search. count: of its nodes. answer: the node that ends the solution.
+    reader: of the run file. result: the number of the search. count: of its nodes. answer: the node that ends the
+    solution.
+
+    Raises StoreError where the nodes make no such tree.
     """
+    names = ("id", "parent", "beginning_of", "born", "tokens", "scores")
+    rows = list(reader.select("nodes", names, "WHERE result = ? ORDER BY id", (result,)))
+    with damage_told(reader.path):
+        for i, row in enumerate(rows):
+            check_links(i, *row[:3])
+        if len(rows) != count or not (answer is None or 0 <= answer < count):
+            raise ValueError(f"a tree of {len(rows)} nodes is said to have {count}, and the answer at {answer}")
     parents, depth = np.full(count, -1, np.int64), np.zeros(count, np.int32)
     leaf, rewound, on_best = np.ones(count, np.bool_), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    names: dict[str, None] = {}
+    score_names: dict[str, None] = {}
     distinct = most_tokens = most_born = 0
-    rows = db.execute(
-        "SELECT id, parent, beginning_of, born, tokens, scores FROM nodes WHERE result = ? ORDER BY id", (result,)
-    )
     for node, parent, beginning, born, tokens, scores in rows:
         if parent is not None:
             parents[node], depth[node], leaf[parent] = parent, depth[parent] + 1, False
@@ -65,8 +74,9 @@ def shape_of(db: Connection, result: int, count: int, answer: int | None) -> Sha
         else:
             rewound[beginning] = True
         most_tokens, most_born = max(most_tokens, tokens), max(most_born, born)
-        if scores != "{}":
-            names |= dict.fromkeys(json.loads(scores))
+        score_names |= dict.fromkeys(scores)
     best = [] if answer is None else path_to(parents, answer)
     on_best[best] = True
-    return Shape(parents, depth, leaf, rewound, tuple(best), on_best, tuple(names), distinct, most_tokens, most_born)
+    return Shape(
+        parents, depth, leaf, rewound, tuple(best), on_best, tuple(score_names), distinct, most_tokens, most_born
+    )

@@ -6,9 +6,7 @@ does not fit is a ValueError, which the reader of the file turns into a UsageErr
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +17,6 @@ LONGEST = 16 * 2**20
 """The most characters of one text of a trace. The longest solutions of today's models have about a million."""
 
 _ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +41,6 @@ class Imported:
     complete: bool = True
     tokens: tuple[tuple[str, float], ...] = ()
     used: int | None = None
-
-
-def parsed(text: str) -> Any:
-    """A JSON text as a value whose strings can be written anywhere: half a surrogate pair becomes U+FFFD.
-
-    Raises ValueError for what is not JSON, is nested too deep, or has a number of more digits than Python reads.
-    """
-    try:
-        value = json.loads(text)
-        if _SURROGATE.search(text):
-            whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-            value = json.loads(whole.decode("utf-16", "replace"))
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(error.msg) from None
-    return value
 
 
 def messages_of(content: Any) -> tuple[Message, ...]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from clew.analysis.io.imported import Imported, messages_of, parsed, scalar, string, text_of
+from clew.analysis.io.imported import Imported, messages_of, scalar, string, text_of
 from clew.errors import UsageError, how_to_install
 from clew.result import Result
+from clew.store.typed import parsed
 from clew.tree import Finish
 
 LARGEST_SAMPLE = 2**28

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clew.analysis.io.imported import LONGEST, Imported, messages_of, parsed, scalar, string, with_thinking
+from clew.analysis.io.imported import LONGEST, Imported, messages_of, scalar, string, with_thinking
 from clew.analysis.io.inspect_log import read_log
 from clew.errors import UsageError
+from clew.store.typed import parsed
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "question": ("prompt", "question", "problem", "input", "query", "messages"),
