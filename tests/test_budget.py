@@ -36,6 +36,15 @@ def test_the_token_that_reaches_the_limit_is_the_last() -> None:
         ledger.open("m", "generate", FREE, fresh=0, reused=12)
 
 
+def test_a_limit_on_generated_tokens_counts_them_alone() -> None:
+    ledger = Ledger(Budget(generated=3, tokens=100))
+    gauge = ledger.open("m", "generate", FREE, fresh=90, reused=0)
+    assert gauge.left == 3 and ledger.affords(FREE, 0, 3) and not ledger.affords(FREE, 0, 4)
+    assert [gauge.take(), gauge.take(), gauge.take()] == [True, True, False]
+    with pytest.raises(BudgetExhausted):
+        ledger.open("m", "judge", FREE, fresh=1, reused=0)
+
+
 def test_a_context_that_cannot_be_paid_for_is_not_charged() -> None:
     ledger = Ledger(Budget(tokens=10))
     with pytest.raises(BudgetExhausted):

@@ -10,6 +10,7 @@ import clew
 from clew.budget import Budget, Spend
 from clew.lab.compare import summarise
 from clew.lab.curves import reach
+from clew.lab.experiment import make_plan, prepare
 from clew.lab.report import write_report
 from clew.models.openai import OpenAIModel, connect
 from clew.problem import Message, Problem
@@ -75,6 +76,15 @@ def test_the_budget_is_one_of_billed_tokens(caches):
         assert 1500 - prompt - 60 <= spend.tokens <= 1500
         assert spend.prefilled == spend.calls * prompt
         assert 1 < spend.calls <= 1500 // prompt
+
+
+def test_prompts_that_are_billed_again_take_nothing_from_a_budget_of_generated_tokens():
+    with Scripted(prefill="continues", logprobs=True, caches=0) as server:
+        model = connect(server.url)
+        search, contexts = stepwise(model, Budget.along("generated", 40))
+        assert len(contexts) == 3 and spent(search).prefilled > 40 >= spent(search).generated
+        plan = make_plan("add", model=server.url, methods=["greedy"], budgets=[20, 40], axis="generated", count=1)
+        assert prepare(plan).budget == Budget(generated=40)
 
 
 def test_dollars_are_those_of_the_bill():
