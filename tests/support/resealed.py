@@ -127,6 +127,7 @@ def commands(run: Path, problem: str, folder: Path) -> dict[str, Callable[[], st
         "edit step": ["edit", str(run), problem, "--step", "0", "--action", "delete", *toy],
         "anchors": ["anchors", str(run), problem, *toy],
         "view": ["view", str(run), "--export", str(folder / "page.html")],
+        "rescore": ["rescore", str(run), "--json"],
     }
     for form in ("jsonl", "parquet", "inspect", "otel"):
         lines[form] = ["export", str(run), "--to", form, "-o", str(folder / form)]

@@ -10,8 +10,8 @@ from clew.store.writer import Store
 
 __all__ = [
     "IMPORTED",
-    "Maker",
     "QUESTION",
+    "Maker",
     "Reader",
     "Store",
     "Unpacker",

@@ -240,8 +240,23 @@ class Reader:
     def finished(self) -> set[tuple[str, str, int]]:
         """(problem id, method, seed) of every search that is done; failed ones are not."""
         self.verify_pages()
+        return {(problem, method, seed) for _, problem, method, seed, error in self._searches() if not error}
+
+    def _searches(self) -> list[tuple[int, str, str, int, str]]:
+        """Number, problem id, method, seed and error of each search, in the order of the plan."""
+        plan = self.plan
+        problem_order, method_order, seed_order = (
+            {one: i for i, one in enumerate(those)} for those in (self.problem_ids(), plan.methods, plan.seeds)
+        )
         # The index on these columns holds them once more, without a checksum.
-        return set(self.select("results", ("problem", "method", "seed"), "NOT INDEXED WHERE error = ''"))
+        found: list[Any] = list(
+            self.select("results", ("id", "problem", "method", "seed", "error"), "NOT INDEXED ORDER BY id")
+        )
+        with damage_told(self.path):
+            for _, problem, method, seed, _ in found:
+                if problem not in problem_order or method not in method_order or seed not in seed_order:
+                    raise ValueError(f"the plan has no search of {problem} by {method} with the seed {seed}")
+        return sorted(found, key=lambda k: (problem_order[k[1]], method_order[k[2]], k[3]))
 
     def results(
         self,
@@ -258,20 +273,11 @@ class Reader:
         """
         plan, unpack = self.plan, self.unpacker()
         known = {p.id: p for p in problems}
-        method_order = {m: i for i, m in enumerate(plan.methods)}
-        problem_order = {p: i for i, p in enumerate(self.problem_ids())}
         if problem is None:
             self.verify_pages()
-        keys = list(
-            self.select(
-                "results",
-                ("id", "problem", "method", "seed"),
-                "NOT INDEXED WHERE (?1 IS NULL OR problem = ?1) AND (?2 IS NULL OR method = ?2)",
-                (problem, method),
-            )
-        )
-        keys.sort(key=lambda k: (problem_order.get(k[1], 0), method_order.get(k[2], 0), k[3]))
-        for number, pid, label, seed in keys:
+        for number, pid, label, seed, _ in self._searches():
+            if (problem is not None and pid != problem) or (method is not None and label != method):
+                continue
             with damage_told(self.path):
                 if pid not in known:
                     raise ValueError("a search is of no problem of the run")
