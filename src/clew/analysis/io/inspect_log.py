@@ -149,7 +149,7 @@ def _trace(sample: Mapping[str, Any]) -> Imported:
     grades = [g for s in scores if (g := _grade(_object(s, "a score").get("value"))) is not None]
     statistics = _list(_object(choice.get("logprobs"), "its log-probabilities").get("content"), "its tokens")
     used = _object(output.get("usage"), "its usage").get("output_tokens")
-    if used is not None and not (isinstance(used, int) and 0 <= used <= _MOST_TOKENS):
+    if used is not None and not (type(used) is int and 0 <= used <= _MOST_TOKENS):
         raise ValueError("its number of tokens is not a whole number that can be true")
     return Imported(
         id=identity,
