@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from clew.errors import UsageError
-from clew.problem import identity
+from clew.models.base import Context
+from clew.problem import Message, identity
 from clew.scorers.answers import answer_span
 from clew.tasks.answers import extractor
 from clew.testing import check_scorer
@@ -26,6 +29,7 @@ NUMBER = extractor("number")
         ("13 and 12, so \\boxed{12}", "math", "12"),
         ("Half of it: \\boxed{\\frac{1}{2}}", "math", "\\boxed{\\frac{1}{2}}"),
         ("#### 1,200", "number", "1,200"),
+        ("<think>12, or \\frac12 = 0.5?</think> It is \\boxed{\\frac12}", "math", "\\boxed{\\frac12}"),
     ],
 )
 def test_where_the_answer_stands(text: str, kind: str, stated: str) -> None:
@@ -56,6 +60,21 @@ def test_answer_confidence_without_an_answer_or_one_of_the_models_own() -> None:
     assert silent == 0.0 and math.isnan(foreign)
     with pytest.raises(UsageError, match="log-probabilities"):
         run(s.score([add(s, ["#### 7"])], "answer_confidence"))
+
+
+def test_there_is_no_answer_in_thinking_that_the_template_opened() -> None:
+    toy = letters()
+    render = toy.render
+
+    def opened(messages: Sequence[Message]) -> Context:
+        context = render(messages)
+        return replace(context, prompt=f"{context.prompt}<think>\n")
+
+    toy.render = opened  # type: ignore[method-assign]
+    s = search(toy, extract=NUMBER)
+    cut = add(s, ["so ", "12"], logprob=[-0.1, -0.1])
+    whole = add(s, ["13?", "</think>", " 12"], logprob=[-0.1, -0.1, math.log(0.5)])
+    assert run(s.score([cut, whole], "answer_confidence")) == pytest.approx([0.0, 0.5])
 
 
 def test_vote_share_counts_among_the_scored_nodes() -> None:

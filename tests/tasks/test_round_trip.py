@@ -68,6 +68,16 @@ def test_a_canonical_answer_reads_as_itself(seed: int) -> None:
         (r"(\ln x)^2", r"\ln(x^2)", False),
         ("0.666667", r"\frac23", True),
         ("0.66", r"\frac23", False),
+        (r"\binom{8}{2}", "28", True),
+        (r"\dbinom{12}{3}", "221", False),
+        (r"3 \pm \sqrt{3}", r"3-\sqrt3, 3+\sqrt3", True),
+        (r"x = 2 ± 5", r"\{7, -3\}", False),
+        (r"x = 2 ± 5", "7, -3", True),
+        (r"0.1\overline{6}", r"\frac16", True),
+        (r"2.\bar{3}", r"\frac73", True),
+        (r"17 \geq x > 9", r"9 < x \le 17", True),
+        (r"\{\}", r"\varnothing", True),
+        (r"\emptyset", r"\{0\}", False),
     ],
 )
 def test_pairs_that_a_reader_tells_apart_or_not(one: str, other: str, same: bool) -> None:

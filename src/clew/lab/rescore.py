@@ -233,7 +233,9 @@ def _of_task(plan: Plan, problems: Sequence[Problem], task: str, kind: str | Non
         raise UsageError(f"{task} and {plan.task}, of the run, are not both data files", "Name one of the same sort")
     options: dict[str, Any] = {"kind": kind} if kind is not None else {}
     others = (
-        load_task(task, **options).problems(None) if of_file else load_problems(task, **plan.task_options, **options)
+        load_task(task, **options).problems(None)
+        if of_file
+        else load_problems(task, **{**plan.task_options, **options})
     )
     known = {_name(other): other for other in others}
     missing = [problem.id for problem in problems if _name(problem) not in known]

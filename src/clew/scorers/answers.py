@@ -12,6 +12,7 @@ from clew.parameters import Seed
 from clew.registry import scorer
 from clew.sampling import Stream
 from clew.scorers.base import PerNode, per_token, sampled_text, spelled
+from clew.thinking import visible
 from clew.tree import Node
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def answer_confidence() -> Scorer:
 
     def worth(search: Search, node: Node) -> float:
         per_token("answer_confidence", node, "logprob")
-        span = answer_span(node.solution, search.problem.extract)
+        span = None if search.problem.answer_in(node) is None else answer_span(node.solution, search.problem.extract)
         if span is None:
             return 0.0
         begin, end = span
@@ -47,21 +48,22 @@ def answer_confidence() -> Scorer:
 def answer_span(text: str, extract: Callable[[str], str | None]) -> tuple[int, int] | None:
     """Where `text` states its answer: (begin, end), or None where it states none.
 
-    The last place where the canonical answer is written out as such; where it is written otherwise (`1/2` as
-    `\\frac12`), the shortest ending of the text, cut between words, that states the same answer.
+    The last place, after any thinking, where the canonical answer is written out as such; where it is written otherwise
+    (`1/2` as `\\frac12`), the shortest ending of the text, cut between words, that states the same answer.
     """
-    answer = extract(text)
-    if answer is None:
+    answer, shown = extract(text), visible(text)
+    if answer is None or shown is None:
         return None
+    begin = len(text) - len(shown)
     left = r"(?<![\w.])" if answer[:1].isalnum() else ""
     right = r"(?!\w)" if answer[-1:].isalnum() else ""
-    exact = list(re.finditer(left + re.escape(answer) + right, text))
+    exact = list(re.compile(left + re.escape(answer) + right).finditer(text, begin))
     if exact:
         return exact[-1].span()
-    for word in reversed(list(re.finditer(r"\S+", text))):
+    for word in reversed(list(re.compile(r"\S+").finditer(text, begin))):
         if extract(text[word.start() :]) == answer:
             return word.start(), len(text.rstrip())
-    return 0, len(text)
+    return begin, len(text)
 
 
 class _VoteShare:

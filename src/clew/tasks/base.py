@@ -1,4 +1,4 @@
-"""What a task is, and the one that makes its problems from a random generator."""
+"""The interface of a task, and `Generated`: a task that draws its problems with a seeded random generator."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ _TRIES = 60  # draws for a question that was not asked before
 
 
 class Task(Protocol):
-    """Something that poses problems and can grade the answers. See `clew.testing.check_task` for what it must keep."""
+    """Something that poses problems and grades their answers. `clew.testing.check_task` checks what it must keep."""
 
     @property
     def name(self) -> str:
-        """What it is called in ids and reports."""
+        """The name of the task in ids and reports."""
         ...
 
     def problems(
         self, count: int | None, *, seed: int = 0, difficulty: float | None = None, shots: int | None = None
     ) -> list[Problem]:
-        """The first `count` problems of `seed`, or all there are; None is all there are (20 where there is no end).
+        """The problems of a seed. The first ones are the same whatever the count.
 
-        The first problems are the same whatever the count. difficulty: the task's dial; None is its default.
+        count: how many; fewer come back where there are fewer. None gives all (20 of a task without an end).
+        seed: which problems, and in which order.
+        difficulty: the setting of the task's dial; None is its default.
         shots: worked examples shown as earlier turns of the conversation; None is the task's default.
 
         Raises UsageError for a difficulty, a number of shots or a count that the task does not have.
@@ -43,8 +45,14 @@ class Task(Protocol):
 class Item:
     """One question with what is known about it.
 
+    question: the text of the prompt.
     solution: a worked solution in the form that the examples show; it states `reference`.
-    verifier, grader, extract: None takes the task's own. step_verifier: see `Problem`.
+    reference: the canonical answer.
+    verifier: see `Problem`; None without one.
+    grader: None compares with `reference`, as the kind of the task says.
+    extract: how the answer is read from a solution; None reads it as the kind of the task says.
+    meta: further facts, kept on the problem.
+    step_verifier: see `Problem`; None without one.
     """
 
     question: str
@@ -84,9 +92,15 @@ class Draws:
 class Generated:
     """A task whose problems come from a function of random generators and a level.
 
-    make: (draws, level) → item. levels: what the dial may be set to, and what it means (`dial`).
-    default: the level where none is given. kind: how answers are read, where items do not say so themselves.
+    name: the name of the task.
+    make: (draws, level) → item.
+    levels: the settings of the dial, ascending.
+    default: the level where none is given.
+    dial: what a level means ("number of digits").
+    kind: how answers are read and compared, where an item does not say so itself.
+    shots: worked examples where no number of them is given.
     renumbers: whether other numbers in the same story make a problem with an answer of its own.
+    system: the system message; none where empty.
     steps, stop, max_tokens: as in `Problem`.
     """
 
@@ -146,7 +160,7 @@ class Generated:
             if item.question not in seen:
                 return item
         raise UsageError(
-            f"{self.name} has hardly more than {len(seen)} different problems of difficulty {level}",
+            f"{self.name} has only about {len(seen)} different problems of difficulty {level}",
             "Ask for fewer, or for another difficulty",
         )
 
@@ -177,7 +191,7 @@ class Generated:
 def check_count(count: int) -> int:
     """`count` itself. Raises UsageError where it is not above zero."""
     if count < 1:
-        raise UsageError(f"{count} problems is not possible", "Ask for at least 1")
+        raise UsageError(f"{count} problems cannot be posed", "Ask for at least 1")
     return count
 
 

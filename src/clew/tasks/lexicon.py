@@ -1,4 +1,4 @@
-"""The words that tasks are told with."""
+"""Names, things and other words from which tasks draw the text of their problems."""
 
 from __future__ import annotations
 

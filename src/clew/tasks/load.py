@@ -1,4 +1,4 @@
-"""From a spec in text to problems."""
+"""Turns the spec of a task (`word`, `rg:gcd`, `quiz.csv?kind=choice+shuffle`) into the task and its problems."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def described(spec: str) -> tuple[dict[str, str], list[dict[str, str]]] | None:
 
 
 def _untransformed(spec: str) -> tuple[str, list[str]]:
-    """The spec without its transforms, and these in order. A plus in a file's name stays."""
+    """The spec without its transforms, and the transforms in order. A plus sign in the name of a file is kept."""
     names: list[str] = []
     while "+" in spec:
         head, _, tail = spec.rpartition("+")
@@ -98,13 +98,19 @@ def load_problems(
     max_tokens: int | None = None,
     **options: Any,
 ) -> list[Problem]:
-    """The problems that `spec` names (see `load_task`). count None: 20 of a task, all of a file.
+    """The problems that a spec names.
 
-    seed: which ones, and in which order; the first problems are the same whatever the count.
-    difficulty: the task's dial. shots: worked examples in the prompt. system: the system prompt. stop: strings that end
-    a solution. max_tokens: the most tokens of a solution. None, and no string: the task's defaults.
+    spec: see `load_task`.
+    count: how many; None gives 20 of a task and all of a file.
+    seed: which problems, and in which order; the first ones are the same whatever the count.
+    difficulty: the setting of the task's dial; None is its default.
+    shots: worked examples in the prompt; None is the task's default.
+    system: the system prompt; None is the task's default.
+    stop: strings that end a solution; none given are the task's default.
+    max_tokens: the most tokens of a solution; None is the task's default.
+    options: see `load_task`.
 
-    Raises UsageError for anything that cannot be had, before any work.
+    Raises UsageError, before any work, for anything that cannot be done as asked.
     """
     problems = load_task(spec, **options).problems(count, seed=seed, difficulty=difficulty, shots=shots)
     return [problem.prompted(system=system, stop=stop, max_tokens=max_tokens) for problem in problems]

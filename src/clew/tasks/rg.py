@@ -1,4 +1,4 @@
-"""The families of reasoning-gym (https://github.com/open-thought/reasoning-gym), its own scoring as the grader."""
+"""The tasks `rg:NAME`: families of reasoning-gym (github.com/open-thought/reasoning-gym), graded by its own scores."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Changes to the problems of any task that keep their answers right, or make them unanswerable. Fixed by the seed.
+"""Transforms change the problems of a task such that their answers stay right, or that there is none (`drop`).
 
-Written behind the task: `word+rename`, `data.jsonl+shuffle`, `word+rename+drop`.
+They are written behind the task (`word+rename`, `data.jsonl+shuffle`, `word+rename+drop`); the seed fixes the changes.
 
-shuffle: other order of the options; for problems with options.
+shuffle: another order of the options; for problems with options.
 rename: other names and things, the same answer; for tasks that say which words may change.
 renumber: the same stories with other numbers, solved anew; for tasks that can.
-drop: one premise is missing and the right answer is "unknown", and the question says that it may be; for tasks that say
-which premises they need.
-drop_unhinted: as `drop`, and the question does not say so.
+drop: one premise is left out, so that the right answer is "unknown", and the question says that something may be
+missing; for tasks that say which premises they need.
+drop_unhinted: as `drop`, but the question does not say that something may be missing.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Transformed:
 
 
 def transformed(task: Task, names: list[str]) -> Task:
-    """`task` with these transforms, from left to right. Raises UsageError for an unknown one."""
+    """The task with these transforms applied, from left to right. Raises UsageError for an unknown one."""
     for name in names:
         if name not in TRANSFORMS:
             raise UsageError(f"no transform is called {name!r}", f"There are {', '.join(TRANSFORMS)}")

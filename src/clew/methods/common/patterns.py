@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clew.errors import UsageError
+from clew.methods.common.backtracking import check_ends
 
 REACH = 256
 """How far before new text a match of a regular expression may begin, in characters; so far back the text is searched
@@ -31,7 +32,8 @@ class Patterns:
         digit or underscore has none directly beside it there.
     regexes: regular expressions in Python's syntax, without back references by number.
 
-    Raises UsageError for an empty pattern and for text that is not a regular expression.
+    Raises UsageError for an empty pattern, for text that is not a regular expression, and for a regular expression
+    that can backtrack without end.
     """
 
     def __init__(self, strings: Sequence[str] = (), regexes: Sequence[str] = ()) -> None:
@@ -122,6 +124,7 @@ def _combined(regexes: Sequence[str]) -> re.Pattern[str] | None:
                 f"{regex!r} refers to a group by its number, which changes when expressions are combined",
                 "Name the group: (?P<x>…) and (?P=x)",
             )
+        check_ends(regex)
     if not regexes:
         return None
     try:

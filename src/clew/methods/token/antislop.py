@@ -58,8 +58,8 @@ async def antislop(
         10^(-10·strength), the paper's soft ban. At 1 the token is banned outright; below 1, a phrase whose first token
         is drawn again all the same is let through.
 
-    Raises UsageError for a file of patterns that cannot be read, and for a pattern that is empty or not a regular
-    expression.
+    Raises UsageError for a file of patterns that cannot be read, for a pattern that is empty or not a regular
+    expression, and for a regular expression that can backtrack without end.
     """
     banned = Patterns(read(patterns), read(regexes))
     sampling = search.at(temperature)

@@ -1,4 +1,4 @@
-"""Answers that name one of several options, by its letter or its text."""
+"""Reads which of several options (A, B, C, …) a solution chooses, by its letter or its text."""
 
 from __future__ import annotations
 

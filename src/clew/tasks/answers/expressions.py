@@ -1,4 +1,4 @@
-"""Expressions through SymPy: read from LaTeX, rewritten into one form, printed. In bounded time, or not at all."""
+"""Reads formulas with SymPy and prints each in one canonical form, within a limit of time and memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Late(BaseException):
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise `Late` in this thread when the body takes longer. Works in any thread, which signals do not."""
+    """Raise `Late` in this thread when the body takes longer than this. It works in any thread; signals do not."""
     thread = ctypes.c_ulong(threading.get_ident())
     lock, done = threading.Lock(), False
 
@@ -45,7 +45,8 @@ def bounded(seconds: float) -> Iterator[None]:
 
 
 _WILD = re.compile(
-    r"\\(?:i*int|oint|sum|prod|lim|binom|dbinom|tbinom|operatorname|begin|Gamma)\b|\d{3,}\s*!|[)}\]]\s*!|!\s*!"
+    r"\\(?:i*int|oint|sum|prod|lim|operatorname|begin|Gamma)\b|\d{3,}\s*!|[)}\]]\s*!|!\s*!"
+    r"|\\binom(?!\s*\{\d{1,3}\}\s*\{\d{1,3}\})"
 )
 _EXPONENT = re.compile(r"\^\s*(?:\{([^{}]*)\}|\(([^()]*)\)|(-?\d+|\\?[a-zA-Z]+))?")
 
@@ -97,7 +98,7 @@ def _read(text: str) -> Any:
 
 
 def _simplest(expression: Any) -> Any:
-    """A SymPy expression multiplied out, without roots in denominators."""
+    """A SymPy expression expanded, without roots in denominators."""
     import sympy
 
     if expression.free_symbols:

@@ -1,4 +1,4 @@
-r"""The many spellings of LaTeX and plain formulas, brought to the one that the LaTeX reader takes."""
+r"""Normalises LaTeX and plain-text formulas to the one spelling that the LaTeX parser reads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _SPELLINGS = [
     (re.compile(r"(?<![\\a-zA-Z])pi\b|π"), r"\\pi "),
     (re.compile(r"(?<![\\a-zA-Z])(?:inf|infinity)\b|∞"), r"\\infty "),
     (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"∅|\\varnothing\b"), r"\\emptyset "),
+    (re.compile(r"±"), r"\\pm "),
     (re.compile(r"∩"), r"\\cap "),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"[·×∙]|\\times\b|\\cdot\b"), "*"),
@@ -29,13 +31,13 @@ _SPELLINGS = [
 ]
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\s+|.", re.DOTALL)
 _MIXED = re.compile(r"(?<![\d.^_a-zA-Z])(\d{1,9})\s*\\frac\{(\d{1,9})\}\{(\d{1,9})\}")  # 3\frac{1}{2} is 3 + 1/2
-_ARGUMENTS = {r"\frac": 2, r"\sqrt": 1}
+_ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1}
 _UNITS = "cm|mm|km|kg|mg|ft|in|hr|hrs|min|sec|mi|yd|lb|lbs|oz|pm|am|st|nd|rd|th|is|no|an|of|to|at|by|we|so|he|it|my|up"
 _PRODUCT = re.compile(rf"(?<![\\a-zA-Z])(?!(?:{_UNITS})\b)[a-z]{{2,3}}(?![a-zA-Z(])")
 
 
 def spelled(text: str) -> str:
-    r"""`text` with one spelling for each symbol, and braces around every argument of `\frac` and `\sqrt`."""
+    r"""`text` with one spelling for each symbol, and braces around every argument of `\frac`, `\binom` and `\sqrt`."""
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
     return _MIXED.sub(_sum, _braced(iter(_TOKEN.findall(text))))

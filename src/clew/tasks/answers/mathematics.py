@@ -1,4 +1,4 @@
-"""Mathematical answers in canonical form: numbers, expressions, equations, tuples, sets, intervals, matrices, words."""
+"""Canonical forms of mathematical answers: numbers, formulas, equations, tuples, sets, intervals, matrices, words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _NAMED = re.compile(rf"\s*(?:{_FUNCTION}|\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\)|\|
 _MEMBER = re.compile(rf"^\s*{_NAME}\s*\\in\b\s*")
 _SIDES = re.compile(r"(?<![<>=!:])=(?!=)")
 _RELATION = re.compile(r"(\\(?:ge|le|ne)(?![a-zA-Z])|[<>])")
+_FLIPPED = {">": "<", r"\ge": r"\le"}
+_SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 _MATRIX = re.compile(r"^\\begin\{[pbvB]?matrix\}(.*)\\end\{[pbvB]?matrix\}$", re.DOTALL)
 _BASED = re.compile(r"([0-9A-Fa-f]+)\s*_\s*\{?\s*(\d{1,2})\s*\}?")
 _CLOCK = re.compile(r"(\d{1,2})\s*:\s*([0-5]\d)(?::([0-5]\d))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE)
@@ -108,6 +110,8 @@ def _structured(text: str, depth: int) -> str:
         rows = [row.split("&") for row in re.split(r"\\\\", matrix.group(1).strip()) if row.strip()]
         body = r" \\ ".join(" & ".join(_structured(cell, depth + 1) for cell in row) for row in rows)
         return rf"\begin{{matrix}} {body} \end{{matrix}}"
+    if re.fullmatch(r"\{\s*\}", text):
+        return r"\emptyset"
     unions = re.split(r"\\cup\b", text)
     if len(unions) > 1:
         return r" \cup ".join(sorted(_structured(u, depth + 1) for u in unions))
@@ -116,6 +120,8 @@ def _structured(text: str, depth: int) -> str:
         if len(items) > 1 or text[0] != "(":
             items = sorted(items) if text[0] == "{" else items
             return f"{text[0]}{', '.join(items)}{text[-1]}"
+    if _SIGNS.search(text):
+        text = f"{_signed(text, 'pm')},{_signed(text, 'mp')}"
     parts = split(text, ",")
     if len(parts) > 1 and all(p.strip() for p in parts):
         return ", ".join(sorted(_listed(parts, depth)))
@@ -123,6 +129,11 @@ def _structured(text: str, depth: int) -> str:
     if re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}", text):
         return plain_words(text)
     return _formal(text)
+
+
+def _signed(text: str, plus: str) -> str:
+    r"""`text` with a plus for one of `\pm` and `\mp`, and a minus for the other."""
+    return _SIGNS.sub(lambda sign: "+" if sign.group(1) == plus else "-", text)
 
 
 def _simple(text: str) -> str | None:
@@ -165,6 +176,8 @@ def _formal(text: str) -> str:
         if len(chain) == 3:
             canonical = relation(chain[1], chain[0], chain[2])
         elif len(chain) > 3:
+            if all(sign in _FLIPPED for sign in chain[1::2]):
+                chain = [_FLIPPED.get(c, c) for c in reversed(chain)]
             ends = [c.strip() if i % 2 else expression(c) for i, c in enumerate(chain)]
             if all(ends[::2]):
                 canonical = " ".join(str(end) for end in ends)

@@ -1,4 +1,4 @@
-"""Numbers in running text, in one spelling: exact fractions, shown as `12`, `0.5` or `1/3`."""
+"""Finds numbers in running text and spells each in one way, as an exact fraction: `12`, `0.5`, `1/3`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLAIN_SUBSTITUTIONS = [
     (re.compile(r"(?<!\\)\\[,!;: ]|[\u00a0\u202f\u2009]|(?<=\d)~(?=\d)"), " "),
     (re.compile(r"(?<=\d) (?=\d{3}(?:\D|$))(?<!\.\d )(?<!\.\d\d )|(?<=\d)_(?=\d{3}(?!\d))"), ""),
     (re.compile(r"\\\$|[€£¥₹]|\\(?:pounds|euro)\b"), "$"),
-    (re.compile(r"\\[dtc]frac"), r"\\frac"),
+    (re.compile(r"\\[dtc](frac|binom)"), r"\\\1"),
 ]
 _FRACTION = r"\\frac\s?(?:\{\s?(%s)\s?\}|(\d))\s?(?:\{\s?([\d.]+)\s?\}|(\d))"
 _NUMERIC_SUBSTITUTIONS = [
@@ -39,6 +39,7 @@ _NUMERIC_SUBSTITUTIONS = [
     ),
 ]
 _VULGAR = re.compile(r"(\d)?\s?([¼-¾⅐-⅞↉])")
+_REPEATING = re.compile(r"(?<![\d.])(\d{0,20})\.(\d{0,20})\\(?:overline|bar|dot)\s?(?:\{(\d{1,20})\}|(\d))")
 _RAISED = re.compile(r"[⁺⁻]?[⁰¹²³⁴-⁹]+")
 _LOWERED = re.compile(r"[₀-₉]+")
 
@@ -48,7 +49,7 @@ _WORD = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE)
 
 def plain(text: str) -> str:
     """`text` with minus signs, separators, currencies and Unicode fractions, powers and indices in one spelling."""
-    text = _VULGAR.sub(_vulgar, text)
+    text = _REPEATING.sub(_repeating, _VULGAR.sub(_vulgar, text))
     text = _RAISED.sub(lambda match: f"^{{{unicodedata.normalize('NFKC', match.group()).replace('−', '-')}}}", text)
     text = _LOWERED.sub(lambda match: f"_{{{unicodedata.normalize('NFKC', match.group())}}}", text)
     for pattern, replacement in _PLAIN_SUBSTITUTIONS:
@@ -59,6 +60,15 @@ def plain(text: str) -> str:
 def _vulgar(match: re.Match[str]) -> str:
     fraction = unicodedata.normalize("NFKC", match.group(2)).replace("⁄", "/")
     return f"{match.group(1)} {fraction}" if match.group(1) else f" {fraction}"
+
+
+def _repeating(match: re.Match[str]) -> str:
+    r"""`0.1\overline{6}` as the fraction that it is."""
+    whole, fixed, again = match.group(1), match.group(2), match.group(3) or match.group(4)
+    value = Fraction(
+        int(f"0{whole}{fixed}{again}") - int(f"0{whole}{fixed}"), 10 ** len(fixed) * (10 ** len(again) - 1)
+    )
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 def _numeric(text: str) -> str:

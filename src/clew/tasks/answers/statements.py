@@ -1,4 +1,4 @@
-r"""Where a solution states its answer: after `####`, "the answer is", in `\boxed{}` or between `<answer>` tags."""
+r"""Finds where a solution states its answer: after `####` or "the answer is", in `\boxed{}` or `<answer>`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell of a data file says: a text, a conversation, one or several answers. Nothing becomes a Python `repr`."""
+"""Reads one cell of a data file as a text, a conversation, or answers; a cell that is none of these is refused."""
 
 from __future__ import annotations
 

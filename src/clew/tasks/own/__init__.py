@@ -1,1 +1,1 @@
-"""Tasks whose problems clew draws itself. Each file registers its own; they are found by walking the package."""
+"""The tasks whose problems clew draws itself. Each file registers its own, and the registry finds it by itself."""

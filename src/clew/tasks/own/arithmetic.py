@@ -1,4 +1,4 @@
-"""Arithmetic and sorting: short prompts with one right answer."""
+"""The tasks `arith`, `add`, `add3` and `sort`: short prompts with one right answer."""
 
 from __future__ import annotations
 

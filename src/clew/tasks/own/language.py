@@ -1,4 +1,4 @@
-"""Small tasks about words: counting letters, sentences of a given length, JSON out of a sentence."""
+"""The tasks `letters`, `words` and `json`: counting letters, sentences of a given length, JSON out of a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word problems of one to four calculations, put together from pieces of our own. Every premise matters."""
+"""The task `word`: word problems of one to four calculations, put together from templates; every premise is needed."""
 
 from __future__ import annotations
 

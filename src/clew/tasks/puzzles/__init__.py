@@ -1,4 +1,4 @@
-"""Puzzles whose every step can be checked."""
+"""The families of puzzles whose every step can be checked, by name."""
 
 from clew.tasks.puzzles import blocksworld, colouring, countdown, hanoi, maze, queens, river, sudoku, zebra
 from clew.tasks.puzzles.base import Puzzle, PuzzleFamily

@@ -1,4 +1,4 @@
-"""Blocksworld: restack blocks on a table."""
+"""The blocksworld puzzle: restack blocks on a table, one at a time."""
 
 from __future__ import annotations
 
@@ -114,5 +114,5 @@ FAMILY = PuzzleFamily("blocksworld", Blocksworld, range(3, 7), 4, "number of blo
 
 @task("puzzle:blocksworld", family="puzzles", dial="blocks, 3 to 6", grader="the simulator", verifier="the simulator")
 def blocksworld() -> Generated:
-    """Restack blocks, in hardly more than the fewest moves."""
+    """Restack blocks, in at most two moves more than the fewest."""
     return FAMILY.task()

@@ -1,4 +1,4 @@
-"""Colouring a graph with three colours."""
+"""The graph colouring puzzle: three colours, and no two neighbours alike."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ FAMILY = PuzzleFamily("countdown", Countdown, (3, 4, 5), 4, "how many numbers", 
 
 @task("puzzle:countdown", family="puzzles", dial="numbers, 3 to 5", grader="the simulator", verifier="the simulator")
 def countdown_steps() -> Generated:
-    """Reach a number with the four operations, one step a line."""
+    """Reach a number with the four operations, one checked step a line (in one expression: countdown)."""
     return FAMILY.task()
 
 
@@ -248,5 +248,5 @@ def _posed(draws: Draws, level: int) -> Item:
 
 @task("countdown", family="puzzles", dial="numbers, 3 to 6", grader="the verifier", verifier="exact, each number once")
 def countdown() -> Generated:
-    """Reach a number with the four operations, using each given number once."""
+    """Reach a number with the four operations, in one expression (one checked step a line: puzzle:countdown)."""
     return Generated("countdown", _posed, (3, 4, 5, 6), 3, "how many numbers", shots=6, renumbers=True, max_tokens=48)

@@ -1,4 +1,4 @@
-"""The Tower of Hanoi, from any position to any other."""
+"""The puzzle of the Tower of Hanoi, from any position to any other."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ FAMILY = PuzzleFamily("hanoi", Hanoi, range(2, 8), 4, "number of disks", max_tok
 
 @task("puzzle:hanoi", family="puzzles", dial="disks, 2 to 7", grader="the simulator", verifier="the simulator")
 def hanoi() -> Generated:
-    """The Tower of Hanoi from any position to any other, in hardly more than the fewest moves."""
+    """The Tower of Hanoi from any position to any other, in at most two moves more than the fewest."""
     return FAMILY.task()

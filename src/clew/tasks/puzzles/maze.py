@@ -1,4 +1,4 @@
-"""Finding a way through a maze of blocked cells."""
+"""The maze puzzle: find a way past blocked cells."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ FAMILY = PuzzleFamily("maze", Maze, range(4, 13), 7, "length of a side", max_tok
 
 @task("puzzle:maze", family="puzzles", dial="side, 4 to 12", grader="the simulator", verifier="the simulator")
 def maze() -> Generated:
-    """Find a way through a maze, in hardly more than the fewest steps."""
+    """Find a way through a maze, in at most two steps more than the fewest."""
     return FAMILY.task()

@@ -1,4 +1,4 @@
-"""N queens, some of which stand already."""
+"""The puzzle of N queens on a board, of which some are placed already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""River crossing: a boat, and passengers that must not be left alone together."""
+"""The river crossing puzzle: one boat, and passengers that must not be left alone together."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ FAMILY = PuzzleFamily("river", River, range(3, 7), 4, "number of passengers", ma
 
 @task("puzzle:river", family="puzzles", dial="passengers, 3 to 6", grader="the simulator", verifier="the simulator")
 def river() -> Generated:
-    """Cross a river with passengers that must not be left together, in hardly more than the fewest crossings."""
+    """Cross a river with passengers that must not be left together, in at most two crossings more than the fewest."""
     return FAMILY.task()

@@ -1,4 +1,4 @@
-"""Assignment puzzles as satisfiability: the reference solver (python-sat) behind them."""
+"""The reference solver of assignment puzzles: a puzzle as a satisfiability problem, solved by python-sat."""
 
 from __future__ import annotations
 

@@ -167,13 +167,13 @@ LARGE = PuzzleFamily("sudoku9", Sudoku9, range(10, 51), 30, "number of blanks", 
 
 @task("puzzle:sudoku4", family="puzzles", dial="blanks, 4 to 10", grader="the simulator", verifier="the simulator")
 def sudoku4_steps() -> Generated:
-    """Sudoku on a 4 x 4 board with one solution, one digit a line."""
+    """Sudoku on a 4 x 4 board with one solution, one checked digit a line (the whole board at once: sudoku4)."""
     return SMALL.task()
 
 
 @task("puzzle:sudoku9", family="puzzles", dial="blanks, 10 to 50", grader="the simulator", verifier="the simulator")
 def sudoku9_steps() -> Generated:
-    """Sudoku on a 9 x 9 board with one solution, one digit a line."""
+    """Sudoku on a 9 x 9 board with one solution, one checked digit a line."""
     return LARGE.task()
 
 
@@ -252,5 +252,5 @@ def _make_whole(draws: Draws, level: int) -> Item:
 
 @task("sudoku4", family="puzzles", dial="blanks, 1 to 10", grader="the verifier", verifier="rules and given cells")
 def sudoku4() -> Generated:
-    """Sudoku on a 4 x 4 board with one solution."""
+    """Sudoku on a 4 x 4 board with one solution, the board as one answer (digit by digit: puzzle:sudoku4)."""
     return Generated("sudoku4", _make_whole, range(1, 11), 1, "number of blanks", shots=4, max_tokens=48)
