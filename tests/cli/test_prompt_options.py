@@ -67,7 +67,7 @@ def test_the_answers_to_a_file_depend_on_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--max-tokens", "0"), "a solution of 0 tokens is none"),
+        (("--max-tokens", "0"), "a solution cannot be limited to 0 tokens"),
         (("--stop", ""), "an empty stop string"),
         (("--threads", "0"), "--threads"),
         (("--threads", "2"), "threads"),  # the toy computes nothing
