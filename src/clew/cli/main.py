@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from clew.cli.audit import audit
 from clew.cli.output import echo
 from clew.cli.rescore import rescore
 from clew.cli.runs import compare, export, resume, show
@@ -26,7 +27,7 @@ def cli() -> None:
 
 
 _RUNS = (solve, compare, resume, show, rescore, export, view)
-_TRACES = (stats, import_, edit, anchors)
+_TRACES = (stats, audit, import_, edit, anchors)
 for command in (*_RUNS, *_TRACES, list_, advise, pull, doctor):
     cli.add_command(command)
 

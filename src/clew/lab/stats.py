@@ -29,7 +29,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def _scipy_stats() -> ModuleType:
+def scipy_stats() -> ModuleType:
     try:
         from scipy import stats
     except ImportError:
@@ -43,7 +43,7 @@ def wilson(right: int, n: int) -> Interval:
 
     Raises UsageError where SciPy is missing.
     """
-    interval = _scipy_stats().binomtest(right, n).proportion_ci(LEVEL, method="wilson")
+    interval = scipy_stats().binomtest(right, n).proportion_ci(LEVEL, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
@@ -70,7 +70,7 @@ def clustered(means: ArrayLike, *, lowest: float = 0.0, seed: int = 0) -> list[I
     same = np.ptp(table, axis=0) < 1e-12
     found: list[Interval] = []
     if not same.all():
-        stats = _scipy_stats()
+        stats = scipy_stats()
         tail = float(stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - LEVEL) / 2, n - 1)))
         rng = np.random.default_rng(seed)
         weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
@@ -118,7 +118,7 @@ def maj_at_k(values: Sequence[str | None], grades: Sequence[float], k: int) -> f
         grade[value] = 0.0 if value is None else float(g)
     # Independent binomials conditioned on their sum have the multivariate hypergeometric distribution. Unlike binomial
     # coefficients they never overflow.
-    binomial = _scipy_stats().binom
+    binomial = scipy_stats().binom
     chance = {value: binomial.pmf(np.arange(count + 1), count, k / n) for value, count in counts.items()}
     expected = 0.0
     for top in range(1, max((c for v, c in counts.items() if v is not None), default=0) + 1):

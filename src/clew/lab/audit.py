@@ -1,0 +1,361 @@
+"""The audit of scorers: what each one is worth inside a search, on the stored solutions of a run, and what it costs.
+
+Stored searches that drew independent samples are scored anew. For each problem it is then known what best-of-N and the
+weighted vote with any scorer would have answered, for every N, beside the plain vote and the best that was there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew import registry
+from clew.background import get_model
+from clew.errors import UsageError
+from clew.lab.judging import (
+    auroc,
+    best_at_k,
+    brier,
+    calibration_error,
+    comparable,
+    detectable,
+    p_value,
+    q_values,
+    rank_correlation,
+    weighted_at_k,
+    without_length,
+)
+from clew.lab.stats import Interval, clustered, maj_at_k, pass_at_k
+from clew.methods.common.solutions import vote_weights
+from clew.models.base import Model
+from clew.problem import Problem, is_right
+from clew.result import Result
+from clew.scorers.base import scale_of
+from clew.search import GENERATE, Search
+from clew.store import Reader, begun_here, stored_problems
+
+PASSES = 0.5
+"""The probability from which on a scorer that gives probabilities is taken to call a solution right."""
+
+
+@dataclass(slots=True)
+class Drawn:
+    """The independent solutions of one search, with what the scorers say of them.
+
+    problem: id. values: canonical answers, None where none is stated. grades: float64[n] in [0, 1]. tokens: float64[n],
+    what each solution cost. scores: scorer → float64[n], NaN where it has none. price: scorer → tokens a solution.
+    """
+
+    problem: str
+    values: list[str | None]
+    grades: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+    scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    price: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which solutions are right, bool[n]."""
+        return np.array([is_right(g) for g in self.grades])
+
+    @property
+    def stated(self) -> NDArray[np.bool_]:
+        """Which solutions state an answer, bool[n]."""
+        return np.array([v is not None for v in self.values])
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over problems with its 95 % interval; value None where no problem has one."""
+
+    value: float | None
+    interval: Interval | None = None
+
+
+@dataclass(slots=True)
+class Audited:
+    """What was found of one scorer. All estimates are means over problems; a problem is a cluster.
+
+    auroc: how often a right solution has the higher score, within problems that have both kinds. pooled: the same over
+    all solutions. ece, brier, false_positives, false_negatives: of scorers that give probabilities.
+    length: Spearman's correlation of score and tokens; auroc_without_length: with that taken out.
+    missing: share of the solutions without a score. best, weighted: accuracy of best-of-N and the weighted vote.
+    vote: of the plain vote that spends on samples what the scorer costs besides. gain: best - vote, whichever of best
+    and weighted is the better one is named by `rule`. q: false discovery rate of the gain over all scorers.
+    effect, problems: the least gain that so many problems show in four of five cases, and how many would show this one.
+    price: tokens that the scorer spent on a solution.
+    """
+
+    scorer: str
+    auroc: Estimate
+    pooled: float | None
+    auroc_without_length: Estimate
+    length: Estimate
+    missing: float
+    ece: float | None
+    brier: float | None
+    false_positives: float | None
+    false_negatives: float | None
+    best: Estimate
+    weighted: Estimate
+    vote: Estimate
+    gain: Estimate
+    rule: str
+    p: float
+    q: float
+    effect: float
+    problems: int | None
+    price: float
+    curves: dict[str, dict[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Which rule to answer by, chosen on one half of the problems and measured on the other one.
+
+    rule: `vote`, or `best SCORER`, or `weighted SCORER`. accuracy, vote: of the rule and of the plain vote at equal
+    tokens, on the other half.
+    """
+
+    rule: str
+    accuracy: Estimate
+    vote: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit: n, the solutions a problem; oracle, random: accuracy of the best solution there is, and of any one."""
+
+    run: Path
+    searches: int
+    problems: int
+    n: int
+    oracle: Estimate
+    random: Estimate
+    vote: Estimate
+    scorers: list[Audited]
+    advice: Advice | None
+
+
+# --- gathering --------------------------------------------------------------------------------------------------------
+
+
+def gather(
+    run: Path,
+    scorers: Sequence[str],
+    *,
+    model: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Drawn]:
+    """Score the independent solutions of a run file's searches. The run file stays as it is.
+
+    run: its path. scorers: specs. model: whose opinion scorers with a role ask (None: the run's own model).
+    on_progress: told after each search how many are done, and of how many.
+
+    Raises UsageError for an unknown scorer, one that needs what is not there, a run without searches that drew
+    independent solutions or without grades, and a run of somebody else whose model would be asked.
+    """
+    specs = list(dict.fromkeys(registry.scorers.spelled(spec) for spec in scorers))
+    with Reader.open(run) as store:
+        plan, problems = store.plan, stored_problems(store)
+        own = begun_here(store)
+        results = _largest(r for r in store.results(problems, every_tree=False) if len(r.samples) > 1)
+    if not results:
+        raise UsageError(
+            f"{run} holds no search that drew several independent solutions",
+            "Audit a run of self_consistency or best_of_n with n of 8 or more",
+        )
+    ungraded = next((r.problem.id for r in results if r.problem.grader is None), None)
+    if ungraded is not None:
+        raise UsageError(f"the problem {ungraded} has no gold answer to grade by", "Audit on problems that have one")
+    asking = [spec for spec in specs if _asks(spec)]
+    if asking and model is None and not own:
+        raise UsageError(
+            f"{asking[0]} would ask {plan.models[GENERATE]}, the model of a run that was not begun here",
+            "Name a model by --model, that one or another",
+        )
+    options: Mapping[str, Any] = plan.model_options if model is None else {}
+    judge = get_model(model or plan.models[GENERATE], options) if asking else get_model("toy:arithmetic", {})
+    return asyncio.run(_scored(results, specs, judge, on_progress))
+
+
+def _largest(results: Any) -> list[Result]:
+    """For each problem and seed the search with the most solutions: methods that sample share them."""
+    found: dict[tuple[str, int], Result] = {}
+    for result in results:
+        key = (result.problem.id, result.seed)
+        if key not in found or len(result.samples) > len(found[key].samples):
+            found[key] = result
+    return list(found.values())
+
+
+def _asks(spec: str) -> bool:
+    """Whether a scorer asks a model: it has a role then."""
+    return "role" in registry.scorers.resolved(spec)[0].parameters
+
+
+async def _scored(
+    results: Sequence[Result], specs: Sequence[str], model: Model, on_progress: Callable[[int, int], None] | None
+) -> list[Drawn]:
+    drawn = []
+    for number, result in enumerate(results, 1):
+        drawn.append(await _score(result, specs, model))
+        if on_progress is not None:
+            on_progress(number, len(results))
+    return drawn
+
+
+async def _score(result: Result, specs: Sequence[str], model: Model) -> Drawn:
+    problem: Problem = result.problem
+    nodes = result.leaves
+    values = [problem.answer_in(node) for node in nodes]
+    grades = np.array([problem.grade(value) or 0.0 for value in values])
+    drawn = Drawn(problem.id, values, grades, np.array([float(node.tokens) for node in nodes]))
+    search = Search(problem, {GENERATE: model}, seed=result.seed)
+    try:
+        for spec in specs:
+            before = search.ledger.tokens
+            drawn.scores[spec] = np.array(await search.score(nodes, spec))
+            drawn.price[spec] = (search.ledger.tokens - before) / len(nodes)
+    finally:
+        await search.close()
+    return drawn
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def audit(run: Path, drawn: Sequence[Drawn]) -> Audit:
+    """What the scorers are worth on these solutions, each problem counting alike."""
+    specs = list(drawn[0].scores)
+    n = min(len(d.values) for d in drawn)
+    audited = [_audited(spec, drawn, n) for spec in specs]
+    for each, q in zip(audited, q_values([each.p for each in audited]), strict=True):
+        each.q = q
+    by = _by_problem
+    return Audit(
+        run,
+        len(drawn),
+        len({d.problem for d in drawn}),
+        n,
+        _mean(by(drawn, lambda d: pass_at_k(len(d.values), int(d.right.sum()), n))),
+        _mean(by(drawn, lambda d: float(d.grades.mean()))),
+        _mean(by(drawn, lambda d: maj_at_k(d.values, d.grades.tolist(), n))),
+        audited,
+        _advice(specs, drawn, n),
+    )
+
+
+def _by_problem(drawn: Sequence[Drawn], value: Callable[[Drawn], float]) -> NDArray[np.float64]:
+    """The value of each problem, the mean over its searches; problems where it is not defined are left out."""
+    values: dict[str, list[float]] = {}
+    for each in drawn:
+        values.setdefault(each.problem, []).append(value(each))
+    means = [float(np.nanmean(found)) for found in values.values() if not np.isnan(found).all()]
+    return np.array(means)
+
+
+def _mean(values: NDArray[np.float64], lowest: float = 0.0) -> Estimate:
+    if not len(values):
+        return Estimate(None)
+    return Estimate(float(values.mean()), clustered(values[:, None], lowest=lowest)[0])
+
+
+def _weights(drawn: Drawn, spec: str) -> list[float]:
+    return vote_weights(drawn.scores[spec].tolist(), scale_of(spec))
+
+
+def _best(drawn: Drawn, spec: str, k: int) -> float:
+    return best_at_k(drawn.scores[spec], drawn.stated, drawn.grades, k)
+
+
+def _weighted(drawn: Drawn, spec: str, k: int) -> float:
+    return weighted_at_k(drawn.values, drawn.grades, _weights(drawn, spec), k)
+
+
+def _vote_at_equal_tokens(drawn: Drawn, spec: str, k: int) -> float:
+    """The plain vote of as many solutions as k solutions with their scores cost: between two whole numbers, in
+    proportion; at most all that were drawn, which favours the scorer."""
+    many = min(k * (1 + drawn.price[spec] / max(float(drawn.tokens.mean()), 1.0)), len(drawn.values))
+    low = int(many)
+    high = min(low + 1, len(drawn.values))
+    grades = drawn.grades.tolist()
+    at_low = maj_at_k(drawn.values, grades, low)
+    return at_low if high == low else at_low + (many - low) * (maj_at_k(drawn.values, grades, high) - at_low)
+
+
+def affordable(drawn: Sequence[Drawn], spec: str, n: int) -> int:
+    """How many solutions with scores cost as much as all n without: what a comparison at equal tokens is made at."""
+    ratio = float(np.mean([d.price[spec] / max(float(d.tokens.mean()), 1.0) for d in drawn]))
+    return max(1, int(n / (1 + ratio)))
+
+
+def _audited(spec: str, drawn: Sequence[Drawn], n: int) -> Audited:
+    by, k = _by_problem, affordable(drawn, spec, n)
+    best, weighted = by(drawn, lambda d: _best(d, spec, k)), by(drawn, lambda d: _weighted(d, spec, k))
+    vote = by(drawn, lambda d: _vote_at_equal_tokens(d, spec, k))
+    rule = "best" if best.mean() >= weighted.mean() else "weighted"
+    differences = (best if rule == "best" else weighted) - vote
+    scores = np.concatenate([d.scores[spec] for d in drawn])
+    right = np.concatenate([d.right for d in drawn])
+    sized = detectable(differences)
+    probable = scale_of(spec) == "probability"
+    passes = comparable(scores) >= PASSES
+    return Audited(
+        spec,
+        _mean(by(drawn, lambda d: auroc(d.scores[spec], d.right))),
+        _known(auroc(scores, right)),
+        _mean(by(drawn, lambda d: auroc(without_length(d.scores[spec], d.tokens), d.right))),
+        _mean(by(drawn, lambda d: rank_correlation(d.scores[spec], d.tokens)), -1.0),
+        float(np.isnan(scores).mean()),
+        _known(calibration_error(scores, right)) if probable else None,
+        _known(brier(scores, right)) if probable else None,
+        float(passes[~right].mean()) if probable and not right.all() else None,
+        float((~passes)[right].mean()) if probable and right.any() else None,
+        _mean(best),
+        _mean(weighted),
+        _mean(vote),
+        _mean(differences, -1.0),
+        rule,
+        p_value(differences),
+        1.0,
+        sized.effect,
+        sized.problems,
+        float(np.mean([d.price[spec] for d in drawn])),
+        {
+            "best": {m: float(by(drawn, lambda d, m=m: _best(d, spec, m)).mean()) for m in _steps(n)},  # type: ignore[misc]
+            "weighted": {m: float(by(drawn, lambda d, m=m: _weighted(d, spec, m)).mean()) for m in _steps(n)},  # type: ignore[misc]
+        },
+    )
+
+
+def _steps(n: int) -> list[int]:
+    """1, 2, 4, … and n itself."""
+    return sorted({*(2**i for i in range(n.bit_length()) if 2**i <= n), n})
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _advice(specs: Sequence[str], drawn: Sequence[Drawn], n: int) -> Advice | None:
+    """The best rule at the price of n plain solutions, chosen on every other problem and measured on the rest."""
+    names = sorted({d.problem for d in drawn})
+    chosen_on = [d for d in drawn if names.index(d.problem) % 2 == 0]
+    told_on = [d for d in drawn if names.index(d.problem) % 2 == 1]
+    if len(names) < 4:
+        return None
+    rules: dict[str, Callable[[Drawn], float]] = {"vote": lambda d: maj_at_k(d.values, d.grades.tolist(), n)}
+    for spec in specs:
+        k = affordable(drawn, spec, n)
+        rules[f"best {spec}"] = lambda d, spec=spec, k=k: _best(d, spec, k)  # type: ignore[misc]
+        rules[f"weighted {spec}"] = lambda d, spec=spec, k=k: _weighted(d, spec, k)  # type: ignore[misc]
+    # Equal rules: the vote, which needs no scorer, stands first.
+    rule = max(rules, key=lambda name: float(_by_problem(chosen_on, rules[name]).mean()))
+    return Advice(rule, _mean(_by_problem(told_on, rules[rule])), _mean(_by_problem(told_on, rules["vote"])))

@@ -1,0 +1,199 @@
+"""What a scorer is worth, from the scores and the verdicts of many solutions: pure statistics, no model, no file.
+
+Solutions are those of one problem, drawn independently. A score that is missing is NaN, and counts as the least there
+is, as methods count it. All curves are exact expectations over the subsets of the solutions, not simulations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clew.lab.stats import LEVEL, scipy_stats
+
+SUBSETS = 20_000
+"""Subsets that are gone through one by one; where there are more, as many are drawn."""
+BINS = 10
+POWER = 0.8
+"""The chance with which an effect as great as the minimum detectable one is found."""
+
+
+def comparable(scores: ArrayLike) -> NDArray[np.float64]:
+    """Scores with those that are missing below all others, float64[n]."""
+    given = np.asarray(scores, np.float64)
+    return np.where(np.isnan(given), -np.inf, given)
+
+
+def auroc(scores: ArrayLike, right: ArrayLike) -> float:
+    """How probably a right solution has a higher score than a wrong one; a tie counts half. NaN without both kinds.
+
+    scores: float64[n]. right: bool[n].
+    """
+    given, good = comparable(scores), np.asarray(right, bool)
+    n_good, n_bad = int(good.sum()), int((~good).sum())
+    if not n_good or not n_bad:
+        return math.nan
+    ranks = scipy_stats().rankdata(given)
+    return float((ranks[good].sum() - n_good * (n_good + 1) / 2) / (n_good * n_bad))
+
+
+def calibration_error(scores: ArrayLike, right: ArrayLike) -> float:
+    """The expected calibration error of scores that are probabilities: the mean distance between the mean score and the
+    share of right solutions, in ten groups of about equal size by score. Missing scores are left out.
+
+    scores: float64[n], in [0, 1]. right: bool[n].
+    """
+    given, good = np.asarray(scores, np.float64), np.asarray(right, np.float64)
+    known = ~np.isnan(given)
+    order = np.argsort(given[known], kind="stable")
+    groups = [g for g in np.array_split(order, BINS) if len(g)]
+    if not groups:
+        return math.nan
+    given, good = given[known], good[known]
+    return float(sum(len(g) * abs(given[g].mean() - good[g].mean()) for g in groups) / len(order))
+
+
+def brier(scores: ArrayLike, right: ArrayLike) -> float:
+    """The mean squared distance of scores that are probabilities from the verdicts, 1 or 0; missing ones left out."""
+    gaps = (np.asarray(scores, np.float64) - np.asarray(right, np.float64)) ** 2
+    return float(np.nanmean(gaps)) if not np.isnan(gaps).all() else math.nan
+
+
+def rank_correlation(scores: ArrayLike, lengths: ArrayLike) -> float:
+    """Spearman's correlation of scores and lengths; NaN where either is the same for all."""
+    given, long = comparable(scores), np.asarray(lengths, np.float64)
+    if len(set(given.tolist())) < 2 or len(set(long.tolist())) < 2:
+        return math.nan
+    rank = scipy_stats().rankdata
+    return float(np.corrcoef(rank(given), rank(long))[0, 1])
+
+
+def without_length(scores: ArrayLike, lengths: ArrayLike) -> NDArray[np.float64]:
+    """The ranks of the scores with what their lengths explain taken out: residuals of a line over the ranks of the
+    lengths, float64[n]."""
+    rank = scipy_stats().rankdata
+    given, long = rank(comparable(scores)), rank(np.asarray(lengths, np.float64))
+    long = long - long.mean()
+    spread = float(long @ long)
+    centred = given - given.mean()
+    return np.asarray(centred - (float(long @ centred) / spread if spread else 0.0) * long, np.float64)
+
+
+def best_at_k(scores: ArrayLike, stated: ArrayLike, grades: ArrayLike, k: int) -> float:
+    """The expected grade of the solution with the highest score among `k` drawn without replacement; exact.
+
+    scores: float64[n]. stated: bool[n], whether a solution states an answer: those that do not are chosen last, and
+    grade 0. grades: float64[n]. Equal scores share.
+
+    Raises ValueError when k is not in 1…n.
+    """
+    given, says, grade = comparable(scores), np.asarray(stated, bool), np.asarray(grades, np.float64)
+    n = len(given)
+    if not 1 <= k <= n:
+        raise ValueError(f"k={k} is not between 1 and the {n} solutions")
+    # From the worst group of equals to the best one: the best of k is in a group if all k are in it or in worse ones,
+    # and not all of them in worse ones.
+    groups: dict[tuple[bool, float], list[int]] = {}
+    for i in range(n):
+        groups.setdefault((bool(says[i]), float(given[i]) if says[i] else 0.0), []).append(i)
+    expected, seen, all_worse = 0.0, 0, 0.0
+    for key in sorted(groups):
+        seen += len(groups[key])
+        upto = math.comb(seen, k) / math.comb(n, k)
+        expected += (upto - all_worse) * (float(grade[groups[key]].mean()) if key[0] else 0.0)
+        all_worse = upto
+    return expected
+
+
+def weighted_at_k(
+    values: Sequence[str | None], grades: ArrayLike, weights: ArrayLike, k: int, *, seed: int = 0
+) -> float:
+    """The expected grade of the answer with the greatest sum of weights among `k` solutions drawn without replacement.
+
+    values: canonical answers; None has no vote. grades: float64[n], of each one's answer. weights: float64[n], at least
+    0. Answers of equal weight share. Exact where there are at most `SUBSETS` subsets; else so many random ones.
+
+    Raises ValueError when k is not in 1…n.
+    """
+    n = len(values)
+    if not 1 <= k <= n:
+        raise ValueError(f"k={k} is not between 1 and the {n} solutions")
+    answers = sorted({v for v in values if v is not None})
+    if not answers:
+        return 0.0
+    grade = np.asarray(grades, np.float64)
+    worth = np.array([grade[values.index(a)] for a in answers])
+    votes = np.zeros((n, len(answers)))
+    present = np.zeros((n, len(answers)))
+    for i, value in enumerate(values):
+        if value is not None:
+            votes[i, answers.index(value)] = np.asarray(weights, np.float64)[i]
+            present[i, answers.index(value)] = 1.0
+    if math.comb(n, k) <= SUBSETS:
+        chosen = np.array(list(combinations(range(n), k)))
+    else:
+        draw = np.random.default_rng(seed)
+        chosen = np.argsort(draw.random((SUBSETS, n)), axis=1)[:, :k]
+    sums = votes[chosen].sum(axis=1)
+    there = present[chosen].sum(axis=1) > 0
+    sums = np.where(there, sums, -1.0)  # an answer that nobody states cannot win, not even with weights of 0
+    top = sums.max(axis=1, keepdims=True)
+    winners = np.isclose(sums, top, rtol=1e-12, atol=0.0) & (top >= 0)
+    shares = winners.sum(axis=1)
+    return float(np.mean(np.where(shares > 0, (winners @ worth) / np.maximum(shares, 1), 0.0)))
+
+
+class Detectable(NamedTuple):
+    """What so many problems could have shown. effect: the least difference found with 80 % chance. problems: how many
+    would be needed for the difference that was seen (None: more than a million)."""
+
+    effect: float
+    problems: int | None
+
+
+def detectable(differences: ArrayLike) -> Detectable:
+    """The minimum detectable effect of a mean over problems, in a two-sided test at 5 %, from the differences.
+
+    differences: float64[problems].
+    """
+    given = np.asarray(differences, np.float64)
+    n = len(given)
+    if n < 2:
+        return Detectable(math.inf, None)
+    stats = scipy_stats()
+    spread = float(given.std(ddof=1))
+    factor = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) + stats.t.ppf(POWER, n - 1))
+    seen = abs(float(given.mean()))
+    needed = (float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * spread / seen) ** 2 if seen else math.inf
+    return Detectable(factor * spread / math.sqrt(n), max(2, math.ceil(needed)) if needed < 1e6 else None)
+
+
+def p_value(differences: ArrayLike) -> float:
+    """The two-sided p-value of a mean of 0 over problems (Student's t); 1 where all are 0 or there is one problem."""
+    given = np.asarray(differences, np.float64)
+    if len(given) < 2 or not given.any():
+        return 1.0
+    if not np.ptp(given):
+        return 0.0
+    return float(scipy_stats().ttest_1samp(given, 0.0).pvalue)
+
+
+def q_values(p: Sequence[float]) -> list[float]:
+    """p-values as false discovery rates (Benjamini and Hochberg 1995): what share of results as good is chance."""
+    return [float(q) for q in scipy_stats().false_discovery_control(p)] if len(p) else []
+
+
+def ceiling(right: float, passes_right: float, passes_wrong: float) -> float:
+    """The accuracy that sampling until a verifier passes tends to, however much is sampled (arXiv:2411.17501):
+    p·TPR / (p·TPR + (1-p)·FPR).
+
+    right: p, the share of solutions that are right. passes_right, passes_wrong: of the right and of the wrong ones, the
+    share that the verifier passes (TPR and FPR).
+    """
+    passed = right * passes_right + (1 - right) * passes_wrong
+    return right * passes_right / passed if passed else math.nan
