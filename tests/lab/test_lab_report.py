@@ -138,7 +138,7 @@ def test_pictures(tmp_path: Path) -> None:
     comparison, _ = compared()
     write_plot(comparison, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(UsageError, match="end like a picture"):
+    with pytest.raises(UsageError, match="the ending of a picture"):
         write_plot(comparison, tmp_path / "plot.exe")
 
 

@@ -53,7 +53,7 @@ def write_plot(comparison: Comparison, path: str | Path) -> None:
     figure = _draw(comparison, title=True)
     endings = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix.lstrip(".") not in endings:
-        raise UsageError(f"{path.name} does not end like a picture", f"Choose one of {', '.join(endings)}")
+        raise UsageError(f"{path.name} does not have the ending of a picture", f"Choose one of {', '.join(endings)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200)
