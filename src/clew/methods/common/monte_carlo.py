@@ -40,6 +40,7 @@ async def grow_tree(
     parallel: int,
     simulations: int | None,
     associate: Associate | None = None,
+    simulate: Evaluate | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
     """Extend a tree of steps by simulations, each of which selects, expands, evaluates and backs up.
@@ -52,6 +53,8 @@ async def grow_tree(
     parallel: how many simulations are in flight at once; virtual loss leads them to different nodes.
     simulations: the number of simulations; None: until the budget is spent, or only duplicates are drawn (`BARREN`).
     associate: gives a text that is inserted below a node before its first children are drawn.
+    simulate: gives the best new step below each selected node another value. That step alone then counts its value as
+        its first visit; the others have none, and are selected before any step is selected twice.
     ended: asked after each round of simulations; the search ends when it returns true.
     """
     root, bounds = Arm(search.root), Bounds()
@@ -70,16 +73,22 @@ async def grow_tree(
         above = {arm.node: arm for arm in batch}
         new = [Arm(step, above[_parent(step)], prior(step)) for step in steps]
         barren = 0 if new else barren + 1
-        # 3. Evaluate the new steps.
+        # 3. Evaluate the new steps, and, with a simulation, the best one below each node once more.
         for arm, value in zip(new, await evaluate(new), strict=True):
             arm.value = bounds.admit(value)
+        grown = {arm: [child for child in new if child.parent is arm] for arm in batch}
+        best = {arm: max(children, key=lambda child: child.value) for arm, children in grown.items() if children}
+        if simulate is not None:
+            tried = [child for child in best.values() if not child.node.finished]
+            for child, value in zip(tried, await simulate(tried), strict=True):
+                child.value = bounds.admit(value)
         # 4. Back up one value for each simulation, and add the new nodes to the tree.
-        for arm in batch:
+        for arm, children in grown.items():
             arm.widened += bool(arm.children)
-            _backed_up(arm, [child for child in new if child.parent is arm])
+            _backed_up(arm, children, best.get(arm), visit_all=simulate is None)
         for arm in {a for leaf in (*batch, *new) for a in leaf.path()}:
             arm.node.scores["mcts_visits"] = float(arm.visits)
-            arm.node.scores["mcts_value"] = arm.total / arm.visits
+            arm.node.scores["mcts_value"] = arm.total / arm.visits if arm.visits else arm.value
 
 
 def _selected(choose: Callable[[], Arm], most: int) -> list[Arm]:
@@ -101,20 +110,26 @@ def _selected(choose: Callable[[], Arm], most: int) -> list[Arm]:
     return batch
 
 
-def _backed_up(arm: Arm, new: Sequence[Arm]) -> None:
+def _backed_up(arm: Arm, new: Sequence[Arm], best: Arm | None, *, visit_all: bool) -> None:
     """End the simulation that selected `arm` and gave it the children `new`.
 
     The value of the simulation is that of the best new child, because the mean over all new children would make every
     node look worse the more of them it has. Where all steps were duplicates, it is the value of the best child that is
     there already, so that the visit counts and selection turns to other nodes.
+
+    arm: the node that was selected.
+    new: its new children.
+    best: the best of them; None without new ones.
+    visit_all: whether all new children begin with their own values as a visit each, or the best one alone.
     """
     # 1. The simulation is no longer in flight.
     for above in arm.path():
         above.pending -= 1
-    # 2. Its value is one more visit of everything above. The new children begin with their own values as a visit each.
-    arm.back_up(max(child.value for child in new or arm.children))
+    # 2. Its value is one more visit of everything above.
+    arm.back_up(best.value if best is not None else max(child.value for child in arm.children))
     for child in new:
-        child.begin()
+        if visit_all or child is best:
+            child.begin()
     arm.children += new
     # 3. New children can be selected, so everything above is open again, except for those that are finished.
     if new:
@@ -175,31 +190,21 @@ class Evaluator:
         return rolled if mix == 1 else [(1 - mix) * scores[n] + mix * r for n, r in zip(nodes, rolled, strict=True)]
 
     async def by_steps_ahead(self, arms: Sequence[Arm], *, ahead: int, mix: float) -> list[float]:
-        """The score of each step, and for the best new step of each node a value that looks ahead.
+        """(1 - mix) · the value of the step + mix · the greatest score on the way when it is continued by some steps.
 
-        That value is (1 - mix) · the step's score + mix · the greatest score on the way when the step is continued by
-        further ones (the simulation of arXiv:2406.03816, algorithm 2).
+        This is the simulation of arXiv:2406.03816, algorithm 2.
 
-        arms: the new steps.
-        ahead: by how many steps the best one is continued at most.
+        arms: steps that have a value and are not finished.
+        ahead: by how many steps each is continued at most.
         mix: α of the paper, the weight of what lies ahead, in [0, 1].
         """
-        # 1. The best new step below each node.
-        scores = await self._score([arm.node for arm in arms])
-        best: dict[Arm | None, Arm] = {}
-        for arm in arms:
-            if arm.parent not in best or scores[arm.node] > scores[best[arm.parent].node]:
-                best[arm.parent] = arm
-        # 2. The greatest score on the way when it is continued, one step at a time.
-        tried = [arm for arm in best.values() if not arm.node.finished]
-        reached = dict.fromkeys(tried, -math.inf)
-        tips = [arm.node for arm in tried]
+        reached = [-math.inf] * len(arms)
+        tips = [arm.node for arm in arms]
         for _ in range(ahead):
             tips = await self._search.extend_each(tips, until=STEP, sampling=self._sampling, label="rollout")
-            scored = await self._score(list(dict.fromkeys(tips)))
-            reached = {arm: max(reached[arm], scored[tip]) for arm, tip in zip(tried, tips, strict=True)}
-        simulated = {arm: (1 - mix) * scores[arm.node] + mix * top for arm, top in reached.items()}
-        return [simulated.get(arm, scores[arm.node]) for arm in arms]
+            scores = await self._score(list(dict.fromkeys(tips)))
+            reached = [max(top, scores[tip]) for top, tip in zip(reached, tips, strict=True)]
+        return [(1 - mix) * arm.value + mix * top for arm, top in zip(arms, reached, strict=True)]
 
     async def _score(self, nodes: Sequence[Node]) -> dict[Node, float]:
         """The score of each node, or the least one so far for NaN; finished solutions among them are taken in."""

@@ -24,10 +24,11 @@ EXPLORE = 0.7 * math.sqrt(2)
     paper="arXiv:2406.03816",
     needs={"text", "continue"},
     proof="tests/methods/tree/test_rest_mcts.py",
-    departs="This is the search of the authors' code, without its training and without its critic: any scorer gives "
-    "the values, which are scaled to [0, 1] by the least and the greatest so far, and the model itself ends a "
-    "solution. Simulations run in rounds with virtual loss. A finished solution is not selected again; the first good "
-    "one ends the search.",
+    departs="This is the search of the authors' code, without its training and its critic: any scorer gives the "
+    "values, which are scaled to [0, 1] by the least and the greatest so far, and the model itself ends a solution. "
+    "The value that a step had when it was new stays in the mean of its values, which the authors' code replaces by "
+    "that of its children. Simulations run in rounds with virtual loss. A finished solution is not selected again; the "
+    "first good one ends the search.",
 )
 async def rest_mcts(
     search: Search,
@@ -58,8 +59,9 @@ async def rest_mcts(
         evaluator = Evaluator(search, found, scorer, sampling)
         await grow_tree(
             search,
-            partial(evaluator.by_steps_ahead, ahead=ahead, mix=mix),
+            evaluator.by_score,
             sampling,
+            simulate=partial(evaluator.by_steps_ahead, ahead=ahead, mix=mix),
             rule=uct,
             explore=explore,
             expand=expand,
