@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_a_terminal_shows_a_line_a_paper_and_all_of_a_single_one(terminal: Conso
     assert len(many.splitlines()) == len(json.loads(listed("papers", "particle", "--json"))) + 1
     listed("papers", "2505.18149")
     assert "::test_first_finish_prefers_short_solutions" in terminal.export_text().replace("\n", "").replace(" ", "")
+    listed("papers", "2502.01618")
+    assert "::test_particles_survive_a_score_that_misleads_a_beam" in re.sub(r"\s", "", terminal.export_text())
 
 
 def test_a_terminal_shows_what_is_known_of_a_method_and_its_parameters(terminal: Console) -> None:

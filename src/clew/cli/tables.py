@@ -246,7 +246,7 @@ def facts_table(rows: Sequence[tuple[str, object]]) -> Table:
     """What was asked, and what was found."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="dim")
-    table.add_column()
+    table.add_column(overflow="fold")  # a command that is too long for its line stays whole, so that it can be copied
     for what, found in rows:
         table.add_row(Text(what), Text(str(found)))
     return table
