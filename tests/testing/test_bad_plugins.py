@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from clew.sampling import STEP
 from clew.search import Scorer, Search
 from clew.testing import check_method, check_scorer
 from clew.testing.toys.steps import ByText
+from clew.tree import Node
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +162,21 @@ def test_a_scorer_lives_as_long_as_the_search_and_is_made_once() -> None:
     # Recorded as it was asked for, whatever it calls itself.
     assert all("loaded" in result.tree.nodes[i].scores for i in result.samples)
     assert len(made) == 1 and made[0].asked == 8 and closed == made
+
+
+def test_a_score_that_depends_on_the_other_nodes_unsaid_fails_conformance() -> None:
+    class Rank:
+        name = "rank"
+
+        async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
+            return [float(place) for place in range(len(nodes))]
+
+    def rank() -> Scorer:
+        """The place among the nodes that are scored."""
+        return Rank()
+
+    scorer("rank")(rank)
+    with pytest.raises(AssertionError, match=r"rank scores \[0.0, 0.0\] alone"):
+        check_scorer("rank")
+    scorer("rank", of_set=True)(rank)
+    check_scorer("rank")

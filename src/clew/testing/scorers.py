@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from clew import registry
 from clew.budget import Budget
 from clew.models.base import Model
@@ -36,7 +38,8 @@ def check_scorer(
 ) -> None:
     """Check that the registered scorer `spec` (`name?key=value`)
 
-    - gives one float for each node, in order, and the same ones when asked again;
+    - gives one float for each node, in order, and the same ones when asked again, alone or beside other nodes (which
+      scorers registered with `of_set` need not);
     - works on a model that offers exactly its declared needs, and describes each of its parameters;
     - scores finished and partial solutions, never as NaN and within its declared scale, and fails neither for the root
       nor for no nodes at all;
@@ -92,6 +95,9 @@ async def _scored(spec: str, problem: Problem, models: Mapping[str, Model]) -> l
     (root,) = await search.score([search.root], spec)
     assert isinstance(root, float), f"{spec} gives no float for a solution that has not begun"
     assert await search.score([], spec) == [], f"{spec} gives scores for no nodes"
+    if not registry.scorers.resolved(spec)[0].of_set:
+        alone = [(await search.score([node], spec))[0] for node in nodes[-2:]]
+        assert np.allclose(alone, scores[-2:], atol=1e-3), f"{spec} scores {alone} alone, {scores[-2:]} beside others"
     return scores
 
 
