@@ -10,6 +10,9 @@ throughput_ratio_16, _32, _64: tokens a second of that many live branches throug
     which lowers clew's rate. With --quick a round is as long as fits into the minute.
 prefill_ratio: tokens computed to prefill, over the distinct tokens of the tree that no model drew, for best-of-16 on a
     prompt of 500 tokens.
+roofline_1: bytes of weights that decoding one branch reads a second, over what the machine's memory gives at most.
+roofline_64: 8-bit multiplications and additions of 64 branches a second (two for each weight and token), over the most
+    that the processor does. Both limits are measured in the same run (`benchmarks.roofline`); None where that fails.
 peak_rss_mb: see `benchmarks.memory`; a process of its own.
 its_hub_ratio: see `benchmarks.peers.its_hub`; None with --quick, and where that peer is not installed.
 """
@@ -27,6 +30,7 @@ import time
 from typing import Any
 
 from benchmarks.bare import MODES, Apart
+from benchmarks.roofline import roofline
 from clew.budget import Budget
 from clew.models import load
 from clew.models.llamacpp import LlamaCppModel
@@ -91,6 +95,22 @@ def throughput(model: LlamaCppModel, *, rounds: int, seconds: float) -> dict[str
     return found
 
 
+def shares(model: LlamaCppModel, tokens_per_second_64: float) -> dict[str, Any]:
+    """`roofline_1` and `roofline_64`, and what they are shares of."""
+    limits = roofline()
+    if limits is None:
+        return {"roofline_1": None, "roofline_64": None}
+    alone = statistics.median(asyncio.run(through_search(model, 1, LENGTH, seed))[0] for seed in range(1, 6))
+    weights = model.memory.weights
+    return {
+        "tokens_per_second_1": round(alone, 1),
+        "bandwidth_gb_per_second": round(limits.bandwidth / 1e9, 1),
+        "int8_tera_per_second": round(limits.int8 / 1e12, 2),
+        "roofline_1": round(alone * weights / limits.bandwidth, 3),
+        "roofline_64": round(tokens_per_second_64 * 2 * model.cost.params / limits.int8, 3),
+    }
+
+
 async def prefill(model: LlamaCppModel) -> float:
     """`prefill_ratio`, over the sixteen independent solutions of best-of-16, each a call of its own."""
     problem = Problem("long", story(410).messages, max_tokens=32)
@@ -113,6 +133,7 @@ def main() -> None:
     assert isinstance(model, LlamaCppModel)
     found: dict[str, Any] = {"prefill_ratio": round(asyncio.run(prefill(model)), 4)}
     found |= throughput(model, rounds=2 if options.quick else 7, seconds=1.4 if options.quick else math.inf)
+    found |= shares(model, found["tokens_per_second_64"])
     asyncio.run(model.close())
     memory = subprocess.run([sys.executable, "-m", "benchmarks.memory"], capture_output=True, text=True, check=True)
     found["peak_rss_mb"] = json.loads(memory.stdout)["peak_rss_mb"]

@@ -3,19 +3,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Rounds of 16 independent multiply-accumulates of 64 pairs of bytes, nothing but registers. */
+/* Rounds of 12 independent multiply-accumulates of 64 pairs of bytes, nothing but registers. */
 int32_t spin_int8(int64_t rounds) {
-    __m512i sum[16], a = _mm512_set1_epi32((int)rounds), b = _mm512_set1_epi8(3);
-    for (int i = 0; i < 16; i++) sum[i] = _mm512_set1_epi32(i);
+    __m512i a = _mm512_set1_epi32((int)rounds), b = _mm512_set1_epi8(3);
+    __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a, s10 = a, s11 = a;
     for (int64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) {
-            sum[i] = _mm512_dpbusd_epi32(sum[i], a, b);
-            __asm__ volatile("" : "+v"(sum[i]));
-        }
+#define ADD(sum) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b))
+        ADD(s0); ADD(s1); ADD(s2); ADD(s3);
+        ADD(s4); ADD(s5); ADD(s6); ADD(s7);
+        ADD(s8); ADD(s9); ADD(s10); ADD(s11);
     }
-    for (int i = 1; i < 16; i++) sum[0] = _mm512_add_epi32(sum[0], sum[i]);
-    return _mm512_reduce_add_epi32(sum[0]);
+    s0 = _mm512_xor_si512(_mm512_xor_si512(s0, s1), _mm512_xor_si512(s2, s3));
+    s4 = _mm512_xor_si512(_mm512_xor_si512(s4, s5), _mm512_xor_si512(s6, s7));
+    s8 = _mm512_xor_si512(_mm512_xor_si512(s8, s9), _mm512_xor_si512(s10, s11));
+    return _mm512_reduce_add_epi32(_mm512_xor_si512(_mm512_xor_si512(s0, s4), s8));
 }
 
 /* Read so many bytes, a multiple of 512. */

@@ -20,7 +20,7 @@ from clew.models.llamacpp.format import processor_flags
 from clew.models.llamacpp.threads import threads_choice
 
 _ROUNDS = 20_000_000
-_INSTRUCTIONS, _PAIRS = 16, 64
+_INSTRUCTIONS, _PAIRS = 12, 64
 """Of a round, and pairs of bytes multiplied and added by each."""
 _BYTES = 256 << 20
 """Of each thread: far more than any cache holds."""

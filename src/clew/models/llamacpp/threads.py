@@ -28,8 +28,11 @@ _ALONE = 0.9
 another thread, so that it tells of all cores."""
 _GAIN = 1.05
 """How many times as fast another number of threads must be to be taken."""
-_SOONEST, _LATEST = 0.5, 2.0
-"""Seconds of computing between two trials: doubled when what was tried was clearly slower, else the first."""
+_SOONEST, _LATEST, _RARELY = 0.5, 2.0, 8.0
+"""Seconds of computing between two trials: doubled when what was tried was clearly slower, else the first. With all
+cores computing the trials become rare, and a drop in speed causes one at once."""
+_DROP = 0.75
+"""Share of the speed until now below which something must have changed."""
 _CLEARLY = 0.7
 """Share of the speed below which a number of threads is clearly slower."""
 _STALE = 4.0
@@ -145,8 +148,11 @@ class ThreadControl:
         here = speeds.get(self._settled, 0.0)
         if self.count != self._settled:
             clearly = speeds[self.count] < _CLEARLY * here
-            self._interval = min(2 * self._interval, _LATEST) if clearly else _SOONEST
+            latest = _RARELY if self._settled == self._most else _LATEST
+            self._interval = min(2 * self._interval, latest) if clearly else _SOONEST
             self._tried_at = self._clock
+        elif known and rate < _DROP * known.rate:
+            self._interval = _SOONEST
         if speeds[fastest] > _GAIN * here:
             self._settled, self._interval = fastest, _SOONEST
         self.count = self._settled
