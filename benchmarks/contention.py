@@ -176,7 +176,7 @@ def main() -> None:
     if options.serve:
         asyncio.run(serve(*json.loads(options.serve)))
         return
-    found = measured(1, 1.5, whole=False) if options.quick else measured(3, 2, whole=True)
+    found = measured(1, 1.5, whole=False) if options.quick else measured(2, 2, whole=True)
     if options.json:
         print(json.dumps(found))
         return
