@@ -33,7 +33,7 @@ _SOONEST, _LATEST, _RARELY = 0.5, 2.0, 8.0
 cores computing the trials become rare, and a drop in speed causes one at once."""
 _DROP = 0.75
 """Share of the speed until now below which something must have changed."""
-_CLEARLY = 0.7
+_CLEARLY = 0.85
 """Share of the speed below which a number of threads is clearly slower."""
 _STALE = 4.0
 """Seconds of computing after which an older observation says nothing any more."""
