@@ -114,7 +114,7 @@ def test_with_reasoning_the_grade_follows_from_what_the_judge_wrote() -> None:
     assert set(once) <= {0.0, 0.5, 1.0}, "a reply that was a letter at once is no reasoning: it tells nothing"
     thrice = graded("expected_score?levels=10&repeats=9&reasoning=8")
     assert len({round(9 * 2 * score) for score in thrice} | {1}) > 1 and thrice != once
-    with pytest.raises(UsageError, match="would read the same 4 times"):
+    with pytest.raises(UsageError, match="would give the same grade 4 times"):
         graded("expected_score?repeats=4")
 
 

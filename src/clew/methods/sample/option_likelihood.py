@@ -1,4 +1,4 @@
-"""Multiple choice by likelihood: the option that the model finds most probable answers, and nothing is written."""
+"""`option_likelihood`: multiple choice by likelihood; the most probable option answers, and nothing is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from clew.search import GENERATE, Search
 from clew.tree import Node
 
 NOTHING = "Answer:"
-"""What stands before an option where its probability without the question is asked for (arXiv:2005.14165)."""
+"""The text before an option where its probability without the question is wanted (arXiv:2005.14165)."""
+
 FILLER = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore "
     "magna aliqua."
@@ -41,12 +42,13 @@ async def option_likelihood(
 
     The confidence is the probability of that option among the options.
 
-    by: what is read: the option's letter (as MMLU is scored) or its text (as HellaSwag is).
-    normalise: what the log-probability is divided by, since long texts have less of it: none, its number of tokens or
-        of characters; or `unconditional`: reduced by the log-probability that the option has without the question
-        (arXiv:2005.14165, section 2.4), since some texts are probable after anything.
-    question: what stands before the options. With `nothing` or a `filler` text instead of the question, a model should
-        do no better than guess: what it still gets right, the options alone give away (this is the paper's experiment).
+    by: what is read: the letter of the option (as MMLU is scored) or its text (as HellaSwag is).
+    normalise: how log-probabilities are made comparable.
+        `none`: not at all. `tokens`, `characters`: divided by the length of the option, as long texts are less
+        probable. `unconditional`: less the log-probability of the option without the question, as some texts are
+        probable after anything (arXiv:2005.14165, section 2.4).
+    question: what stands before the options: the question, nothing, or a filler text. Without the question a model
+        should do no better than guess; what it still gets right, the options alone give away (the paper's experiment).
     """
     options = search.problem.options
     assert options is not None  # a declared need
@@ -74,5 +76,5 @@ async def option_likelihood(
 
 
 def _log_probability(node: Node) -> float:
-    """ln p of the text that was read, in nats."""
+    """The log-probability of the text that was read, in nats."""
     return float(np.sum(np.asarray(node.segment.logprob, np.float64)))

@@ -1,4 +1,4 @@
-"""Best of n by comparison: the solutions meet in a tournament, and the winner's answer is the answer."""
+"""`tournament`: best-of-N by comparison; the solutions are compared in a tournament, and the winner answers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ SCORER = "pairwise"
     paper="LLM-as-a-Verifier (Stanford, UC Berkeley and NVIDIA, 2026)",
     needs={"text"},
     proof="tests/methods/sample/test_tournament.py",
-    departs="Solutions that state no answer do not take part. The answer before the tournament is the majority's.",
+    departs="Solutions that state no answer do not take part. Until the tournament has ended, the answer is the "
+    "majority's.",
 )
 async def tournament(
     search: Search, *, n: Count = 16, scorer: ScorerSpec = SCORER, temperature: Temperature | None = None
 ) -> Answer:
     """Sample n solutions, let a scorer compare them all at once, and answer what the best one says.
 
-    n: how many solutions. While they are drawn, and where the budget ends before all are compared, the answer is that
-    of the majority.
-    scorer: one that compares solutions (`pairwise`); any other one judges each alone, and all in one batch.
+    While they are drawn, and where the budget ends before all are compared, the answer is that of the majority.
+
+    n: the number of solutions.
+    scorer: a scorer that compares solutions, such as `pairwise`; any other scorer scores each of them on its own.
     """
     stated: list[Node] = []
     async for leaf in search.rollouts(n=n, sampling=search.at(temperature)):

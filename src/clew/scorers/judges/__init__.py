@@ -1,1 +1,1 @@
-"""Judges: scorers that ask a model what it thinks of solutions, and read its opinion off the odds of its replies."""
+"""Judges: scorers that ask a model about solutions, and take their scores from the probabilities of its replies."""

@@ -1,4 +1,4 @@
-"""Decisions: typed questions that a model answers by the probabilities of their options, without writing a reply."""
+"""Decisions: questions with fixed options that a model answers by their probabilities, without writing a reply."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a model thinks of the options of one question.
+    """The probabilities that a model gives the options of one question.
 
-    options: the replies that it could choose among.
-    logprobs: float64[k], nats: the log-probability that the reply begins with each option.
+    options: the k replies to choose among.
+    logprobs: the log-probability that the model's reply begins with each option, float64[k], in nats.
     """
 
     options: tuple[str, ...]
@@ -32,9 +32,9 @@ class Decision:
 
     @property
     def probabilities(self) -> Reals:
-        """float64[k]: the probability of each option, given that the reply is one of them.
+        """The probability of each option, given that the reply is one of them, float64[k].
 
-        All are equal where the model takes every option for impossible.
+        All are equal where the model gives every option the probability 0.
         """
         top = self.logprobs.max()
         if not np.isfinite(top):
@@ -44,23 +44,26 @@ class Decision:
 
     @property
     def mass(self) -> float:
-        """The probability, in [0, 1], that the reply is one of the options at all. Where it is small, the model would
-        rather say something else, and its choice among the options means little."""
+        """The probability that the reply is one of the options, in [0, 1].
+
+        Where it is small, the model would rather reply something else, and its choice among the options means little.
+        """
         return float(np.exp(self.logprobs).sum())
 
 
 async def decide(
     search: Search, questions: Sequence[Sequence[Message]], options: Sequence[str], *, role: str = "judge"
 ) -> list[Decision]:
-    """Have a model decide many questions at once: one batch of teacher forcing, in which nothing is generated.
+    """Let a model decide many questions in one batch of teacher forcing, in which nothing is generated.
 
-    questions: a conversation each; its last turn asks for one of the options as the whole reply.
-    options: the replies to choose among, spelled as the reply would begin. For every question the same.
-    role: whose model decides.
+    The tokens of the prompts that the search has not computed yet are charged, and the tokens of each option.
 
-    The prompts are charged as far as the search has not computed them yet, and each option as its tokens.
+    search: the search that the questions belong to.
+    questions: the conversations; the last turn of each asks for one of the options as the whole reply.
+    options: the replies to choose among, spelled as the reply would begin; the same for every question.
+    role: the role whose model decides.
 
-    Raises what `choose` raises.
+    Raises UsageError and BudgetExhausted as `choose` does.
     """
     return await choose(search, [search.add_root(question, role=role) for question in questions], options, role=role)
 
@@ -68,16 +71,22 @@ async def decide(
 async def choose(
     search: Search, nodes: Sequence[Node], options: Sequence[str], *, role: str = "judge"
 ) -> list[Decision]:
-    """What a model would go on with after each node, if it had to be one of the options. One batch, as in `decide`.
+    """Let a model decide with which of the options each node continues, in one batch as `decide` does.
 
-    Raises UsageError for options that the model cannot tell apart, for a model that cannot score a given text
-    (`Capability.SCORE`), or while a thinking block is open; BudgetExhausted when the budget does not pay for all.
+    search: the search that the nodes belong to.
+    nodes: the texts that are continued.
+    options: the continuations to choose among.
+    role: the role whose model decides.
+
+    Raises UsageError for options that the model cannot tell apart, for a model that cannot score a text
+    (`Capability.SCORE`), and for a node in which a thinking block is open. Raises BudgetExhausted when the budget does
+    not pay for all of them.
     """
     _check(search.models.get(role, search.model), options)
     if any(_thinking(node) for node in nodes):
         raise UsageError(
-            f"the model that plays {role} thinks before it replies, so its first words are not a decision",
-            f"Turn thinking off in its template, or give --role {role}=MODEL another model",
+            f"the model of the role {role} thinks before it replies, so its first words are not a decision",
+            f"Turn thinking off in its template, or choose another model with --role {role}=MODEL",
         )
     read = await search.force(
         [node for node in nodes for _ in options], [*options] * len(nodes), role=role, label="option"
@@ -87,16 +96,23 @@ async def choose(
 
 
 def _thinking(node: Node) -> bool:
-    """Whether a thinking block is open at this node, be it the prompt or the reply that opened it."""
+    """Whether a thinking block is open at the end of this node, opened by the prompt or by the reply."""
     reply = node.solution
     return visible(reply) is None or (not THINK_CLOSE.search(reply) and left_open(node.text.removesuffix(reply)))
 
 
 def _check(model: Model, options: Sequence[str]) -> None:
-    """Raise UsageError where one option is the beginning of another one in the model's tokens: the probability of the
-    shorter one would contain that of the longer one."""
+    """Refuse options that the model cannot tell apart.
+
+    Where one option is the beginning of another one in the model's tokens, the probability of the shorter one contains
+    that of the longer one.
+
+    Raises UsageError for such options, and for fewer than two.
+    """
     if len(options) < 2:
-        raise UsageError(f"a decision among {list(options)} decides nothing", "Give at least two options")
+        raise UsageError(
+            f"a decision among {list(options)} decides nothing: there are fewer than two options", "Give at least two"
+        )
     spelled = [tuple(model.encode(option).token_ids.tolist()) for option in options]
     for i, one in enumerate(spelled):
         for j, other in enumerate(spelled):

@@ -1,4 +1,4 @@
-"""A judge of pairs: a model says which of two solutions is better, and a tournament makes a score of each of that."""
+"""`pairwise`: a model decides which of two solutions is better, and a tournament of such decisions gives the scores."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ WHICH = "Which solution is better, A or B? Reply with one letter."
 
 @dataclass(frozen=True, slots=True)
 class _Pairwise:
+    """The scorer `pairwise`; see there for its fields."""
+
     name: str
     kind: Kind
     pivots: int
@@ -33,7 +35,7 @@ class _Pairwise:
     role: str
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
-        # Who meets whom depends on the nodes alone, not on when they were written.
+        # Which solutions are compared depends on the nodes alone, not on the order in which they were written.
         draw = Stream("tournament", search.seed, *(node.stream.key for node in nodes)).generator()
         tournament = self._tournament([int(i) for i in draw.permutation(len(nodes))])
         try:
@@ -49,14 +51,14 @@ class _Pairwise:
         return knockout(order) if self.kind == "knockout" else round_robin(order)
 
     async def _compare(self, search: Search, nodes: Sequence[Node], pairs: Sequence[Pair]) -> list[float]:
-        """How probably the first of each pair is the better one; all pairs, and both orders of each, are one batch."""
+        """The probability that the first of each pair is the better one, for all pairs in one batch."""
         shown = [*pairs, *((b, a) for a, b in pairs)] if self.both_orders else list(pairs)
         asked = [(Message("user", material(search, nodes[a].solution, nodes[b].solution) + WHICH),) for a, b in shown]
         told = [float(d.probabilities[0]) for d in await decide(search, asked, ["A", "B"], role=self.role)]
         if not self.both_orders:
             return told
         swapped = [1.0 - p for p in told[len(pairs) :]]
-        # A judge that prefers another solution when the two change places has no opinion: a tie.
+        # Where the judge prefers another solution when the two change places, the comparison is a tie.
         return [
             (one + two) / 2 if (one > 0.5) == (two > 0.5) else 0.5
             for one, two in zip(told[: len(pairs)], swapped, strict=True)
@@ -82,12 +84,13 @@ def pairwise(
     both_orders: bool = False,
     role: JudgeRole = "judge",
 ) -> Scorer:
-    """How a solution stands in a tournament among those that are scored together, in [0, 1]: a model is asked which of
-    two is better.
+    """The standing of a solution in a tournament in which a model decides which of two is better, in [0, 1].
 
-    tournament: pivot (N + k(N-k) + C(k,2) comparisons), knockout (N-1) or round_robin (C(N,2)).
-    pivots: k, how many leaders all others are compared with.
-    both_orders: ask about every pair in both orders, and call a disagreement a tie; twice the price.
+    tournament: which of N solutions are compared.
+        `pivot`: all with their neighbours and with k leaders, N + k(N-k) + C(k,2) comparisons. `knockout`: N-1
+        comparisons. `round_robin`: all with each other, C(N,2) comparisons.
+    pivots: k, the number of leaders of the pivot tournament.
+    both_orders: whether every pair is compared in both orders, at twice the cost; two different decisions are a tie.
     """
     name = spelled("pairwise", tournament=tournament, pivots=pivots, both_orders=both_orders, role=role)
     return _Pairwise(name, tournament, pivots, both_orders, role)

@@ -1,4 +1,4 @@
-"""Judges of single solutions: a model says of each how good it is, by the probabilities of a reply of one word."""
+"""Judges of single solutions: `decision`, `p_true` and `expected_score`, from the probabilities of one-word replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROOF = "tests/scorers/judges/test_pointwise.py"
 
-JudgeRole = Annotated[str, Meaning("Whose model judges: a role of the run (`--role judge=MODEL`).")]
+JudgeRole = Annotated[str, Meaning("The role whose model judges (`--role judge=MODEL`).")]
 
 QUESTION = "Is every step of this solution correct so far? Reply with one word, Yes or No."
 TRUE = """Is the proposed answer:
@@ -43,10 +43,13 @@ VERDICT = "\n\nLetter: "
 
 
 def material(search: Search, *solutions: str) -> str:
-    """The problem and the solutions to be judged, as a judge is shown them.
+    """The part of a prompt that shows a judge the problem and the solutions.
 
-    The problem comes first and what is asked about it last (the caller adds it), so that all questions about one
-    solution, and all solutions of one problem, begin with the same tokens.
+    The problem comes first, and the caller adds the question at the end. So all questions about one solution, and about
+    all solutions of one problem, begin with the same tokens, which are computed once.
+
+    search: the search, whose problem it is.
+    solutions: the texts of the solutions.
     """
     names = [""] if len(solutions) == 1 else [f" {letter}" for letter in string.ascii_uppercase]
     shown = [f"Solution{name}:\n{solution.strip()}" for name, solution in zip(names, solutions, strict=False)]
@@ -55,12 +58,15 @@ def material(search: Search, *solutions: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A scorer that puts questions about each solution to a model, and makes one number of its decisions.
+    """A scorer that asks a model questions about each solution, and makes one score of the decisions.
 
-    name: the name under which its scores are recorded. questions: what is asked about each solution.
-    options: what the model chooses among. role: whose model decides.
-    worth: all decisions on one solution → its score.
-    repeats, reasoning: how often each question is decided, each time after at most so many tokens of reasoning.
+    name: the name under which its scores are recorded.
+    questions: the questions about each solution.
+    options: the replies that the model chooses among.
+    role: the role whose model decides.
+    worth: from all decisions on one solution to its score.
+    repeats: how often each question is decided.
+    reasoning: the most tokens of reasoning that the model writes before each decision; 0 is none.
     """
 
     name: str
@@ -86,8 +92,7 @@ class Judge:
         return [self.worth(decisions[i * each : (i + 1) * each]) for i in range(len(nodes))]
 
     async def _reasoned(self, search: Search, asked: Sequence[Sequence[Message]]) -> list[Decision]:
-        """Decisions after reasoning: the model writes, what it wrote is closed with `VERDICT`, and the options are read
-        after that."""
+        """Decisions after reasoning: the model writes, `VERDICT` is appended, and the decision is made after that."""
         until = tokens(self.reasoning)
         drafts = await search.together(
             *(search.ask(question, role=self.role, n=self.repeats, until=until) for question in asked)
@@ -98,10 +103,11 @@ class Judge:
 
 @scorer("decision", family="judge", needs={"score"}, proof=PROOF, scale="probability")
 def decision(*, question: Text = QUESTION, yes: Text = "Yes", no: Text = "No", role: JudgeRole = "judge") -> Scorer:
-    """The probability that a model says yes to a question about the solution, against no.
+    """The probability that a model replies yes, and not no, to a question about the solution.
 
-    question: what is asked about the solution; it should name the two replies.
-    yes: the reply that speaks for the solution. no: the reply that speaks against it.
+    question: the question about the solution; it should name the two replies.
+    yes: the reply that speaks for the solution.
+    no: the reply that speaks against it.
     """
     name = spelled("decision", question=question, yes=yes, no=no, role=role)
     return Judge(name, [question], [yes, no], role, lambda told: float(told[0].probabilities[0]))
@@ -118,8 +124,10 @@ def decision(*, question: Text = QUESTION, yes: Text = "Yes", no: Text = "No", r
     "up to 30 examples, and other samples of the model beside the one that is judged.",
 )
 def p_true(*, role: JudgeRole = "judge") -> Scorer:
-    """P(True): the probability that the model calls the solution true when it is asked to choose A (True) or B (False)
-    (section 3.1)."""
+    """P(True): the probability that a model replies True, and not False, when it is asked about the solution.
+
+    Section 3.1 of the paper. The replies are the letters A and B.
+    """
     name = spelled("p_true", role=role)
     return Judge(name, [TRUE], ["A", "B"], role, lambda told: float(told[0].probabilities[0]))
 
@@ -142,20 +150,23 @@ def expected_score(
     reasoning: Annotated[int, Range(low=0)] = 0,
     role: JudgeRole = "judge",
 ) -> Scorer:
-    """The mean of a grade over its probabilities, Σ value · p(letter), from 0 (worst) to 1 (best); the mean over the
-    criteria and the repeats.
+    """The expected grade that a model gives the solution, Σ value · p(letter), from 0 (worst) to 1 (best).
 
-    levels: G, the number of letters, from A (best). The expectation over many tells apart what one letter would not.
-    criteria: what is graded, one after the other (correctness unless it is given). The more different they are, the
-        less their errors have in common.
-    repeats: K, how often each criterion is graded. Only with `reasoning`, since nothing else differs between repeats.
-    reasoning: the most tokens that the judge may write before each grade; 0 reads the grade off at once.
+    The score is the mean over all criteria and repeats.
 
-    Raises UsageError for several repeats without reasoning.
+    levels: G, the number of grades, letters from A (the best). With many of them the expectation tells solutions apart
+        that would get the same letter.
+    criteria: what is graded, one criterion after the other; correctness unless it is given.
+    repeats: K, how often each criterion is graded. More than 1 needs `reasoning`, as nothing else differs between
+        repeats.
+    reasoning: the most tokens that the judge may write before each grade; 0 is none.
+
+    Raises UsageError for more than one repeat without reasoning.
     """
     if repeats > 1 and not reasoning:
         raise UsageError(
-            f"expected_score would read the same {repeats} times", "Give reasoning=TOKENS as well, or leave repeats out"
+            f"expected_score?repeats={repeats} would give the same grade {repeats} times, as nothing is sampled",
+            "Give reasoning=TOKENS as well, or leave repeats out",
         )
     name = spelled("expected_score", levels=levels, criteria=criteria, repeats=repeats, reasoning=reasoning, role=role)
     letters = string.ascii_uppercase[:levels]

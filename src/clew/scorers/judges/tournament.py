@@ -1,8 +1,8 @@
-"""Tournaments: which of many is best, told from comparisons of two, with as few comparisons as may be.
+"""Tournaments: the best of many solutions is found by few comparisons of two.
 
-A tournament is a generator. It yields a round of pairs, is sent how probably the first of each pair is the better one,
-and returns a number from 0 to 1 for each participant, of which the greatest wins. So the same rules serve a judge that
-is asked and a simulation that is not.
+A tournament is a generator. It yields a round of pairs, is sent the probability that the first of each pair is the
+better one, and returns a number from 0 to 1 for each participant, of which the greatest wins. So the same rules serve a
+judge, which is asked, and a simulation, which is not.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from itertools import combinations
 import numpy as np
 
 Pair = tuple[int, int]
-"""Two participants, in the order in which they are shown: a judge may favour a place (slot bias)."""
+"""Two participants in the order in which they are shown, since a judge may favour a place (position bias)."""
 
 Tournament = Generator[list[Pair], Sequence[float], list[float]]
-"""Yields the pairs of a round, is sent P(the first is better) for each, returns the standing of each participant."""
-
+"""Yields the pairs of a round, is sent P(the first is better) for each, and returns the participants' standings."""
 
 CERTAIN = 6.0
-"""Log-odds that are as good as certain (p = 0.9975): what lies beyond is a matter of rounding, not of strength."""
+"""The greatest log-odds of a comparison (p = 0.9975): beyond it, differences come from rounding, not from strength."""
+
 PRIOR = 0.1
-"""How much a strength is drawn to the average, in comparisons. It also makes strengths finite where all was certain."""
+"""How strongly a strength is drawn to the average, in comparisons; it also keeps the strengths finite."""
 
 
 def strengths(n: int, pairs: Sequence[Pair], told: Sequence[float]) -> list[float]:
-    """The Bradley-Terry strengths of n participants, from 0 to 1: how probably each is better than an average one.
+    """The Bradley-Terry strengths of n participants: the probability that each is better than an average one, [n].
 
-    pairs: who was compared. told: how probably the first of each pair is the better one.
+    They are fitted by least squares to the log-odds of the comparisons, which are differences of two log-strengths.
+    Unlike the share of wins, a strength does not suffer from strong opponents.
 
-    Fitted by least squares to the log-odds, which are the differences of two strengths. Unlike the mean share of wins,
-    this does not punish who happened to meet the strong ones.
+    n: the number of participants.
+    pairs: who was compared with whom.
+    told: for each pair, the probability that the first is the better one.
     """
     normal, differences = np.eye(n) * PRIOR, np.zeros(n)
     for (a, b), p in zip(pairs, told, strict=True):
@@ -46,29 +48,31 @@ def strengths(n: int, pairs: Sequence[Pair], told: Sequence[float]) -> list[floa
 def pivot(order: Sequence[int], pivots: int = 2) -> Tournament:
     """The pivot tournament of LLM-as-a-Verifier: N + k(N-k) + C(k,2) comparisons for the best of N.
 
-    order: the participants 0 to N-1, in random order. pivots: k, at most N.
-
-    1. Ring: each is compared with its neighbour in a circle, once in either place, so that slot bias cancels.
-    2. The k strongest so far are the pivots.
-    3. Each other one is compared with each pivot, and the pivots with each other. Who is shown first alternates.
+    order: the participants 0 to N-1, in random order.
+    pivots: k, the number of pivots, at most N.
     """
     n = len(order)
     if n < 2:
         return [1.0] * n
+    # 1. Each is compared with its neighbours in a ring, once in either place, so that position bias cancels.
     pairs = [(order[i], order[(i + 1) % n]) for i in range(n)]
     told = [*(yield pairs)]
     so_far = strengths(n, pairs, told)
+    # 2. The k strongest so far are the pivots.
     leaders = sorted(range(n), key=lambda i: (-so_far[i], i))[:pivots]
+    # 3. Every other one is compared with each pivot, and the pivots with each other. Who is shown first alternates.
     rest = [i for i in order if i not in leaders]
-    met = [(i, leader) if (x + y) % 2 else (leader, i) for x, i in enumerate(rest) for y, leader in enumerate(leaders)]
-    met += combinations(leaders, 2)
-    if met:
-        told += yield met
-    return strengths(n, pairs + met, told)
+    further = [
+        (i, leader) if (x + y) % 2 else (leader, i) for x, i in enumerate(rest) for y, leader in enumerate(leaders)
+    ]
+    further += combinations(leaders, 2)
+    if further:
+        told += yield further
+    return strengths(n, pairs + further, told)
 
 
 def round_robin(order: Sequence[int]) -> Tournament:
-    """Each against each, once: C(N,2) comparisons. Each is shown first in about half of its comparisons.
+    """Compare each with each other one once, C(N,2) comparisons; each is shown first in about half of them.
 
     order: the participants 0 to N-1, in random order.
     """
@@ -80,11 +84,11 @@ def round_robin(order: Sequence[int]) -> Tournament:
 
 
 def knockout(order: Sequence[int]) -> Tournament:
-    """Two by two, and the better one goes on (Pairwise RM, arXiv:2501.13007): N-1 comparisons.
-
-    order: the participants 0 to N-1, in random order; the last one of an odd round goes on unplayed.
+    """Compare pairs, of which the better one reaches the next round (Pairwise RM, arXiv:2501.13007): N-1 comparisons.
 
     The standing of a participant is the share of the rounds that it survived.
+
+    order: the participants 0 to N-1, in random order; in a round of odd size the last one is not compared.
     """
     survived = [0] * len(order)
     alive, rounds = list(order), 0
