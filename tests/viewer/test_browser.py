@@ -367,6 +367,7 @@ def test_everything_that_can_be_pressed_has_a_name(page: Page) -> None:
         "#/r/1/results/2?view=text",
         "#/split?a=0:1&b=0:2",
         "#/r/0/report",
+        "#/r/0/against/2",
     ):
         page.open(place)
         page.one("main")
