@@ -40,7 +40,7 @@ def kept(env: dict[str, str]) -> list[Path]:
 
 
 def test_every_solve_is_kept_and_the_last_one_is_shown(state: dict[str, str]) -> None:
-    assert "nothing was solved yet" in run(state, "show", "last").stderr
+    assert "holds no solved question yet" in run(state, "show", "last").stderr
     for question in ("What is 1 + 1?", "What is 20 + 22?"):
         asked = run(state, "solve", question, *MODEL, "--stop", "####", "--max-tokens", "40")
     assert asked.stdout == "42\n" and len(kept(state)) == 2

@@ -43,13 +43,13 @@ def fate(said: str, finish: str, status: str, *, best: bool, leaf: bool, rewound
 
 
 def explained(fate: str) -> str:
-    """A fate in a sentence for a reader who sees it for the first time; one that only its method knows is quoted."""
+    """A sentence that explains a fate to a reader; a fate without an explanation of its own is quoted in one."""
     said: str = _words()["fates"].get(fate) or _words()["other"].format(fate)
     return said
 
 
 def star_explained() -> str:
-    """What the star at a node says."""
+    """The sentence that explains the star at a node."""
     said: str = _words()["answer"]
     return said
 
@@ -59,7 +59,8 @@ def first_holder(
 ) -> int | None:
     """The node at which a search first held its answer, where trees show the star; None where no node states it.
 
-    value: the answer. chosen: the node that the method ended with, which may be a later one that states the same.
-    proposals: value and node of each proposal, in order of time.
+    value: the answer.
+    chosen: the id of the node that the method ended with, which may be a later one with the same answer.
+    proposals: (value, id of the node) of each proposal, in order of time.
     """
     return next((node for held, node in proposals if held == value and held is not None and node is not None), chosen)

@@ -1,4 +1,4 @@
-"""Two runs side by side: what each method that both have gained or lost, paired over the problems that both have."""
+"""The comparison of two runs: what each method gained or lost, paired over the problems that both runs have."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from clew.store import Reader, stored_problems
 class Change:
     """One method in both runs.
 
-    before, after: a row for each budget. The `difference` of a row of `after` is its accuracy minus that of the first
-    run on the same problems and seeds. searches: pairs of problem and seed that both runs have finished.
+    method: the method with its parameters, as `name?key=value`.
+    before: a row for each budget, of the first run.
+    after: a row for each budget, of the second run; its `difference` is its accuracy minus that of the first run on the
+        same problems and seeds.
+    searches: number of pairs of problem and seed that both runs have finished.
     """
 
     method: str
@@ -32,11 +35,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """The outcome of `across`.
+    """The comparison of two runs, as `across` returns it.
 
-    changes: one for each method that both runs have, in the order of the first run. unpaired: methods that the other
-    run lacks, or has not finished on a problem and seed that both have. problems: how many ask the same in both.
-    different: how many have the same id in both and ask something else. level: of the intervals.
+    axis: the axis on which budgets are equal.
+    budgets: in the unit of the axis.
+    changes: one for each method that both runs have, in the order of the first run.
+    unpaired: methods that the other run lacks, or has not finished on any common pair of problem and seed.
+    problems: number of problems that are the same in both runs.
+    different: number of problems with the same id and another question or answer.
+    level: confidence level of the intervals.
     """
 
     axis: str
@@ -53,7 +60,7 @@ class Across:
 
     @property
     def reach(self) -> float:
-        """How far the scale of differences goes to both sides of zero: all intervals fit, and at least ten points."""
+        """The half-width of the scale of differences, so that all intervals fit; at least 0.1."""
         found = [row.difference_interval for change in self.changes for row in change.after if row.difference_interval]
         return max([0.1, *(abs(x) for interval in found for x in interval)])
 
@@ -61,10 +68,11 @@ class Across:
 def across(first: Reader, second: Reader, on_search: Callable[[], None] = lambda: None) -> Across:
     """Compare each method of a run with itself in another run, on the problems and seeds that both have finished.
 
-    The axis is that of the first run, the budgets are those of both. A problem is the same one when both runs ask the
-    same under its id and accept the same answer.
+    The axis is that of the first run, the budgets are those of both. A problem is the same in both runs when its id,
+    its question and its accepted answer are equal.
 
-    on_search: called after each search is read; it may raise to give the comparison up.
+    first, second: the run files, open.
+    on_search: is called after each search is read; it may raise an exception to abort the comparison.
 
     Raises UsageError where the runs have no problem, or no finished method, in common.
     """
@@ -111,7 +119,12 @@ def _asked(problem: Problem) -> tuple[str, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class AcrossNotes:
-    """The sentences of a comparison of two runs: what it says, what stands above its table, and what was left out."""
+    """The sentences about a comparison of two runs.
+
+    finding: the result.
+    table: the explanation of its table.
+    left_out: what is not compared; empty where nothing is left out.
+    """
 
     finding: str
     table: str
@@ -119,7 +132,7 @@ class AcrossNotes:
 
 
 def notes(a: Across) -> AcrossNotes:
-    """The sentences of this comparison."""
+    """The sentences about this comparison."""
     left = []
     if a.unpaired:
         left.append(f"Not in both runs, or with no search in common: {', '.join(a.unpaired)}.")
@@ -136,7 +149,7 @@ def notes(a: Across) -> AcrossNotes:
 
 
 def _finding(a: Across) -> str:
-    """Which methods differ at the greatest budget that both runs reach, as far as the data tell."""
+    """Which methods clearly differ at the greatest budget that both runs reach."""
     at = [
         b for b in a.budgets if any(row.difference is not None for c in a.changes for row in c.after if row.budget == b)
     ]

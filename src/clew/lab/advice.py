@@ -1,4 +1,4 @@
-"""Which method to take, and why: from what was measured (docs/search.md), for a model and a task."""
+"""Advice on which method to take for a model and a task, from the measurements of docs/search.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from clew.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A line of the table (see `advice.toml`). only_if: what only the user can know; empty where nothing is."""
+    """A line of the table in `advice.toml`, which explains the fields.
+
+    only_if: a condition that only the user can judge; empty where there is none.
+    """
 
     have: str
     take: str
@@ -32,7 +35,7 @@ class Advice:
 
 
 def table() -> list[Advice]:
-    """All lines, in the order in which they are looked through."""
+    """All lines, in order of precedence."""
     data = tomllib.loads(files("clew.lab").joinpath("advice.toml").read_text(encoding="utf-8"))
     return [
         Advice(row["have"], row["take"], row["reason"], row["spec"], frozenset(row["needs"]), row.get("if", ""))
@@ -41,9 +44,9 @@ def table() -> list[Advice]:
 
 
 def advise(problem: Problem, models: Mapping[str, Model]) -> list[Advice]:
-    """The lines that apply to problems like this one, the first of them the one to take; the others are options.
+    """The lines that apply to a problem: first the recommendation, then the lines that depend on the user's judgement.
 
-    A method that the model cannot run, for want of what `runner.check` looks for, is left out.
+    A method whose needs the models or the problem do not meet (see `runner.check`) is left out.
     """
     offered = offers(problem)
     fitting = [line for line in table() if line.needs <= offered and _runs(line.spec, problem, models)]
@@ -52,7 +55,7 @@ def advise(problem: Problem, models: Mapping[str, Model]) -> list[Advice]:
 
 
 def offers(problem: Problem) -> set[str]:
-    """What a problem has that the lines ask for."""
+    """The properties of a problem that lines may need."""
     found = {str(check) for check in Check if check.offered_by(problem)}
     found.add("votes" if _short(problem.reference) else "free_text")
     if re.search(r"\d", problem.question):
@@ -61,7 +64,7 @@ def offers(problem: Problem) -> set[str]:
 
 
 def hint(result: Result) -> str:
-    """One line after a solved question: what was taken, or fits better, and why; empty where a vote could choose."""
+    """A line of advice after a solved question whose samples did not agree; empty where the vote was meaningful."""
     name, answer, drawn = parse_spec(result.method)[0], result.answer, len(result.leaves)
     if name not in ("consensus", "self_consistency") or drawn < 3 or (answer.votes and max(answer.votes.values()) > 1):
         return ""

@@ -1,7 +1,7 @@
-"""The audit of scorers: what each one is worth inside a search, on the stored solutions of a run, and what it costs.
+"""The audit of scorers (`clew audit`): what each scorer gains inside a search, on stored solutions, and what it costs.
 
-Stored searches that drew independent samples are scored anew. For each problem it is then known what best-of-N and the
-weighted vote with any scorer would have answered, for every N, beside the plain vote and the best that was there.
+The independent samples of stored searches are scored again. From these scores follows, for each problem and every N,
+what best-of-N and the weighted vote would have answered with each scorer, beside the plain vote and the best sample.
 """
 
 from __future__ import annotations
@@ -41,15 +41,19 @@ from clew.search import GENERATE, Search
 from clew.store import Reader, begun_here, stored_problems
 
 PASSES = 0.5
-"""The probability from which on a scorer that gives probabilities is taken to call a solution right."""
+"""The probability at and above which a scorer of probabilities is taken to call a solution right."""
 
 
 @dataclass(slots=True)
 class Drawn:
-    """The independent solutions of one search, with what the scorers say of them.
+    """The n independent solutions of one search, with their scores.
 
-    problem: id. values: canonical answers, None where none is stated. grades: float64[n] in [0, 1]. tokens: float64[n],
-    what each solution cost. scores: scorer → float64[n], NaN where it has none. price: scorer → tokens a solution.
+    problem: the problem's id.
+    values: [n], canonical answers; None where none is stated.
+    grades: float64[n], in [0, 1].
+    tokens: float64[n], the cost of each solution.
+    scores: scorer → float64[n]; NaN where it has no score.
+    price: scorer → tokens that it spends on a solution.
     """
 
     problem: str
@@ -61,12 +65,12 @@ class Drawn:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which solutions are right, bool[n]."""
+        """Whether each solution is right, bool[n]."""
         return np.array([is_right(g) for g in self.grades])
 
     @property
     def stated(self) -> NDArray[np.bool_]:
-        """Which solutions state an answer, bool[n]."""
+        """Whether each solution states an answer, bool[n]."""
         return np.array([v is not None for v in self.values])
 
 
@@ -80,16 +84,26 @@ class Estimate:
 
 @dataclass(slots=True)
 class Audited:
-    """What was found of one scorer. All estimates are means over problems; a problem is a cluster.
+    """The findings on one scorer. Estimates are means over problems, with intervals clustered by problem.
 
-    auroc: how often a right solution has the higher score, within problems that have both kinds. pooled: the same over
-    all solutions. ece, brier, false_positives, false_negatives: of scorers that give probabilities.
-    length: Spearman's correlation of score and tokens; auroc_without_length: with that taken out.
-    missing: share of the solutions without a score. best, weighted: accuracy of best-of-N and the weighted vote.
-    vote: of the plain vote that spends on samples what the scorer costs besides. gain: best - vote, whichever of best
-    and weighted is the better one is named by `rule`. q: false discovery rate of the gain over all scorers.
-    effect, problems: the least gain that so many problems show in four of five cases, and how many would show this one.
-    price: tokens that the scorer spent on a solution.
+    scorer: its spec.
+    auroc: the probability that a right solution has the higher score, within problems that have right and wrong ones.
+    pooled: the same over the solutions of all problems.
+    auroc_without_length: the same for scores from which the effect of length is removed.
+    length: Spearman's rank correlation of score and tokens.
+    missing: share of the solutions without a score.
+    ece, brier: calibration error and Brier score; None for scores that are not probabilities.
+    false_positives: share of wrong solutions that it calls right; None as above.
+    false_negatives: share of right solutions that it calls wrong; None as above.
+    best, weighted: accuracy of best-of-N and of the weighted vote.
+    vote: accuracy of the plain vote at equal tokens, which draws more samples for what the scorer costs.
+    gain: accuracy of the better one of `best` and `weighted` minus that of `vote`.
+    rule: which of the two is the better one.
+    p, q: p-value of the gain, and its false discovery rate over all scorers.
+    effect: the smallest gain that these problems show with a probability of 80 %.
+    problems: number of problems that would show this gain; None for more than a million.
+    price: tokens that the scorer spends on a solution.
+    curves: `best` and `weighted` → N → accuracy.
     """
 
     scorer: str
@@ -117,10 +131,11 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Which rule to answer by, chosen on one half of the problems and measured on the other one.
+    """The recommended rule for choosing an answer, selected on one half of the problems and measured on the other.
 
-    rule: `vote`, or `best SCORER`, or `weighted SCORER`. accuracy, vote: of the rule and of the plain vote at equal
-    tokens, on the other half.
+    rule: `vote`, `best SCORER` or `weighted SCORER`.
+    accuracy: of the rule, on the other half.
+    vote: accuracy of the plain vote at equal tokens, on the other half.
     """
 
     rule: str
@@ -130,7 +145,17 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """An audit: n, the solutions a problem; oracle, random: accuracy of the best solution there is, and of any one."""
+    """An audit, as `audit` returns it.
+
+    run: the run file.
+    searches, problems: how many were audited.
+    n: number of solutions of each search.
+    oracle: accuracy of the best solution of each search.
+    random: accuracy of a random solution.
+    vote: accuracy of the plain vote of all n.
+    scorers: the findings on each scorer.
+    advice: the recommended rule; None with fewer than four problems.
+    """
 
     run: Path
     searches: int
@@ -153,13 +178,15 @@ def gather(
     model: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Drawn]:
-    """Score the independent solutions of a run file's searches. The run file stays as it is.
+    """Score the independent solutions of a run file's searches. The run file does not change.
 
-    run: its path. scorers: specs. model: whose opinion scorers with a role ask (None: the run's own model).
-    on_progress: told after each search how many are done, and of how many.
+    run: its path.
+    scorers: specs of scorers.
+    model: the spec of the model that scorers with a role ask; the run's own by default.
+    on_progress: is called after each search with (searches done, searches in all).
 
-    Raises UsageError for an unknown scorer, one that needs what is not there, a run without searches that drew
-    independent solutions or without grades, and a run of somebody else whose model would be asked.
+    Raises UsageError for an unknown scorer or one whose needs are not met, for a run without independent solutions or
+    without gold answers, and for a run from elsewhere whose model would be asked.
     """
     specs = list(dict.fromkeys(registry.scorers.spelled(spec) for spec in scorers))
     with Reader.open(run) as store:
@@ -186,7 +213,7 @@ def gather(
 
 
 def _largest(results: Any) -> list[Result]:
-    """For each problem and seed the search with the most solutions: methods that sample share them."""
+    """For each problem and seed, the search with the most solutions; methods that sample from the root share theirs."""
     found: dict[tuple[str, int], Result] = {}
     for result in results:
         key = (result.problem.id, result.seed)
@@ -196,7 +223,7 @@ def _largest(results: Any) -> list[Result]:
 
 
 def _asks(spec: str) -> bool:
-    """Whether a scorer asks a model: it has a role then."""
+    """Whether a scorer asks a model, which its parameter `role` shows."""
     return "role" in registry.scorers.resolved(spec)[0].parameters
 
 
@@ -232,7 +259,7 @@ async def _score(result: Result, specs: Sequence[str], model: Model) -> Drawn:
 
 
 def audit(run: Path, drawn: Sequence[Drawn]) -> Audit:
-    """What the scorers are worth on these solutions, each problem counting alike."""
+    """Evaluate scorers on these solutions; each problem has the same weight."""
     specs = list(drawn[0].scores)
     n = min(len(d.values) for d in drawn)
     audited = [_audited(spec, drawn, n) for spec in specs]
@@ -280,8 +307,11 @@ def _weighted(drawn: Drawn, spec: str, k: int) -> float:
 
 
 def _vote_at_equal_tokens(drawn: Drawn, spec: str, k: int) -> float:
-    """The plain vote of as many solutions as k solutions with their scores cost: between two whole numbers, in
-    proportion; at most all that were drawn, which favours the scorer."""
+    """The accuracy of a plain vote that costs as much as k solutions with their scores.
+
+    It is interpolated between two whole numbers of solutions. At most all drawn solutions vote, which favours the
+    scorer where it is expensive.
+    """
     many = min(k * (1 + drawn.price[spec] / max(float(drawn.tokens.mean()), 1.0)), len(drawn.values))
     low = int(many)
     high = min(low + 1, len(drawn.values))
@@ -291,7 +321,7 @@ def _vote_at_equal_tokens(drawn: Drawn, spec: str, k: int) -> float:
 
 
 def affordable(drawn: Sequence[Drawn], spec: str, n: int) -> int:
-    """How many solutions with scores cost as much as all n without: what a comparison at equal tokens is made at."""
+    """The number of scored solutions that cost as much as n solutions without scores."""
     ratio = float(np.mean([d.price[spec] / max(float(d.tokens.mean()), 1.0) for d in drawn]))
     return max(1, int(n / (1 + ratio)))
 
@@ -336,7 +366,7 @@ def _audited(spec: str, drawn: Sequence[Drawn], n: int) -> Audited:
 
 
 def _steps(n: int) -> list[int]:
-    """1, 2, 4, … and n itself."""
+    """The powers of two up to n, and n."""
     return sorted({*(2**i for i in range(n.bit_length()) if 2**i <= n), n})
 
 
@@ -345,7 +375,7 @@ def _known(value: float) -> float | None:
 
 
 def _advice(specs: Sequence[str], drawn: Sequence[Drawn], n: int) -> Advice | None:
-    """The best rule at the price of n plain solutions, chosen on every other problem and measured on the rest."""
+    """The best rule at the cost of n solutions, selected on every second problem and measured on the others."""
     names = sorted({d.problem for d in drawn})
     chosen_on = [d for d in drawn if names.index(d.problem) % 2 == 0]
     told_on = [d for d in drawn if names.index(d.problem) % 2 == 1]
@@ -356,6 +386,6 @@ def _advice(specs: Sequence[str], drawn: Sequence[Drawn], n: int) -> Advice | No
         k = affordable(drawn, spec, n)
         rules[f"best {spec}"] = lambda d, spec=spec, k=k: _best(d, spec, k)  # type: ignore[misc]
         rules[f"weighted {spec}"] = lambda d, spec=spec, k=k: _weighted(d, spec, k)  # type: ignore[misc]
-    # Equal rules: the vote, which needs no scorer, stands first.
+    # Among equal rules `max` takes the first, which is the vote: it needs no scorer.
     rule = max(rules, key=lambda name: float(_by_problem(chosen_on, rules[name]).mean()))
     return Advice(rule, _mean(_by_problem(told_on, rules[rule])), _mean(_by_problem(told_on, rules["vote"])))

@@ -1,7 +1,7 @@
-"""What a scorer is worth, from the scores and the verdicts of many solutions: pure statistics, no model, no file.
+"""Statistics of scorers, computed from the scores and grades of independent solutions, for `clew audit`.
 
-Solutions are those of one problem, drawn independently. A score that is missing is NaN, and counts as the least there
-is, as methods count it. All curves are exact expectations over the subsets of the solutions, not simulations.
+A missing score is NaN and counts as the lowest score, as it does in methods. Curves are exact expectations over subsets
+of the solutions, not simulations.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from numpy.typing import ArrayLike, NDArray
 from clew.lab.stats import LEVEL, scipy_stats
 
 SUBSETS = 20_000
-"""Subsets that are gone through one by one; where there are more, as many are drawn."""
+"""The most subsets that are enumerated; where there are more, this many random ones are drawn."""
 BINS = 10
+"""Groups of solutions for the calibration error."""
 POWER = 0.8
-"""The chance with which an effect as great as the minimum detectable one is found."""
+"""The probability with which the minimum detectable effect is found."""
 
 
 def comparable(scores: ArrayLike) -> NDArray[np.float64]:
-    """Scores with those that are missing below all others, float64[n]."""
+    """Scores with -inf for missing ones, float64[n]."""
     given = np.asarray(scores, np.float64)
     return np.where(np.isnan(given), -np.inf, given)
 
 
 def auroc(scores: ArrayLike, right: ArrayLike) -> float:
-    """How probably a right solution has a higher score than a wrong one; a tie counts half. NaN without both kinds.
+    """The probability that a right solution has a higher score than a wrong one; a tie counts half. NaN without both.
 
-    scores: float64[n]. right: bool[n].
+    scores: float64[n].
+    right: bool[n].
     """
     given, good = comparable(scores), np.asarray(right, bool)
     n_good, n_bad = int(good.sum()), int((~good).sum())
@@ -43,10 +45,13 @@ def auroc(scores: ArrayLike, right: ArrayLike) -> float:
 
 
 def calibration_error(scores: ArrayLike, right: ArrayLike) -> float:
-    """The expected calibration error of scores that are probabilities: the mean distance between the mean score and the
-    share of right solutions, in ten groups of about equal size by score. Missing scores are left out.
+    """The expected calibration error: the mean distance between the mean score and the share of right solutions.
 
-    scores: float64[n], in [0, 1]. right: bool[n].
+    It is taken over `BINS` groups of about equal size, ordered by score. Missing scores are left out. NaN without
+    scores.
+
+    scores: float64[n], probabilities.
+    right: bool[n].
     """
     given, good = np.asarray(scores, np.float64), np.asarray(right, np.float64)
     known = ~np.isnan(given)
@@ -59,13 +64,13 @@ def calibration_error(scores: ArrayLike, right: ArrayLike) -> float:
 
 
 def brier(scores: ArrayLike, right: ArrayLike) -> float:
-    """The mean squared distance of scores that are probabilities from the verdicts, 1 or 0; missing ones left out."""
+    """The Brier score: the mean squared difference of probabilities and verdicts (1 or 0), without missing scores."""
     gaps = (np.asarray(scores, np.float64) - np.asarray(right, np.float64)) ** 2
     return float(np.nanmean(gaps)) if not np.isnan(gaps).all() else math.nan
 
 
 def rank_correlation(scores: ArrayLike, lengths: ArrayLike) -> float:
-    """Spearman's correlation of scores and lengths; NaN where either is the same for all."""
+    """Spearman's rank correlation of scores and lengths; NaN where all scores or all lengths are equal."""
     given, long = comparable(scores), np.asarray(lengths, np.float64)
     if len(set(given.tolist())) < 2 or len(set(long.tolist())) < 2:
         return math.nan
@@ -74,7 +79,7 @@ def rank_correlation(scores: ArrayLike, lengths: ArrayLike) -> float:
 
 
 def without_length(scores: ArrayLike, lengths: ArrayLike) -> NDArray[np.float64]:
-    """The ranks of the scores with what their lengths explain taken out: residuals of a line over the ranks of the
+    """The part of the scores' ranks that lengths do not explain: residuals of a linear regression on the ranks of the
     lengths, float64[n]."""
     rank = scipy_stats().rankdata
     given, long = rank(comparable(scores)), rank(np.asarray(lengths, np.float64))
@@ -85,10 +90,13 @@ def without_length(scores: ArrayLike, lengths: ArrayLike) -> NDArray[np.float64]
 
 
 def best_at_k(scores: ArrayLike, stated: ArrayLike, grades: ArrayLike, k: int) -> float:
-    """The expected grade of the solution with the highest score among `k` drawn without replacement; exact.
+    """Best-of-N: the exact expected grade of the solution with the highest score among `k` drawn without replacement.
 
-    scores: float64[n]. stated: bool[n], whether a solution states an answer: those that do not are chosen last, and
-    grade 0. grades: float64[n]. Equal scores share.
+    Solutions with equal scores are chosen with equal probability.
+
+    scores: float64[n].
+    stated: bool[n], whether a solution states an answer; one that does not is chosen last and has grade 0.
+    grades: float64[n].
 
     Raises ValueError when k is not in 1…n.
     """
@@ -96,8 +104,8 @@ def best_at_k(scores: ArrayLike, stated: ArrayLike, grades: ArrayLike, k: int) -
     n = len(given)
     if not 1 <= k <= n:
         raise ValueError(f"k={k} is not between 1 and the {n} solutions")
-    # From the worst group of equals to the best one: the best of k is in a group if all k are in it or in worse ones,
-    # and not all of them in worse ones.
+    # Groups of equal scores, from the lowest to the highest: the best of k is in a group if all k are in it or in lower
+    # groups, and not all k in lower groups.
     groups: dict[tuple[bool, float], list[int]] = {}
     for i in range(n):
         groups.setdefault((bool(says[i]), float(given[i]) if says[i] else 0.0), []).append(i)
@@ -113,10 +121,16 @@ def best_at_k(scores: ArrayLike, stated: ArrayLike, grades: ArrayLike, k: int) -
 def weighted_at_k(
     values: Sequence[str | None], grades: ArrayLike, weights: ArrayLike, k: int, *, seed: int = 0
 ) -> float:
-    """The expected grade of the answer with the greatest sum of weights among `k` solutions drawn without replacement.
+    """The weighted vote: the expected grade of the answer with the greatest weight among `k` solutions drawn without
+    replacement.
 
-    values: canonical answers; None has no vote. grades: float64[n], of each one's answer. weights: float64[n], at least
-    0. Answers of equal weight share. Exact where there are at most `SUBSETS` subsets; else so many random ones.
+    Answers of equal weight are chosen with equal probability. The expectation is exact where there are at most
+    `SUBSETS` subsets, and else the mean over that many random ones.
+
+    values: [n], canonical answers; None has no vote.
+    grades: float64[n], of each solution's answer.
+    weights: float64[n], at least 0.
+    seed: of the random subsets.
 
     Raises ValueError when k is not in 1…n.
     """
@@ -141,7 +155,7 @@ def weighted_at_k(
         chosen = np.argsort(draw.random((SUBSETS, n)), axis=1)[:, :k]
     sums = votes[chosen].sum(axis=1)
     there = present[chosen].sum(axis=1) > 0
-    sums = np.where(there, sums, -1.0)  # an answer that nobody states cannot win, not even with weights of 0
+    sums = np.where(there, sums, -1.0)  # an answer that no chosen solution states cannot win, even if all weights are 0
     top = sums.max(axis=1, keepdims=True)
     winners = np.isclose(sums, top, rtol=1e-12, atol=0.0) & (top >= 0)
     shares = winners.sum(axis=1)
@@ -149,15 +163,18 @@ def weighted_at_k(
 
 
 class Detectable(NamedTuple):
-    """What so many problems could have shown. effect: the least difference found with 80 % chance. problems: how many
-    would be needed for the difference that was seen (None: more than a million)."""
+    """The sensitivity of a comparison.
+
+    effect: the smallest difference that these problems show with probability `POWER`.
+    problems: number of problems that would show the observed difference; None for more than a million.
+    """
 
     effect: float
     problems: int | None
 
 
 def detectable(differences: ArrayLike) -> Detectable:
-    """The minimum detectable effect of a mean over problems, in a two-sided test at 5 %, from the differences.
+    """The minimum detectable effect of a mean over problems, in a two-sided test at 5 %.
 
     differences: float64[problems].
     """
@@ -174,7 +191,7 @@ def detectable(differences: ArrayLike) -> Detectable:
 
 
 def p_value(differences: ArrayLike) -> float:
-    """The two-sided p-value of a mean of 0 over problems (Student's t); 1 where all are 0 or there is one problem."""
+    """The two-sided p-value of Student's t-test for a mean of 0; 1 where all are 0 or there is one problem."""
     given = np.asarray(differences, np.float64)
     if len(given) < 2 or not given.any():
         return 1.0
@@ -184,16 +201,16 @@ def p_value(differences: ArrayLike) -> float:
 
 
 def q_values(p: Sequence[float]) -> list[float]:
-    """p-values as false discovery rates (Benjamini and Hochberg 1995): what share of results as good is chance."""
+    """The false discovery rates of p-values (Benjamini and Hochberg 1995)."""
     return [float(q) for q in scipy_stats().false_discovery_control(p)] if len(p) else []
 
 
 def ceiling(right: float, passes_right: float, passes_wrong: float) -> float:
-    """The accuracy that sampling until a verifier passes tends to, however much is sampled (arXiv:2411.17501):
-    p·TPR / (p·TPR + (1-p)·FPR).
+    """The limit of the accuracy of sampling until a verifier accepts: p·TPR / (p·TPR + (1-p)·FPR) (arXiv:2411.17501).
 
-    right: p, the share of solutions that are right. passes_right, passes_wrong: of the right and of the wrong ones, the
-    share that the verifier passes (TPR and FPR).
+    right: p, the share of right solutions.
+    passes_right: TPR, the share of right solutions that the verifier accepts.
+    passes_wrong: FPR, the share of wrong solutions that it accepts.
     """
     passed = right * passes_right + (1 - right) * passes_wrong
     return right * passes_right / passed if passed else math.nan

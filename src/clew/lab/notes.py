@@ -1,5 +1,4 @@
-"""What a comparison says in words: its title, its finding, and the notes above its tables. The report and the viewer
-show the same ones."""
+"""The words of a comparison: its title, its finding, and the notes above its tables, in the report and the viewer."""
 
 from __future__ import annotations
 
@@ -12,10 +11,14 @@ from clew.lab.stats import Interval
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The sentences of one comparison.
+    """The sentences about one comparison.
 
-    finding: what it says at its greatest budget. figure, accuracy, difference, spent, samples: what stands beside the
-    plot and above each table. searches: how much was compared. reading: how the figures were made, a sentence each.
+    title, subtitle: of the report.
+    finding: the result at the greatest budget.
+    figure: the explanation of the plot.
+    accuracy, difference, spent, samples: the explanation of each table.
+    searches: how many problems, seeds and searches were compared.
+    reading: how the figures were computed, a sentence each.
     """
 
     title: str
@@ -31,7 +34,7 @@ class Notes:
 
 
 def notes(c: Comparison) -> Notes:
-    """The sentences of this comparison."""
+    """The sentences about this comparison."""
     unit = AXES[c.axis].unit
     return Notes(
         title=f"Accuracy at equal {unit}",
@@ -54,7 +57,7 @@ def notes(c: Comparison) -> Notes:
 
 
 def finding(c: Comparison) -> str:
-    """What the comparison says at its greatest budget, and whether the data can tell it from chance."""
+    """The result at the greatest budget, and whether it is clear of chance."""
     unit = AXES[c.axis].unit
     at = [b for b in c.budgets if any(r.reached for r in c.rows if r.budget == b)]
     if not at:
@@ -83,7 +86,7 @@ def subtitle(c: Comparison) -> str:
 
 
 def reach(c: Comparison) -> float:
-    """How far the scale of differences goes to both sides of zero: all intervals fit, and at least ten points."""
+    """The half-width of the scale of differences, so that all intervals fit; at least 0.1."""
     intervals = [r.difference_interval for r in c.rows if r.difference_interval]
     return max([0.1, *(abs(x) for interval in intervals for x in interval)])
 
@@ -100,7 +103,7 @@ def span(interval: Interval, sign: str = "") -> str:
 
 
 def count(n: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
+    """A number with its noun, in the plural where it is not 1 (`many`, or `one` with an s)."""
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 

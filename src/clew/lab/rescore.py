@@ -1,4 +1,4 @@
-"""Grades the searches of a run file anew, by today's reading of answers or by another one, and says what changed."""
+"""The work of `clew rescore`: reads and grades the answers of a run file again, and reports what changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ _WITHOUT_TASK = (IMPORTED, QUESTION)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A search whose grade is another one now. before, after: the answer and its grade (None: not graded)."""
+    """A search whose grade has changed.
+
+    problem, method, seed: name the search.
+    gold: the accepted answer.
+    before, after: (answer, grade); the grade is None where it cannot be graded.
+    """
 
     problem: str
     method: str
@@ -34,11 +39,14 @@ class Change:
 
 @dataclass(slots=True)
 class Tally:
-    """One method before and after.
+    """The counts of one method.
 
-    searches: those that did not fail. reread: those whose answer is another text now, whatever its grade. before,
-    after: the sum of the grades, over the searches that have one (`graded_before`, `graded_after`). gained, lost: how
-    many searches became right, and ceased to be.
+    searches: number of searches that did not fail.
+    reread: number of searches whose answer has changed, whatever its grade.
+    graded_before, graded_after: number of searches with a grade.
+    before, after: sum of these grades.
+    gained: number of searches that became right.
+    lost: number of searches that are no longer right.
     """
 
     searches: int = 0
@@ -70,7 +78,12 @@ class Tally:
 
 @dataclass(slots=True)
 class Rescored:
-    """What changed. methods: in the order of the run."""
+    """What a new grading changed.
+
+    run: the run file.
+    methods: method → counts, in the order of the run.
+    changes: the searches whose grade has changed.
+    """
 
     run: Path
     methods: dict[str, Tally] = field(default_factory=dict)
@@ -122,14 +135,15 @@ class Rescored:
 
 
 def rescore(run: Path, *, kind: str | None = None, task: str | None = None, out: Path | None = None) -> Rescored:
-    """Read and grade the answers of a run anew. The run file is not changed, and no model is asked.
+    """Read and grade the answers of a run again. The run file is not changed, and no model is asked.
 
-    An answer is read again from the solution that stated it; one that was voted from recorded samples is voted again.
-    Failed searches are left out.
+    An answer is read again from the solution that stated it; a vote over recorded samples is held again. Failed
+    searches are left out.
 
-    run: the run file, which alone is enough. kind: another kind of answers, for runs on data files and imported traces.
-    task: a spec whose problems, by the same ids, say how answers are read and graded (a corrected data file).
-    out: where a copy of the run with the new answers and grades is kept; it must not exist.
+    run: the run file; nothing else is needed.
+    kind: another kind of answers, for runs on data files and imported traces.
+    task: a spec whose problems, with the same ids, say how answers are read and graded, such as a corrected data file.
+    out: a new run file for a copy with the new answers and grades; None for no copy.
 
     Raises UsageError for a kind or a task that does not fit the run, StoreError for an unreadable run and for a copy
     that cannot be written.

@@ -1,4 +1,4 @@
-"""One question solved and kept: each `clew solve` is a run file of its own, so that nothing that was asked is lost."""
+"""The run files of `clew solve`: each question is kept in a run file of its own, so that none is lost."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from clew.store import QUESTION
 from clew.tasks.answers import extractor
 
 ENOUGH_AT_ONCE = 8
-"""Samples in flight from which on an engine's batch is well used."""
+"""The number of samples in flight with which the batch of an engine is well used."""
 
 
 def solved_dir() -> Path:
-    """The folder of all run files of `clew solve`; the environment variable CLEW_STATE names another one for it."""
+    """The folder of the run files of `clew solve`; the environment variable CLEW_STATE overrides its parent."""
     chosen = os.environ.get("CLEW_STATE")
     return (Path(chosen) if chosen else platformdirs.user_state_path("clew", appauthor=False)) / "solved"
 
 
 def new_path(question: str) -> Path:
-    """Where the next solved question is kept: named by time and question, so that names are in the order of time."""
+    """The path of a new run file, named by time and question, so that the order of names is that of time."""
     now = time.time_ns()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
     return solved_dir() / f"{stamp}-{now % 10**9:09}-{_name(question)}.db"
@@ -48,9 +48,7 @@ def latest() -> Path:
     """The run file of the question that was solved last. Raises StoreError where there is none."""
     found = max(solved_dir().glob("*.db"), default=None)
     if found is None:
-        raise StoreError(
-            f"nothing was solved yet that is kept in {solved_dir()}", "Run `clew solve`, or name a run file"
-        )
+        raise StoreError(f"{solved_dir()} holds no solved question yet", "Run `clew solve`, or name a run file")
     return found
 
 
@@ -62,16 +60,20 @@ def posed(
     stop: tuple[str, ...] = (),
     max_tokens: int | None = None,
 ) -> Problem:
-    """A question as a problem without a grader. Its id is derived from the text, so the same question draws the same
+    """A question as a problem without a grader. Its id is derived from its text, so the same question draws the same
     samples.
 
-    Raises UsageError for an empty question, an unknown kind, and what `Problem.prompted` refuses.
+    turns: the conversation that ends with the question.
+    kind: how answers are read.
+    system, stop, max_tokens: as for `Problem.prompted`.
+
+    Raises UsageError for an empty question, an unknown kind, and as `Problem.prompted` does.
     """
     if not any(m.text.strip() for m in turns):
         raise UsageError("the question is empty", "Ask something")
     name = _name(turns[-1].text)
     problem = Problem(name, turns, extract=extractor(kind)).prompted(system=system, stop=stop, max_tokens=max_tokens)
-    # What the extractor and the limits are made of again when the run file is read.
+    # The extractor and the limits are made from these again when the run file is read.
     meta = {"kind": kind, "stop": list(problem.stop), "max_tokens": problem.max_tokens}
     return replace(problem, meta=meta)
 
@@ -85,7 +87,15 @@ def plan_of(
     sampling: Sampling | None,
     model_options: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """The plan of a run that is one question. models: role → model spec."""
+    """The plan of a run with a single question.
+
+    method: as `name?key=value`.
+    models: role → model spec.
+    budget: of the search.
+    seed: of the search.
+    sampling: how tokens are drawn; None for the defaults.
+    model_options: options of the embedded models.
+    """
     default = Sampling()
     chosen = {f.name: getattr(sampling, f.name) for f in fields(Sampling)} if sampling is not None else {}
     axis, limit = next(iter(budget.as_dict().items()), ("tokens", 0))
@@ -96,7 +106,7 @@ def plan_of(
         methods=(method,),
         budget=budget,
         seeds=(seed,),
-        # A run of one question is not resumed: a grammar or a table of biases, which are no plain data, stay out.
+        # A run of one question is never resumed, so settings that are not plain numbers (grammar, biases) are left out.
         sampling={k: v for k, v in chosen.items() if v != getattr(default, k) and isinstance(v, int | float)},
         view={"axis": axis, "budgets": [limit], "baseline": None},
         model_options=dict(model_options or {}),
@@ -104,10 +114,10 @@ def plan_of(
 
 
 def crowding(result: Result) -> str:
-    """Why few samples of a solved question were in flight at once, where that made it slow; empty where it did not.
+    """A line that says why few samples were in flight at once, where that made a search slow; else empty.
 
-    Each sample in flight could grow to its full length, so that many tokens are kept back for it: only then the budget
-    holds, and the same samples come back whatever the timing. A lower limit lets more of them run at once.
+    The budget reserves the full length for each sample in flight, so that it holds and the samples do not depend on the
+    timing. A lower limit on the length lets more of them run at once.
     """
     lengths = [leaf.tokens for leaf in result.leaves]
     most, at_once = result.problem.max_tokens, result.usage.peak
