@@ -160,11 +160,13 @@ def _go_on(experiment: Experiment, store: Store, report: Path | None, as_json: b
 def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
     from clew.lab.plot import drawable
     from clew.lab.report import write_report
+    from clew.lab.reproduce import reproduction
     from clew.lab.table import render_table
 
     if not as_json:
         to_stdout().print(render_table(outcome.comparison))
-    write_report(outcome.comparison, report, results=outcome.results)
+    again = reproduction(outcome.plan, outcome.made_by)
+    write_report(outcome.comparison, report, results=outcome.results, again=again)
     if not drawable():
         to_stderr().print(f"the report has no plot, which needs matplotlib. {how_to_install('report')}", style="yellow")
     if as_json:

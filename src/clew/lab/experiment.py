@@ -31,6 +31,7 @@ from clew.store import (
     run_problems,
     stored_problems,
 )
+from clew.store.shapes import Maker
 from clew.tree import GENERATE
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ def sum_up(store: Reader, problems: Sequence[Problem] | None = None, failed: int
     Raises UsageError where nothing can be compared.
     """
     results = list(store.results(stored_problems(store) if problems is None else problems))
-    return Outcome(_summarised((r for r in results if not r.error), store.plan), results, store.path, failed)
+    compared = _summarised((r for r in results if not r.error), store.plan)
+    return Outcome(compared, results, store.path, store.plan, store.made_by, failed)
 
 
 def compared(store: Reader, on_search: Callable[[], None] = lambda: None) -> Comparison:
@@ -275,9 +277,12 @@ def default_path(plan: Plan) -> Path:
 
 @dataclass(slots=True)
 class Outcome:
-    """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed."""
+    """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed.
+    plan: what was run. made_by: what made it (see `Reader.made_by`)."""
 
     comparison: Comparison
     results: list[Result]
     path: Path
+    plan: Plan
+    made_by: list[Maker]
     failed: int = 0

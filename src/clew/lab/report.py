@@ -13,6 +13,7 @@ from clew.lab.compare import Comparison, Estimate, Row, amount
 from clew.lab.notes import cut_text, notes, percent, reach, span
 from clew.lab.palette import on_both
 from clew.lab.plot import SERIES, drawable, inline_svgs
+from clew.lab.power import told
 from clew.problem import is_right
 from clew.result import Result
 
@@ -20,18 +21,25 @@ EXAMPLES = 5
 _LONGEST = 4000
 
 
-def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[Result] = ()) -> None:
+def write_report(
+    comparison: Comparison,
+    path: str | Path,
+    *,
+    results: Sequence[Result] = (),
+    again: Sequence[tuple[str, str]] = (),
+) -> None:
     """Write the report: the tables of a comparison, its plot, and some problems with the answer of each method.
 
     Without matplotlib the report has no plot, and says so. The file appears whole or not at all.
 
     comparison: what `summarise` returned. path: of the HTML file.
     results: searches from which examples are taken; without them the report has none.
+    again: what it takes to run this again (`clew.lab.reproduce.reproduction`).
 
     Raises StoreError where it cannot be written.
     """
     path = Path(path)
-    page = _page(comparison, results)
+    page = _page(comparison, results, again)
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +51,7 @@ def write_report(comparison: Comparison, path: str | Path, *, results: Sequence[
         raise StoreError(f"{path} cannot be written ({error.strerror})", "Name another file by --report") from error
 
 
-def _page(c: Comparison, results: Sequence[Result]) -> str:
+def _page(c: Comparison, results: Sequence[Result], again: Sequence[tuple[str, str]]) -> str:
     said = notes(c)
     sections = [
         f"<h1>{escape(said.title)}</h1>",
@@ -54,6 +62,7 @@ def _page(c: Comparison, results: Sequence[Result]) -> str:
         _note(said.accuracy),
         _table(["method", *_budget_heads(c)], [[_name(c, m), *map(_accuracy, c.of(m))] for m in c.names]),
         _differences(c, said.difference),
+        _list(told(c)) if len(c.names) > 1 else "",
         "<h2>What was spent</h2>",
         _note(said.spent),
         _spent(c),
@@ -62,6 +71,7 @@ def _page(c: Comparison, results: Sequence[Result]) -> str:
         _list(c.held_equal),
         f"<p>{escape(said.searches)}</p>",
         _examples(c, results),
+        _again(again),
         "<h2>How to read this</h2>",
         _list(said.reading),
         "<footer>Written by clew. This file is self-contained.</footer>",
@@ -74,6 +84,13 @@ def _page(c: Comparison, results: Sequence[Result]) -> str:
         f"<title>{escape(said.subtitle)} – clew</title><style>{_variables()}{css}</style></head>\n"
         f"<body><main>{''.join(sections)}</main></body></html>\n"
     )
+
+
+def _again(facts: Sequence[tuple[str, str]]) -> str:
+    if not facts:
+        return ""
+    rows = [[escape(what), f"<code>{escape(fact)}</code>"] for what, fact in facts]
+    return "<h2>To run it again</h2>" + _table(["", ""], rows)
 
 
 def _variables() -> str:
