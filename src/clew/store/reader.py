@@ -326,7 +326,7 @@ class Reader:
 
     def _tree(self, number: int, unpack: Unpacker) -> Tree:
         rows = self.select("nodes", trees.COLUMNS, "WHERE result = ? ORDER BY id", (number,))
-        return trees.tree_of(rows, unpack)
+        return trees.tree_of(number, rows, unpack)
 
     # --- tables ---------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,13 @@ COLUMNS = (
 """What `tree_of` wants of each node."""
 
 
-def tree_of(rows: Iterable[tuple[Any, ...]], unpack: Unpacker) -> Tree:
-    """The tree that these rows of `nodes` describe, in order of `id`. Raises ValueError where they describe none."""
+def tree_of(search: int, rows: Iterable[tuple[Any, ...]], unpack: Unpacker) -> Tree:
+    """The tree of a stored search, of the rows of `nodes` that describe it, in order of `id`.
+
+    Each node has a random stream of its own, though not the one that it was drawn from, which is not kept.
+
+    Raises ValueError where the rows describe no tree.
+    """
     tree = Tree()
     for row in rows:
         number, parent, beginning, origin, role, finish, label, fate, born, tokens, text, scores, *rest = row
@@ -30,7 +35,7 @@ def tree_of(rows: Iterable[tuple[Any, ...]], unpack: Unpacker) -> Tree:
             at(tree, parent),
             segment,
             origin,
-            Stream("stored"),
+            Stream("stored", search, number),
             role=role,
             label=label,
             born=born,
