@@ -38,7 +38,7 @@ def test_the_vote_is_weighted_and_without_weights_all_count_alike() -> None:
     assert heavy.answer.value == "c" and plain.answer.value == "a"
 
 
-def test_met_does_not_forget_what_is_known() -> None:
+def test_a_solution_that_has_a_value_keeps_it() -> None:
     search = searching(model=UNIFORM)
     nodes = run(search.extend(search.root, 5))
     found = Solutions(search)

@@ -20,7 +20,7 @@ Width = Annotated[
 ]
 Expand = Annotated[
     Widths,
-    Meaning("How many steps are drawn below each of them: one number, or one for each depth (the last as for width)."),
+    Meaning("How many steps are drawn below each partial solution: one number, or one for each depth (as for width)."),
 ]
 
 Evaluate = Callable[[Sequence[Node]], Awaitable[list[float]]]

@@ -269,7 +269,6 @@ async def particle_gibbs(
 
     n: the number of particles of each filter.
     sweeps: the number of particle filters.
-    scorer: scores the solution so far after each step.
     """
     sampling = search.at(temperature)
     reference: tuple[Node, ...] = ()

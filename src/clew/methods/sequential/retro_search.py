@@ -95,7 +95,7 @@ async def retro_search(
 
     gamma: γ, the discount of a trace's value for each of its steps.
     retries: how many alternatives to a switch are tried in one place, before the trace stays as it is there.
-    scorer: gives the reward R of a trace; the problem's verifier unless it is given, where there is one.
+    scorer: gives the reward R of a trace; unless it is given, the problem's verifier does, where there is one.
     """
     sampling = search.at(temperature)
     value = TraceValue(search, gamma, scorer)

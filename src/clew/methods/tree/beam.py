@@ -136,7 +136,7 @@ async def alphamath(
     """Step-level beam search with a value: of width·expand candidates the `width` best go on; finished ones shrink it.
 
     width: B1 of the paper (SBS), how many solutions of a depth are kept at first.
-    expand: B2 of the paper, how many steps are drawn below each of them.
+    expand: B2 of the paper, how many steps are drawn below each partial solution.
     """
     evaluate = partial(comparable_scores, search, scorer=scorer)
     async with Solutions(search, final, scorer, stands_for=path_share) as found:

@@ -59,7 +59,7 @@ EXPANSIONS = 1000
 
 Expand = Annotated[Count, Meaning("Steps drawn below a partial solution each time that it is extended.")]
 Parallel = Annotated[Count, Meaning("How many partial solutions, the best ones, are extended at once.")]
-Expansions = Annotated[Count, Meaning("The most expansions, after which a model that never states an answer is left.")]
+Expansions = Annotated[Count, Meaning("The most expansions in one search; they end it where no answer is ever stated.")]
 Threshold = Annotated[
     float | None,
     Meaning("Only steps with a higher score are followed (NaN never is); all of them unless it is given."),

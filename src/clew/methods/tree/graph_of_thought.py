@@ -153,7 +153,8 @@ async def graph_of_thought(
     tries: how many solutions are drawn for each part and at the merge, of which the best is kept.
     refinements: how often the whole solution is refined (policy=fixed).
     policy: the order of the operations.
-        `fixed`: the order above. `judge`: the model of the role judge chooses each operation by the state of the graph.
+        `fixed`: split, solve, merge, refine. `judge`: the model of the role judge chooses each of them by the state of
+        the graph.
     actions: the most operations that the policy model chooses (policy=judge).
     """
     graph = Graph(search, parts, tries, scorer)

@@ -77,7 +77,7 @@ async def rethink_mcts(
     After one that fails, the prompt for further thoughts contains the feedback on it.
 
     simulations: how many thoughts are selected in all.
-    expand: how many further thoughts are proposed below each of them.
+    expand: how many further thoughts are proposed below a thought that was selected.
     rethinks: how often one thought may be rewritten; the new one replaces it in the tree.
     good: the score with which a solution passes; one whose dual value is at least this ends the search.
     """

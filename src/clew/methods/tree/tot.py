@@ -59,7 +59,7 @@ async def tot_bfs(
     Algorithm 1 of the paper. The judge is the model of the role `judge`.
 
     breadth: b of the paper, how many solutions of a depth are kept.
-    expand: k of the paper, how many steps are drawn below each of them.
+    expand: k of the paper, how many steps are drawn below each partial solution.
     evaluate: what the judge is asked.
         `value`: about each partial solution on its own. `vote`: which of all partial solutions of a depth is the best.
     asks: how many replies the judge gives each time, whose values or votes are added up.
