@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from clew.budget import Budget
-from clew.methods.sample.consensus import agreed, free_text
+from clew.methods.sample.consensus import agreed, free_text, overlaps
 from clew.models.toy import ToyModel
 from clew.problem import Message, Problem
 from clew.runner import Trial, run_trial
@@ -38,6 +40,14 @@ def test_of_free_text_the_sample_nearest_to_the_others_is_taken() -> None:
     assert len(set(drawn)) == 4, "seed 14 draws each text once"
     assert search.answer.value in (TEXTS[0], TEXTS[3]) and search.answer.value in drawn
     assert search.answer.confidence is not None and 0.3 < search.answer.confidence < 1
+
+
+def test_overlaps_by_hand() -> None:
+    """F1 = 2·shared / (words of both): a word is shared as often as it occurs in both."""
+    matrix = overlaps(["A cat, a CAT, a dog", "a cat and a bird", "", "a a a a"])
+    assert matrix[0] == pytest.approx([1.0, 2 * 3 / 11, 0.0, 2 * 3 / 10])
+    assert matrix[1] == pytest.approx([2 * 3 / 11, 1.0, 0.0, 2 * 2 / 9])
+    assert matrix[2] == pytest.approx([0.0] * 4)
 
 
 def test_where_answers_are_short_it_is_a_vote() -> None:
