@@ -13,7 +13,7 @@ _LIMIT = 4 << 30
 """Bytes for keys and values at most where the user sets no limit."""
 _FREE_SHARE = 3
 """One part in so many of what is free, at most, where the user sets no limit."""
-_MODEST, _MODEST_SHARE = 448 << 20, 1.5
+_MODEST, _MODEST_SHARE = 576 << 20, 1.5
 """Bytes for keys and values, or how many times the weights if that is more, above which no more sequences than `FEW`
 are computed at once, where the user sets no limit."""
 _SMALLEST = 64 << 20

@@ -139,9 +139,10 @@ class ThreadControl:
 
     def _judge(self, window: _Window) -> None:
         """A window is full: learn from it, settle on the fastest number, and begin a trial where it is time."""
-        # 1. The mean of this window and what is known: a single one may have been lucky in its neighbours.
+        # 1. Where it was slower than is known, the mean: a single window may have been unlucky in its neighbours.
         known, rate = self._known(self.count, window.size), window.tokens / window.wall
-        self._speeds[self.count] = _Speed((known.rate + rate) / 2 if known else rate, window.size, self._clock)
+        expected = max(rate, (known.rate + rate) / 2) if known else rate
+        self._speeds[self.count] = _Speed(expected, window.size, self._clock)
         # 2. The fastest of those that can be compared.
         speeds = {n: found.rate for n in self._levels if (found := self._known(n, window.size))}
         fastest = max(speeds, key=lambda n: speeds[n])
