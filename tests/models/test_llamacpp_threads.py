@@ -123,6 +123,9 @@ def test_two_models_get_the_same_time_though_one_has_longer_batches() -> None:
 def test_what_fails_on_the_lane_fails_for_whoever_asked() -> None:
     lane = Lane()
     user = lane.enter()
+    assert lane.compute(user, threading.get_ident) == threading.get_ident(), "alone, on its own thread"
+    lane.enter()
+    assert lane.compute(user, threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         lane.compute(user, lambda: 1 // 0)
     assert lane.compute(user, lambda: 3) == 3

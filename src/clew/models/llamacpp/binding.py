@@ -152,7 +152,6 @@ class Decoder:
     def __init__(self, weights: Weights, slots: int, length: int, threads: ThreadControl) -> None:
         self.lib = lib = weights.lib
         self._threads = threads
-        self._user = LANE.enter()
         # Tokens that layers with a sliding window see; 0 where all layers see all.
         self.window: int = lib.llama_model_n_swa(weights.handle)
         self.vocab_size = weights.vocab_size
@@ -172,6 +171,7 @@ class Decoder:
             raise ModelError(
                 f"no memory for a cache of {slots} x {length} tokens", "Allow the model less: --memory 900M"
             )
+        self._user = LANE.enter()
         self.memory = lib.llama_get_memory(self.handle)
         # The batch that llama.cpp reads lies in these arrays; filling it is a few slice assignments.
         self.token = np.zeros(BATCH, np.int32)

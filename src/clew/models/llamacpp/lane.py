@@ -1,18 +1,21 @@
-"""The one thread on which every model of this process computes, a batch at a time.
+"""The one thread on which the models of this process compute, a batch at a time, where there are several.
 
 libgomp keeps a team of threads for every thread that computes. Where the teams of two models together have more threads
 than there are cores, it has all of them sleep at every barrier instead of spinning, also when one model is idle, and
-decoding takes up to twice as long. On one thread there is one team. Models that want to compute at once take turns such
+decoding takes up to twice as long. On one thread there is one team. (A model that is alone computes on its own thread:
+handing batches over costs where other programs want the cores.) Models that want to compute at once take turns such
 that each gets the same time; meanwhile the others draw tokens and admit requests on their own threads.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +24,8 @@ T = TypeVar("T")
 _PATIENCE = 0.002
 """Seconds that the lane stays free for a user who has had less time than the one who waits: enough to draw the tokens
 of a batch, so that a model with short batches does not wait for a long one of another model after each."""
+_HARD = 2
+"""`omp_pause_hard`: give up all that can be made again."""
 _IDLE = 0.1
 """Seconds after which a user who wanted nothing is not owed the time that the others had meanwhile."""
 
@@ -59,6 +64,10 @@ class Lane:
         self._changed = threading.Condition()
         self._waiting: dict[LaneUser, _Job] = {}
         self._users: set[LaneUser] = set()
+        # Whether there were ever several users: from then on the lane's thread has the team.
+        self._several = False
+        # Of the thread that calls: `team`, whether it has computed and has a team of its own.
+        self._here = threading.local()
         self._thread: threading.Thread | None = None
 
     def enter(self) -> LaneUser:
@@ -66,7 +75,8 @@ class Lane:
         with self._changed:
             user = LaneUser()
             self._users.add(user)
-            if self._thread is None:
+            self._several |= len(self._users) > 1
+            if self._several and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="clew-compute", daemon=True)
                 self._thread.start()
         return user
@@ -78,6 +88,12 @@ class Lane:
 
     def compute(self, user: LaneUser, work: Callable[[], T]) -> T:
         """What `work` gives, computed on the lane when it is this user's turn; raises what it raises."""
+        if not self._several:
+            self._here.team = True
+            return work()
+        if getattr(self._here, "team", False):
+            self._here.team = False
+            _dismiss_team()
         job = _Job(work)
         with self._changed:
             now = time.monotonic()
@@ -121,6 +137,12 @@ class Lane:
             if patience <= 0:
                 return user
             self._changed.wait(patience)
+
+
+def _dismiss_team() -> None:
+    """End the team of the thread that calls, where OpenMP can do that (version 5.0); else both stay."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD).omp_pause_resource_all(_HARD)
 
 
 LANE = Lane()

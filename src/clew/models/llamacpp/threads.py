@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_WAITING = {"GOMP_SPINCOUNT": "2000"}
-"""How often a thread looks whether the others are done before the system puts it to sleep: some 20 microseconds,
+_WAITING = {"GOMP_SPINCOUNT": "5000"}
+"""How often a thread looks whether the others are done before the system puts it to sleep: some 50 microseconds,
 longer than the parts of an operation differ on a quiet machine. Unasked, libgomp looks for milliseconds, which keeps
 the core from the very thread that is waited for."""
 _ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
@@ -28,14 +28,14 @@ _ALONE = 0.9
 another thread, so that it tells of all cores."""
 _GAIN = 1.05
 """How many times as fast another number of threads must be to be taken."""
-_SOONEST, _LATEST, _RARELY = 0.5, 2.0, 8.0
+_SOONEST, _LATEST, _RARELY = 0.5, 4.0, 8.0
 """Seconds of computing between two trials: doubled when what was tried was clearly slower, else the first. With all
 cores computing the trials become rare, and a drop in speed causes one at once."""
 _DROP = 0.75
 """Share of the speed until now below which something must have changed."""
 _CLEARLY = 0.85
 """Share of the speed below which a number of threads is clearly slower."""
-_STALE = 4.0
+_STALE = 6.0
 """Seconds of computing after which an older observation says nothing any more."""
 _ALIKE = 1.25
 """Batches whose numbers of tokens differ by more than this factor say nothing of each other's speed."""
