@@ -7,6 +7,9 @@ recompute_ratio: prompt tokens that the engine computed for a judge, over those 
     questions share is computed once).
 ppt_calls, ppt_loss: comparisons of the pivot tournament for 16 candidates, and how many points less often than a round
     robin (of 120) it lets the best of them win, over 10,000 simulated sets; by the judge's error in a comparison.
+coverage: share of 500 simulated audits whose 95 % interval holds the truth, of the accuracy of best-of-8, of the AUROC
+    and of the gain over the vote; found: how often a planted gain of the stated minimum is found (stated for 80 %).
+bon_error: greatest distance of best-of-N and of the weighted vote from going through all subsets, up to 12 solutions.
 """
 
 from __future__ import annotations
@@ -16,11 +19,15 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clew.budget import Budget
+from clew.lab.audit import Drawn, Estimate, audit
+from clew.lab.judging import best_at_k, detectable, p_value, weighted_at_k
 from clew.models import load
 from clew.models.base import Model
 from clew.problem import Message
@@ -103,6 +110,74 @@ def simulated(sets: int, error: float) -> dict[str, float]:
     return {name: 100 * count / sets for name, count in won.items()}
 
 
+PROBLEMS, SOLUTIONS = 40, 8
+SKILL = 1.0
+"""By how many standard deviations the simulated judge scores right solutions higher than wrong ones."""
+
+
+def drawn_at_random(draw: np.random.Generator, problems: int) -> list[Drawn]:
+    """Solutions of problems of all difficulties, wrong ones with one of three answers, judged with an error."""
+    made = []
+    for number in range(problems):
+        right = draw.random(SOLUTIONS) < draw.beta(1.0, 1.0)
+        values = ["right" if r else f"wrong {draw.integers(3)}" for r in right]
+        scores = SKILL * right + draw.normal(0, 1, SOLUTIONS)
+        made.append(
+            Drawn(
+                f"p{number}",
+                [*values],
+                right.astype(float),
+                np.full(SOLUTIONS, 100.0),
+                {"length": scores},
+                {"length": 0.0},
+            )
+        )
+    return made
+
+
+def covered(audits: int) -> dict[str, float]:
+    """How often intervals hold the truth, and planted gains are found."""
+    draw = np.random.default_rng(0)
+    (truth,) = audit(Path("simulated"), drawn_at_random(draw, 50 * PROBLEMS)).scorers
+    held = dict.fromkeys(("best", "auroc", "gain"), 0)
+    for _ in range(audits):
+        (found,) = audit(Path("simulated"), drawn_at_random(draw, PROBLEMS)).scorers
+        for name in held:
+            told: Estimate = getattr(found, name)
+            true: Estimate = getattr(truth, name)
+            assert told.interval is not None and true.value is not None
+            held[name] += told.interval.low <= true.value <= told.interval.high
+    spread = 0.35
+    effect = detectable(draw.permutation(np.repeat([-spread, spread], PROBLEMS // 2))).effect
+    planted = sum(p_value(effect + draw.normal(0, spread, PROBLEMS)) < 0.05 for _ in range(4 * audits))
+    return {f"coverage_{name}": count / audits for name, count in held.items()} | {"found": planted / (4 * audits)}
+
+
+def worst_distance(sets: int) -> float:
+    """Best-of-N and the weighted vote against all subsets, on sets with ties, missing scores and missing answers."""
+    draw, worst = np.random.default_rng(0), 0.0
+    for _ in range(sets):
+        n = int(draw.integers(2, 13))
+        scores = [float("nan") if x == 5 else float(x) for x in draw.integers(0, 6, n)]
+        values = [None if x == 4 else "abcd"[x] for x in draw.integers(0, 5, n)]
+        grades = [float(v == "a") for v in values]
+        weights = [0.0 if np.isnan(s) else s for s in scores]
+        k = int(draw.integers(1, n + 1))
+        best, vote = [], []
+        for chosen in combinations(range(n), k):
+            stated = [i for i in chosen if values[i] is not None]
+            keys = [-np.inf if np.isnan(scores[i]) else scores[i] for i in stated]
+            top = [grades[i] for i, key in zip(stated, keys, strict=True) if key == max(keys)]
+            best.append(np.mean(top) if top else 0.0)
+            votes = {values[i]: sum(weights[j] for j in stated if values[j] == values[i]) for i in stated}
+            winners = [a for a, v in votes.items() if v == max(votes.values())]
+            vote.append(np.mean([float(a == "a") for a in winners]) if winners else 0.0)
+        has = [v is not None for v in values]
+        worst = max(worst, abs(best_at_k(scores, has, grades, k) - float(np.mean(best))))
+        worst = max(worst, abs(weighted_at_k(values, grades, weights, k) - float(np.mean(vote))))
+    return worst
+
+
 def main() -> None:
     """Measure, and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -117,11 +192,14 @@ def main() -> None:
     found["ppt_calls"] = winner(pivot(range(CANDIDATES)), np.zeros((CANDIDATES, CANDIDATES)))[1]
     found["ppt_loss"] = {error: rates["round_robin"] - rates["pivot"] for error, rates in wins.items()}
     found["best_wins"] = wins
+    found |= covered(50 if options.quick else 500)
+    found["bon_error"] = worst_distance(20 if options.quick else 200)
     if options.json:
         print(json.dumps(found))
         return
-    for key in ("decision_speedup", "decisions_a_second", "recompute_ratio", "ppt_calls"):
-        print(f"{key:20} {found[key]:.2f}")
+    for key, value in found.items():
+        if not isinstance(value, dict):
+            print(f"{key:20} {value:.3g}")
     print(f"\nThe best of {CANDIDATES} wins, % of {sets} sets:\nerror   pivot  round robin  knockout")
     for error, rates in wins.items():
         print(f"{error:5}  {rates['pivot']:6.1f}  {rates['round_robin']:11.1f}  {rates['knockout']:8.1f}")
