@@ -28,17 +28,17 @@ class PerNode:
     """A scorer that looks at each node on its own.
 
     name: the name under which its scores are recorded on the nodes.
-    worth: gives the score of one node.
+    score: gives the score of one node.
     scale: what kind of number that is, for a scorer that is not registered; a registered one has it from its entry.
     """
 
     name: str
-    worth: Callable[[Search, Node], float]
+    score: Callable[[Search, Node], float]
     scale: Scale | None = None
 
     async def __call__(self, search: Search, nodes: Sequence[Node]) -> list[float]:
         """One score for each node, in order."""
-        return [self.worth(search, node) for node in nodes]
+        return [self.score(search, node) for node in nodes]
 
 
 def scale_of(scorer: Scorer | str) -> Scale:

@@ -48,7 +48,7 @@ def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotate
     """
     name = spelled("group_confidence", window=window, kind=kind, top=top)
 
-    def worth(search: Search, node: Node) -> float:
+    def score(search: Search, node: Node) -> float:
         tokens = _top_confidence(node, top) if top else per_token(name, node, "certainty")
         if not tokens.size:
             return math.nan
@@ -58,7 +58,7 @@ def group_confidence(*, window: Count = 64, kind: Kind = "lowest", top: Annotate
         count = max(1, int(len(groups) * BOTTOM)) if kind == "bottom" else 1
         return float(np.partition(groups, count - 1)[:count].mean())
 
-    return PerNode(name, worth)
+    return PerNode(name, score)
 
 
 def most_confident(confidences: Sequence[float], share: float) -> list[bool]:

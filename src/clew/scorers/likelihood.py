@@ -19,10 +19,10 @@ PROOF = "tests/scorers/test_likelihood.py"
 def logprob() -> Scorer:
     """The log-probability of the whole solution, in nats: the sum over its tokens. Shorter solutions have more."""
 
-    def worth(search: Search, node: Node) -> float:
+    def score(search: Search, node: Node) -> float:
         return float(per_token("logprob", node, "logprob").sum())
 
-    return PerNode("logprob", worth)
+    return PerNode("logprob", score)
 
 
 @scorer("perplexity", family="likelihood", needs={"logprobs"}, proof=PROOF, scale="log_probability")
@@ -61,8 +61,8 @@ def mean_token_probability(asker: str, node: Node) -> float:
 def _mean(name: str, statistic: str, sign: float) -> Scorer:
     """The scorer `name`: the mean of a per-token statistic of `Segment`, times `sign`."""
 
-    def worth(search: Search, node: Node) -> float:
+    def score(search: Search, node: Node) -> float:
         values = per_token(name, node, statistic)
         return sign * float(values.mean()) if values.size else math.nan
 
-    return PerNode(name, worth)
+    return PerNode(name, score)

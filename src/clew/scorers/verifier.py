@@ -33,7 +33,7 @@ def step_verifier(*, false_positive: Share = 0.0, false_negative: Share = 0.0, s
     Raises UsageError for a problem whose partial solutions cannot be checked.
     """
 
-    def worth(search: Search, node: Node) -> float:
+    def score(search: Search, node: Node) -> float:
         check = search.problem.step_verifier
         if check is None:
             raise UsageError(
@@ -54,7 +54,7 @@ def step_verifier(*, false_positive: Share = 0.0, false_negative: Share = 0.0, s
         return next((value for n in node.ancestors() if (value := float(check(n.solution))) > 0), 1.0)
 
     name = spelled("step_verifier", false_positive=false_positive, false_negative=false_negative, seed=seed)
-    return PerNode(name, worth)
+    return PerNode(name, score)
 
 
 class _Verifier:

@@ -276,7 +276,7 @@ class Search:
     ) -> Node:
         """Begin a tree of its own with a question for the model of a role, and return its root.
 
-        `extend` and `force` go on from it, as from any node; the question is charged when they first do.
+        `extend` and `force` continue it as any node; the question is charged when they first do.
 
         messages: the conversation to reply to, or the text of one user message.
         role: the role whose model reads the question.

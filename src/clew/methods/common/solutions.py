@@ -15,10 +15,10 @@ from clew.scorers.base import scale_of
 from clew.search import Scorer, Search
 from clew.tree import Finish, Node, Origin, leave
 
-Scoring = Annotated[str | Scorer, Spec("scorer"), Meaning("The scorer that says what a node is worth.")]
+Scoring = Annotated[str | Scorer, Spec("scorer"), Meaning("The scorer of partial and whole solutions.")]
 """A scorer, or the spec of a registered one (`name?key=value`)."""
 
-ScorerSpec = Annotated[str, Spec("scorer"), Meaning("The scorer that says what a solution is worth.")]
+ScorerSpec = Annotated[str, Spec("scorer"), Meaning("The scorer of solutions.")]
 """The spec of a registered scorer."""
 
 Final = Annotated[

@@ -240,7 +240,7 @@ class _TokenTrial:
     that is drawn after the accepted one is accepted too, and Π(1-q_i)·q otherwise.
 
     start: the node after which the token is drawn.
-    retries: after so many rejections the trial is given up, with the weight 0.
+    retries: the most rejections, after which the trial is given up with the weight 0.
 
     node: where the particle stands after the trial.
     decided: whether the trial is over.
@@ -310,7 +310,7 @@ class _StepTrial:
     1/(a+r-1) (Haldane 1945), and 0 where none is accepted.
 
     start: the node after which the step is drawn.
-    retries: after so many rejections the trial is over.
+    retries: the number of rejections that ends the trial.
 
     node: where the particle stands after the trial.
     decided: whether the trial is over.

@@ -133,7 +133,7 @@ async def alphamath(
     final: Final = "best",
     temperature: Temperature | None = None,
 ) -> Answer:
-    """Step-level beam search with a value: of width·expand candidates the `width` best go on; finished ones shrink it.
+    """Step-level beam search with a value: the `width` best of width·expand candidates stay; finished ones shrink it.
 
     width: B1 of the paper (SBS), how many solutions of a depth are kept at first.
     expand: B2 of the paper, how many steps are drawn below each partial solution.

@@ -64,7 +64,7 @@ class Judge:
     questions: the questions about each solution.
     options: the replies that the model chooses among.
     role: the role whose model decides.
-    worth: from all decisions on one solution to its score.
+    score: from all decisions on one solution to its score.
     repeats: how often each question is decided.
     reasoning: the most tokens of reasoning that the model writes before each decision; 0 is none.
     """
@@ -73,7 +73,7 @@ class Judge:
     questions: Sequence[str]
     options: Sequence[str]
     role: str
-    worth: Callable[[Sequence[Decision]], float]
+    score: Callable[[Sequence[Decision]], float]
     repeats: int = 1
     reasoning: int = 0
 
@@ -89,7 +89,7 @@ class Judge:
         else:
             decisions = await decide(search, asked, self.options, role=self.role)
         each = len(self.questions) * self.repeats
-        return [self.worth(decisions[i * each : (i + 1) * each]) for i in range(len(nodes))]
+        return [self.score(decisions[i * each : (i + 1) * each]) for i in range(len(nodes))]
 
     async def _reasoned(self, search: Search, asked: Sequence[Sequence[Message]]) -> list[Decision]:
         """Decisions after reasoning: the model writes, `VERDICT` is appended, and the decision is made after that."""
@@ -175,7 +175,7 @@ def expected_score(
     questions = [f"Criterion: {criterion}\n\n{scale}\n{asked}" for criterion in criteria or [CORRECT]]
     values = np.linspace(1.0, 0.0, levels)
 
-    def worth(told: Sequence[Decision]) -> float:
+    def score(told: Sequence[Decision]) -> float:
         return float(np.mean([each.probabilities @ values for each in told]))
 
-    return Judge(name, questions, list(letters), role, worth, repeats, reasoning)
+    return Judge(name, questions, list(letters), role, score, repeats, reasoning)
