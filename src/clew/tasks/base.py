@@ -67,24 +67,27 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """The random generators of one item: `numbers` for its numbers, `words` for everything else.
+    """The random generators of one item.
 
-    Two items with the same `words` and different `numbers` are the same story with other numbers.
+    Two items with equal `words` and different `numbers` are the same story with other numbers.
+
+    words: draws everything but numbers.
+    numbers: draws the numbers.
     """
 
     words: np.random.Generator
     numbers: np.random.Generator
 
     def word(self, options: Sequence[str]) -> str:
-        """One of `options`."""
+        """Draw one of `options`."""
         return options[int(self.words.integers(len(options)))]
 
     def some(self, options: Sequence[str], count: int) -> list[str]:
-        """`count` different ones of `options`."""
+        """Draw `count` different ones of `options`."""
         return [options[i] for i in self.words.permutation(len(options))[:count]]
 
     def number(self, low: int, high: int) -> int:
-        """A whole number from `low` to `high`, both included."""
+        """Draw a whole number from `low` to `high`, both included."""
         return int(self.numbers.integers(low, high + 1))
 
 

@@ -117,6 +117,11 @@ def load_problems(
 
 
 def examples(spec: str, shots: int | None) -> tuple[Message, ...]:
-    """The turns that a task, or a data file, puts before a question: its worked examples (None: as many as it shows by
-    itself), after its system prompt. Raises UsageError as `load_problems`."""
+    """The turns that a task or a data file puts before a question: its system prompt, then its worked examples.
+
+    spec: see `load_task`.
+    shots: how many worked examples; None is the task's default.
+
+    Raises UsageError as `load_problems` does.
+    """
     return load_problems(spec, count=1, shots=shots)[0].messages[:-1]

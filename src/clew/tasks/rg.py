@@ -120,9 +120,11 @@ def _score(dataset: Any, answer: str, entry: dict[str, Any]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Gym:
-    """One family. config: fields of its configuration, passed through.
+    """One family of reasoning-gym as a task. The dial is the level of its curriculum (0 is the easiest).
 
-    The dial is the level of the family's curriculum (0 is its easiest); without it the family's defaults hold.
+    name: the name of the task.
+    family: the name of the family.
+    config: fields of the family's configuration, passed on; the family's defaults hold for the others.
     """
 
     name: str

@@ -104,7 +104,12 @@ TRANSFORMS: dict[str, Callable[[Problem, Stream], Problem] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
-    """A task with one transform put behind it."""
+    """A task with one transform applied to its problems.
+
+    name: the name of the task, with the transform.
+    inner: the task.
+    transform: a key of `TRANSFORMS`.
+    """
 
     name: str
     inner: Task

@@ -17,7 +17,11 @@ _SETTLED = (
 
 
 def as_choice(text: str, choices: Sequence[str]) -> str | None:
-    """The one option that a statement names: its letter, or its text; None where it names none or several."""
+    """The letter of the one option that a statement names; None where it names none or several.
+
+    text: the statement, without the reasoning before it.
+    choices: the texts of the options A, B, …; without them the options are A to J.
+    """
     return next(iter(named), None) if len(named := _named(text, choices)) == 1 else None
 
 
@@ -54,7 +58,11 @@ def _named(text: str, choices: Sequence[str]) -> set[str]:
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:
-    """The option that a solution states, or that its last line settles on; None where it leaves several open."""
+    """The letter of the option that a solution chooses; None where it chooses none, or leaves several open.
+
+    text: the solution; its last explicit statement decides, else its last line.
+    choices: the texts of the options A, B, …; without them the options are A to J.
+    """
     for statement, _ in statements(text):
         named = _named(statement, choices)
         if named:

@@ -150,9 +150,12 @@ _FLIPPED = {"<": ">", r"\le": r"\ge"}
 
 @lru_cache(maxsize=1 << 14)
 def relation(sign: str, left: str, right: str) -> str | None:
-    """The canonical form of an equation or inequality: a name alone on the left, or everything on the left, over 0.
+    r"""The canonical form of an equation or inequality: a name alone on the left, or everything on the left, over 0.
 
-    sign: one of `=`, `<`, `>`, `\\le`, `\\ge`, `\\ne`. None where a side cannot be read in a bounded time.
+    sign: one of `=`, `<`, `>`, `\le`, `\ge`, `\ne`.
+    left, right: the two sides in LaTeX.
+
+    Returns None where a side cannot be read within the limits.
     """
     if not (tame(left) and tame(right)):
         return None
@@ -184,7 +187,10 @@ def relation(sign: str, left: str, right: str) -> str | None:
 
 
 def equal(answer: str, gold: str) -> bool:
-    """Whether two expressions are equal: constants by their value, others as math-verify judges."""
+    """Whether two expressions are equal: constants by their values, others as math-verify judges.
+
+    answer, gold: canonical expressions.
+    """
 
     def work() -> str | None:
         import sympy

@@ -146,20 +146,34 @@ def request(kind: Kind) -> str:
 
 
 def extract(text: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> str | None:
-    """The canonical answer that a solution states, or None.
+    """The canonical answer that a solution states; None where it states none, or a thinking block is open.
 
-    choices: the texts of the options A, B, …, so that a solution may name one by its text (kind `choice`)."""
+    text: the solution; an answer is sought in its last 20,000 characters.
+    kind: how the answer is read.
+    choices: the texts of the options A, B, …, so that a solution may name one by its text (kind `choice`).
+    """
     shown = visible(text)
     return None if shown is None else _READINGS[kind].read(shown[-_TAIL:], choices)
 
 
 def as_canonical(answer: str, kind: Kind, *, choices: Sequence[str] = ()) -> str | None:
-    """The canonical form of a bare answer (a gold answer, say); None where it is not of this kind."""
+    """The canonical form of a bare answer; None where it is not of this kind.
+
+    answer: an answer without a sentence around it, such as a gold answer.
+    kind: how it is read.
+    choices: the texts of the options A, B, … (kind `choice`).
+    """
     return _READINGS[kind].canonical(answer, choices)
 
 
 def grade(answer: str | None, gold: str, kind: Kind = "math", *, choices: Sequence[str] = ()) -> float:
-    """1.0 where a canonical answer equals the gold answer, else 0.0."""
+    """Compare an answer with the gold answer: 1.0 where they are equal, else 0.0.
+
+    answer: a canonical answer, as `extract` returns it; None is never right.
+    gold: the gold answer as it is written; it is made canonical here.
+    kind: how answers are compared.
+    choices: the texts of the options A, B, … (kind `choice`).
+    """
     if answer is None:
         return 0.0
     wanted = as_canonical(gold, kind, choices=choices)
@@ -177,13 +191,24 @@ def checked(kind: str) -> Kind:
 
 
 def extractor(kind: str, choices: Sequence[str] = ()) -> Callable[[str], str | None]:
-    """`extract` for one kind, as `Problem.extract` wants it. Raises UsageError for an unknown kind."""
+    """`extract` for one kind, as `Problem.extract` wants it.
+
+    kind: how answers are read.
+    choices: the texts of the options A, B, … (kind `choice`).
+
+    Raises UsageError for an unknown kind.
+    """
     known = checked(kind)
     return lambda text: extract(text, known, choices=choices)
 
 
 def grader(gold: str, kind: Kind, choices: Sequence[str] = ()) -> Callable[[str], float]:
-    """`grade` for one gold answer, as `Problem.grader` wants it."""
+    """`grade` for one gold answer, as `Problem.grader` wants it.
+
+    gold: the gold answer as it is written.
+    kind: how answers are compared.
+    choices: the texts of the options A, B, … (kind `choice`).
+    """
     return lambda answer: grade(answer, gold, kind, choices=choices)
 
 

@@ -31,7 +31,11 @@ _PAIRS = {"(": ")]", "[": ")]", "{": "}"}
 
 
 def split(text: str, separator: str) -> list[str]:
-    """`text` at the top-level separators, outside all brackets."""
+    """Split a text at the separators that stand outside all brackets.
+
+    text: the text.
+    separator: one character.
+    """
     parts, depth, start = [], 0, 0
     for i, char in enumerate(text):
         depth += (char in "({[") - (char in ")}]")
@@ -189,10 +193,12 @@ def _formal(text: str) -> str:
 
 
 def same_math(answer: str, gold: str) -> bool:
-    """Whether two canonical answers that are not the same string are equal all the same.
+    """Whether two canonical answers that are different strings are equal all the same.
 
     Exact numbers are equal when they are the same number; a decimal equals what rounds to it (see `close`). Formulas
-    with variables are equal where math-verify holds them for equal.
+    with variables are equal where math-verify says so.
+
+    answer, gold: canonical answers, in either order.
     """
     numbers = [NUMBER.fullmatch(x) for x in (answer, gold)]
     values = [value_of(m) for m in numbers if m]

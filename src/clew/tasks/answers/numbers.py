@@ -99,7 +99,10 @@ _ROUNDED = 6  # significant digits from which on a decimal may stand for a numbe
 
 
 def close(one: Fraction, other: Fraction) -> bool:
-    """Whether two numbers are the same, or one of them is the other, rounded or cut to six digits or more."""
+    """Whether two numbers are equal, or one of them is the other rounded or cut to at least six digits.
+
+    one, other: the numbers, in either order.
+    """
     return one == other or _rounds(one, other) or _rounds(other, one)
 
 

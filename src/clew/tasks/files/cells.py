@@ -18,7 +18,12 @@ _ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user":
 
 
 def refused(what: str, cause: str, cure: str) -> UsageError:
-    """The error for a cell. what: names the field."""
+    """The error for a cell that cannot be read.
+
+    what: the name of the field.
+    cause: what is wrong, as the rest of a sentence that begins with the field.
+    cure: what to do.
+    """
     return UsageError(f"{what} {cause}", cure)
 
 
@@ -29,8 +34,12 @@ def shown(names: Iterable[Any]) -> str:
 
 
 def found(data: Mapping[str, Any], path: str) -> Any:
-    """The cell at a path: a field's name, or names and numbers with dots between them (`reward_model.ground_truth`,
-    `choices.0`), also into JSON that is kept as text, as in a CSV. None where there is none."""
+    """The cell of a row at a path; None where there is none.
+
+    data: the row.
+    path: the name of a field, or names and numbers with dots between them (`reward_model.ground_truth`, `choices.0`),
+        which lead also into JSON that is kept as text, as in a CSV.
+    """
     if path in data:
         return data[path]
     value: Any = data
@@ -89,7 +98,13 @@ def plain(value: Any, what: str) -> str | None:
 
 
 def several(value: Any, what: str) -> list[str]:
-    """The texts of a cell that is a text or a list of texts; empty ones are left out. Raises UsageError as `plain`."""
+    """The texts of a cell that is a text or a list of texts, without those that are empty.
+
+    value: the cell.
+    what: the name of the field, for messages.
+
+    Raises UsageError as `plain` does.
+    """
     items = _unfolded(value)  # of texts only: [1, 2] and [0, 1) are answers themselves
     if not (isinstance(items, list) and (items is value or all(isinstance(item, str) for item in items))):
         items = [value]
@@ -109,7 +124,10 @@ def is_true(value: Any) -> bool:
 
 
 def conversation(value: Any, what: str) -> tuple[Message, ...]:
-    """The turns of a cell: those of a list of chat messages, or one turn of the user. Empty where the cell is.
+    """The turns of a cell: those of a list of chat messages, or one turn of the user. An empty cell has none.
+
+    value: the cell.
+    what: the name of the field, for messages.
 
     Raises UsageError for a role that clew does not know, and for contents that are neither text nor links to images.
     """
@@ -152,7 +170,11 @@ def _content(value: Any, what: str) -> str | Sequence[Mapping[str, Any]]:
 
 
 def solution_text(value: Any, what: str) -> str | None:
-    """A worked solution: a text, the last turn of the assistant, or the first of a list of texts."""
+    """The worked solution in a cell: a text, the last turn of the assistant, or the first of a list of texts.
+
+    value: the cell.
+    what: the name of the field, for messages.
+    """
     if is_conversation(value):
         turns = [m for m in conversation(value, what) if m.role == "assistant"]
         return turns[-1].text if turns else None

@@ -13,8 +13,11 @@ from clew.tasks.answers import Kind, as_canonical, as_number, grader, statements
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """texts: bare answers, of which any one counts. tolerances: how far from each number of the answer a given one may
-    be (OlympiadBench's `error`); empty where it has to be the same."""
+    """The gold answer of a row.
+
+    texts: bare answers, any of which counts.
+    tolerances: how far each number of the answer may be off (OlympiadBench's `error`); empty where it has to be equal.
+    """
 
     texts: tuple[str, ...]
     tolerances: tuple[Fraction, ...] = ()
@@ -40,7 +43,11 @@ def stated_in(solution: str) -> tuple[str, Kind | None]:
 
 
 def guessed(golds: Sequence[tuple[str, Kind | None]], choices: bool) -> Kind:
-    """The kind of a file's answers: by its options, the form of its gold solutions, or what they can be read as."""
+    """The kind of a file's answers, guessed from its options, its gold solutions, or the answers.
+
+    golds: every gold answer of the file, with the kind that its form shows (None where it shows none).
+    choices: whether the questions have options.
+    """
     if choices:
         return "choice"
     formats = {kind for _, kind in golds}
@@ -62,7 +69,12 @@ def tolerances_of(text: str) -> tuple[Fraction, ...]:
 
 
 def grader_of(gold: Gold, kind: Kind, choices: Sequence[str]) -> Callable[[str], float]:
-    """A grader: 1.0 where a canonical answer equals one of the gold answers, or is as near as its tolerance says."""
+    """A grader: 1.0 for a canonical answer that equals a gold answer or lies within its tolerance, else 0.0.
+
+    gold: the gold answers.
+    kind: how answers are compared.
+    choices: the texts of the options A, B, … (kind `choice`).
+    """
     if kind == "choice" and choices:
         return lambda answer: float(answer in gold.texts)
     equal = [grader(text, kind, choices) for text in gold.texts]

@@ -16,27 +16,39 @@ _FORM = 'Write ["first", "second"], {"A": "first", "B": "second"}, or first|seco
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """texts: what each says, in the order in which they are shown. labels: what the file calls each; empty where it
-    does not say."""
+    """The options of a question.
+
+    texts: what each option says, in the order in which they are shown.
+    labels: what the file calls each; empty where it does not say.
+    """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] = ()
 
 
 def asked(question: str, choices: Sequence[str]) -> str:
-    """A question with its options, one a line."""
+    """A question with its options below it, one a line.
+
+    question: the text of the question.
+    choices: the texts of the options.
+    """
     return "\n".join([question, *(f"{letter(i)}) {c}" for i, c in enumerate(choices))])
 
 
 def letter(index: int) -> str:
-    """What an option is called, counted from 0."""
+    """The letter of an option, counted from 0."""
     return chr(ord("A") + index)
 
 
 def options_of(value: Any, what: str) -> Options:
-    """A cell's options: a list of texts, an object of labels and texts, an object with the lists `text` and `label`
-    (ARC), a list of objects that have both; in a text the same as JSON, or with bars between them. Where all labels
-    are letters or numbers, they are put in order.
+    """Read the options of a cell.
+
+    They may be a list of texts, an object of labels and texts, an object with the lists `text` and `label` (ARC), or a
+    list of objects that have both; in a text, JSON of these, or options with bars between them. Options whose labels
+    are all letters or all numbers are put in the order of the labels.
+
+    value: the cell.
+    what: the name of the field, for messages.
 
     Raises UsageError for anything else.
     """
@@ -75,10 +87,11 @@ def options_of(value: Any, what: str) -> Options:
 
 
 def chosen(gold: str, options: Options, *, by_text: bool) -> str | None:
-    """The letter of the right option; None where `gold` names none.
+    """The letter of the right option; None where the gold answer names none.
 
-    gold: a label, a letter, a number from 0, or a text, as a file has it. by_text: whether it is a text, where it could
-    be more than one of them (the texts may be numbers, or letters).
+    gold: a label, a letter, a number from 0, or a text, as the file has it.
+    options: the options of the question.
+    by_text: whether `gold` is the text of an option where it could also be a label (texts may be numbers or letters).
     """
     if by_text and gold in options.texts:
         return letter(options.texts.index(gold))

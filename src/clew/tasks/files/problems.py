@@ -29,9 +29,12 @@ _MOST_TOKENS = 1024
 class Graded:
     """A question with what is known of its answer.
 
-    golds: gold answers as they are written, any of which counts, each with the kind that its form shows. gold: what the
-    grader compares with. index: the right option from 0, where a field of its own says it. worked: a solution to show
-    as an example. level: difficulty.
+    asked: the question.
+    golds: gold answers as they are written, any of which counts, each with the kind that its form shows.
+    gold: the gold answers that the grader compares with.
+    index: the right option, counted from 0, where a field of its own says it.
+    worked: a worked solution to show as an example; empty where there is none.
+    level: the difficulty, where a field says it.
     """
 
     asked: Question
@@ -44,10 +47,14 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of problems, read and checked whole.
+    """A data file as a task, read and checked whole.
 
-    shape: which field is what, and where that is known from. kind: how answers are compared. instruct: whether the
-    prompt says how to end.
+    name: the name of the file without its endings; the family of its problems.
+    path: the file.
+    shape: which field is what, and where that is known from.
+    kind: how answers are compared.
+    rows: the questions with their gold answers.
+    instruct: whether the prompt says how to end.
     """
 
     name: str
@@ -125,7 +132,12 @@ class File:
 
 
 def stored_problem(id: str, messages: tuple[Message, ...], meta: Mapping[str, Any], **rest: Any) -> Problem:
-    """The problem of a file made again of its `meta`, without the file. rest: other fields of the problem."""
+    """The problem of a data file, made again of what a run file holds of it.
+
+    id, messages: those of the problem.
+    meta: the `meta` of the problem.
+    rest: other fields of the problem.
+    """
     kind, choices = checked(meta["kind"]), tuple(meta.get("choices", ()))
     gold = Gold(tuple(meta["golds"]), tolerances_of(",".join(map(str, meta.get("tolerances", ())))))
     return Problem(
@@ -143,9 +155,13 @@ def stored_problem(id: str, messages: tuple[Message, ...], meta: Mapping[str, An
 def read_file(
     path: Path, *, fields: Mapping[str, str] | None = None, kind: str | None = None, instruct: bool | None = None
 ) -> File:
-    """The problems of a file. fields: role (see `ROLES`) → the field that has it, with dots between the names of nested
-    ones; known shapes and usual names are found without it. kind: how answers are compared; guessed from the gold
-    answers where not given. instruct: whether the prompt says how to end; None leaves that to the shape.
+    """Read and check a data file whole.
+
+    path: the file.
+    fields: role (see `ROLES`) → the field that has it, with dots between the names of nested ones; known shapes and
+        usual names are found without it.
+    kind: how answers are compared; None guesses it from the gold answers.
+    instruct: whether the prompt says how to end; None leaves that to the shape.
 
     Raises UsageError, with file and line, for anything that cannot be read, a row without question or answer, a gold
     answer that is not of this kind, and an id that occurs twice.

@@ -21,8 +21,11 @@ from clew.tasks.files.shapes import GOLD, ROLES, Shape, recognised
 class Question:
     """What a row asks.
 
-    turns: the conversation up to the question. asks: what else the prompt has to say of the answer. ending: the turn of
-    the assistant that came after it, where the row has one.
+    id: the id of the problem.
+    turns: the conversation up to the question.
+    asks: what else the prompt has to say of the answer.
+    options: the options; empty where the question has none.
+    ending: the turn of the assistant after the question, where the row has one.
     """
 
     id: str
@@ -45,9 +48,13 @@ class Question:
 def questions_of(
     path: Path, fields: Mapping[str, str], *, graded: bool
 ) -> tuple[Shape, Iterator[tuple[Row, Question]]]:
-    """The shape of a file, and its rows with what each asks. graded: whether it has to say the answers too.
+    """The shape of a file, and its rows with what each asks.
 
-    Raises UsageError, with file and line, then or while the rows are taken, for whatever cannot be read.
+    path: the file.
+    fields: role (see `ROLES`) → field, as the user says.
+    graded: whether the file has to say the answers too.
+
+    Raises UsageError, with file and line, at once or while the rows are taken, for anything that cannot be read.
     """
     rows = rows_of(path)
     first = next(rows, None)
@@ -125,7 +132,9 @@ def _asks(cells: Mapping[str, Any], roles: Mapping[str, str]) -> str:
 def read_questions(path: Path, *, fields: Mapping[str, str] | None = None, kind: str = "auto") -> list[Problem]:
     """The questions of a file as problems without graders, in the order of the file: to be answered, not compared.
 
-    fields: role (see `ROLES`) → field. kind: how answers are read off; questions with options ask for a letter.
+    path: the file.
+    fields: role (see `ROLES`) → field.
+    kind: how answers are read; questions with options ask for a letter.
 
     Raises UsageError, with file and line, for anything that cannot be read, and for an id that occurs twice.
     """

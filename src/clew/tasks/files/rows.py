@@ -25,8 +25,12 @@ _MOST_DIGITS = 4_000  # of a whole number that is read as one; Python refuses mo
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. number: counted from 1; the line where the format has lines. place: where it is, for messages.
-    data: field → cell."""
+    """One row of a data file.
+
+    number: the number of the line where the format has lines, else of the row; both from 1.
+    place: file and row, for messages.
+    data: field → cell.
+    """
 
     number: int
     place: str
@@ -34,7 +38,7 @@ class Row:
 
 
 def format_of(name: str | Path) -> str | None:
-    """The format of a data file by its name (one of `FORMATS`); None where it is none of them."""
+    """The format of a data file by its name, one of `FORMATS`; None for any other name."""
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()

@@ -33,12 +33,14 @@ GOLD = ("answer", "answers", "solution")
 class Shape:
     """The fields of a data set.
 
-    needs: paths that its rows have (in any case of letters). roles: what is where; a role of `ROLES`, or one of these,
-    which only known shapes have: `index` (the right option, from 0), `unit` (what the answer is given in), `tolerance`
-    (how far a number may be off), `many` (whether the answer is several, all of them wanted), `level` (difficulty),
-    `image` (a picture that belongs to the question).
-    when: what holds of the first row besides. kind: how its answers are compared; None where that is to be seen.
-    instruct: whether the prompt has still to say how to end.
+    name: the data set.
+    needs: paths that its rows have (in any case of letters).
+    roles: role → path. The roles are those of `ROLES`, and some that only known shapes have: `index` (the right option,
+        from 0), `unit` (of the answer), `tolerance` (how far a number may be off), `many` (whether several answers are
+        wanted, all of them), `level` (difficulty), `image` (a picture that belongs to the question).
+    when: a further condition on the first row.
+    kind: how its answers are compared; None where the answers show it.
+    instruct: whether the prompt still has to say how to end.
     """
 
     name: str
@@ -144,11 +146,14 @@ NAMES = tuple(dict.fromkeys(shape.name for shape in SHAPES))
 
 
 def recognised(first: Mapping[str, Any], given: Mapping[str, str], *, graded: bool) -> Shape:
-    """The shape of a file by its first row, with what the user said of its fields (`given`: role → path).
+    """The shape of a file, recognised by its first row.
+
+    first: the first row.
+    given: role → path, as the user says; it goes before the shape.
     graded: whether gold answers are wanted.
 
-    Raises UsageError for a role that there is not, a field that the row has not, and preferences between two answers,
-    of which neither is gold.
+    Raises UsageError for a role that does not exist, a field that the row does not have, and preferences between two
+    answers, which name no gold answer.
     """
     for role, path in given.items():
         if role not in ROLES:

@@ -163,7 +163,11 @@ def _begins(line: str, move: str) -> bool:
 class PuzzleFamily:
     """A family of puzzles as a task.
 
-    levels: what the dial may be set to. default: the level where none is given. dial: what a level means.
+    name: the name; the task is `puzzle:NAME`.
+    puzzle: the class of its puzzles.
+    levels: the settings of the dial, ascending.
+    default: the level where none is given.
+    dial: what a level means.
     max_tokens: the most tokens of a solution.
     """
 
@@ -225,7 +229,11 @@ Neighbours = Callable[[State], Sequence[tuple[str, State]]]
 
 
 def distances(goal: State, neighbours: Neighbours[State]) -> dict[State, int]:
-    """The fewest moves between `goal` and every state it is connected to, where each move can be undone in one."""
+    """The fewest moves between a goal and every state connected to it, where one move undoes another.
+
+    goal: the state to begin from.
+    neighbours: the legal moves of a state, with the state that each leads to.
+    """
     found, edge = {goal: 0}, [goal]
     while edge:
         nexts = []

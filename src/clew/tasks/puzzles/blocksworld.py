@@ -40,7 +40,10 @@ def _distances(goal: Stacks) -> dict[Stacks, int]:
 
 @dataclass
 class Blocksworld(Puzzle[Stacks]):
-    """Move one block at a time that has nothing on it, onto the table or another such block."""
+    """Move one block at a time that has nothing on it, onto the table or another such block.
+
+    given, goal: the stacks, each from the bottom up.
+    """
 
     shape = re.compile(rf"move (?:the )?({'|'.join(BLOCKS)}) (?:on)?to (?:the )?({'|'.join(BLOCKS)}|table)\b", re.I)
     words = ("move ", " to ", TABLE, *BLOCKS)

@@ -23,7 +23,11 @@ EDGES = 2.2  # a node; near 2.3 three colours begin to be too few for large rand
 
 @dataclass
 class Colouring(Puzzle[Colours]):
-    """No two nodes that are joined have the same colour."""
+    """Colour the nodes of a graph such that no two neighbours have the same colour.
+
+    size: the number of nodes.
+    edges: pairs of neighbours, counted from 0.
+    """
 
     shape = re.compile(r"node (\d{1,2}):? (red|green|blue)\b", re.IGNORECASE)
     words = ("node ", *COLOURS)

@@ -39,7 +39,11 @@ def combine(a: int, sign: str, b: int) -> int | None:
 
 @dataclass
 class Countdown(Puzzle[Numbers]):
-    """Use every number once. What a step gives is a number to go on with: whole, above zero, at most 10,000."""
+    """Use every number once to reach the target. Each result is a whole number above zero, at most 10,000.
+
+    given: the numbers, ascending.
+    target: the number to be reached.
+    """
 
     shape = re.compile(r"(\d{1,6}) ?([-+*/]) ?(\d{1,6}) ?= ?(\d{1,9})")
 

@@ -33,7 +33,10 @@ def _distances(goal: Pegs) -> dict[Pegs, int]:
 
 @dataclass
 class Hanoi(Puzzle[Pegs]):
-    """Move one disk at a time, never onto a smaller one."""
+    """Move one disk at a time, never onto a smaller one.
+
+    given, goal: the peg (0 to 2) of each disk, the smallest first.
+    """
 
     shape = re.compile(r"disk ([1-9]) to (?:peg )?([abc])\b", re.IGNORECASE)
     words = ("disk ", " to ")

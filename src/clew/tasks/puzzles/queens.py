@@ -19,7 +19,7 @@ Queens = tuple[tuple[int, int], ...]
 
 
 def attack(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    """Whether two queens attack each other."""
+    """Whether two queens, each (row, column), attack each other."""
     return a[0] == b[0] or a[1] == b[1] or abs(a[0] - b[0]) == abs(a[1] - b[1])
 
 
@@ -36,7 +36,11 @@ def _rules(size: int) -> Assignments:
 
 @dataclass
 class NQueens(Puzzle[Queens]):
-    """One queen in every row, none attacking another."""
+    """Place one queen in every row such that none attacks another.
+
+    size: rows and columns of the board.
+    given: the queens that are placed already.
+    """
 
     shape = re.compile(r"row (\d{1,2}):? column (\d{1,2})", re.IGNORECASE)
     words = ("row ", ": column ")

@@ -26,7 +26,12 @@ _SOME = "|".join(CARGO)
 
 @dataclass
 class River(Puzzle[Banks]):
-    """Bring everybody across. Whoever must not be together needs the farmer on that bank."""
+    """Bring everybody across. Passengers in conflict must not be on a bank without the farmer.
+
+    cargo: the passengers.
+    conflicts: pairs that must not be left alone together.
+    places: how many passengers the boat takes.
+    """
 
     shape = re.compile(rf"cross (?:alone|with ((?:{_SOME})(?:(?:,| and) (?:{_SOME}))*))\b", re.IGNORECASE)
     words = ("cross ", "alone", "with ", " and ", *CARGO)

@@ -11,9 +11,9 @@ from clew.errors import UsageError, how_to_install
 
 
 class Assignments:
-    """True-or-false facts under clauses.
+    """Facts that are true or false, under clauses (a satisfiability problem).
 
-    Facts are named by any hashable value; a literal is a fact and whether it holds.
+    A fact is any hashable value; a literal is a fact, or its negation.
     """
 
     def __init__(self) -> None:
@@ -34,26 +34,26 @@ class Assignments:
         return self._variables[fact]
 
     def any_of(self, yes: Iterable[Hashable], no: Iterable[Hashable] = ()) -> None:
-        """At least one of `yes` holds, or one of `no` does not."""
+        """Add a clause: at least one of `yes` is true, or one of `no` is false."""
         self._solver.add_clause([self._variable(f) for f in yes] + [-self._variable(f) for f in no])
 
     def at_most_one(self, facts: Iterable[Hashable]) -> None:
-        """No two of `facts` hold."""
+        """Add clauses: no two of `facts` are true."""
         for pair in combinations(facts, 2):
             self.any_of((), pair)
 
     def exactly_one(self, facts: Sequence[Hashable]) -> None:
-        """Just one of `facts` holds."""
+        """Add clauses: exactly one of `facts` is true."""
         self.any_of(facts)
         self.at_most_one(facts)
 
     def possible(self, facts: Iterable[Hashable], without: Iterable[Hashable] = ()) -> bool:
-        """Whether all of `facts`, and none of `without`, can hold at once."""
+        """Whether all of `facts` can be true while all of `without` are false."""
         literals = [self._variable(f) for f in facts] + [-self._variable(f) for f in without]
         return bool(self._solver.solve(assumptions=literals))
 
     def model(self, facts: Iterable[Hashable] = ()) -> list[Hashable] | None:
-        """Everything that holds in one solution in which `facts` hold; None without one."""
+        """All facts that are true in one solution in which `facts` are; None where there is no solution."""
         if not self.possible(facts):
             return None
         return [self._facts[v - 1] for v in self._solver.get_model() if v > 0]

@@ -42,7 +42,11 @@ def holds(clue: Clue, where: dict[str, int]) -> bool:
 
 @dataclass
 class Zebra(Puzzle[Houses]):
-    """Each value belongs to one house, each house has one of each kind."""
+    """Each value belongs to one house, and each house has one value of each kind.
+
+    size: the number of houses.
+    clues: what is known.
+    """
 
     shape = re.compile(rf"house (\d):? ({_ANY})\b", re.IGNORECASE)
     words = ("house ", *(value for group in VALUES for value in group))
