@@ -18,10 +18,11 @@ from clew.models.toy import ToyModel
 from clew.problem import Answer, Message, Problem
 from clew.registry import method
 from clew.runner import trials_of
+from clew.sampling import Stream
 from clew.search import Search
 from clew.store import Store
 from clew.testing.toys import letters, run
-from clew.tree import Node, Segment
+from clew.tree import Node, Origin, Segment, Tree
 
 COUNT = 8
 ODD = 2
@@ -64,6 +65,12 @@ def answering(**changes: Any) -> Callable[[Search], Any]:
     return method_of
 
 
+def elsewhere() -> Node:
+    """A node of another tree."""
+    tokens = np.zeros(1, np.int32)
+    return Tree().add(None, Segment(tokens, "a", tokens), Origin.SAMPLED, Stream("elsewhere"))
+
+
 class Broken:
     """A scorer that fails on one problem."""
 
@@ -96,6 +103,8 @@ def plugins() -> Any:
         "answers_nonsense": answering(votes={"a": object()}),
         "answers_an_array": answering(confidence=np.zeros(2)),
         "answers_an_object": answering(value=object()),
+        "answers_infinity": answering(confidence=float("inf")),
+        "answers_elsewhere": answering(node=elsewhere()),
     }
     for name, body in made.items():
         body.__doc__ = "A method of a test."
@@ -123,6 +132,8 @@ FAULTS: dict[str, tuple[str, dict[str, Any], Callable[[], str] | None, str]] = {
     "votes": ("answers_nonsense", {}, None, "TypeError"),
     "confidence": ("answers_an_array", {}, None, "Error"),
     "value": ("answers_an_object", {}, None, "Error"),
+    "infinity": ("answers_infinity", {}, None, "inf is not a number"),
+    "elsewhere": ("answers_elsewhere", {}, None, "node of another tree"),
     "reply": ("sample", {}, raising(UnicodeDecodeError("utf-8", b"x", 0, 1, "bad")), "UnicodeDecodeError"),
     "several": ("sample", {}, group, "KeyError: 'a'"),
     "overflow": ("sample", {}, raising(ContextOverflow("too long", "Shorten it")), "too long. Shorten it"),
@@ -134,7 +145,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], Callable[[], str] | None, str]] = {
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("what", FAULTS)
 def test_an_odd_search_is_one_failed_search(tmp_path: Path, what: str) -> None:
-    """14 kinds of fault."""
+    """16 kinds of fault."""
     name, odd, does, reason = FAULTS[what]
     outcome, kept = searches(tmp_path / "run.db", name, Odd(does) if does else letters(length=2), **odd)
     assert outcome.failed == 1 and outcome.comparison.problems == COUNT - 1
@@ -143,7 +154,7 @@ def test_an_odd_search_is_one_failed_search(tmp_path: Path, what: str) -> None:
     assert failed.problem.id == str(ODD) and len(kept) == COUNT
     if does is None:
         assert failed.usage.total.generated > 0, "what was spent is told"
-    if does is None and what not in ("votes", "confidence", "value"):
+    if does is None and what not in ("votes", "confidence", "value", "infinity", "elsewhere"):
         assert len(failed.tree) > 1, "the tree is kept"
 
 

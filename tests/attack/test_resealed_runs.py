@@ -19,7 +19,7 @@ from clew.tree import Segment
 from support.resealed import commands, ends, mutant, reseal, told
 
 MUTANTS = 14
-"""Odd values that are put into each kind of run. (3,000 were tried before; a fault wants a test of its own.)"""
+"""Odd values that are put into each kind of run."""
 
 NAMED = {
     "made_by is no list": "UPDATE meta SET value = '7' WHERE key = 'made_by'",

@@ -110,13 +110,18 @@ def columns() -> dict[str, dict[str, Column]]:
 
 
 def pack(segment: Segment) -> bytes:
-    """A segment's arrays as one compressed blob: a JSON header line (name → [dtype, shape]), then the raw arrays."""
+    """A segment's arrays as one compressed blob: a JSON header line (name → [dtype, shape]), then the raw arrays.
+
+    Raises ValueError for arrays that are not as `Segment` describes them.
+    """
     header: dict[str, Any] = {}
     raw = b""
-    for name, (number, _) in STATS.items():
+    for name, (number, axes) in STATS.items():
         given = getattr(segment, name)
         if given is not None:
             array = np.ascontiguousarray(given, np.dtype(number).newbyteorder("<"))
+            if array.ndim != axes or len(array) != len(segment):
+                raise ValueError(f"the {name} of {len(segment)} tokens have the shape {array.shape}")
             header[name] = [array.dtype.str, list(array.shape)]
             raw += array.tobytes()
     return zlib.compress(json.dumps(header).encode() + b"\n" + raw, 1)

@@ -51,7 +51,8 @@ def fit(hint: Any) -> Fit:
     if origin is Annotated:
         return _annotated(*get_args(hint))
     if origin in (Union, UnionType):
-        return _union([fit(part) for part in get_args(hint)])
+        # What is said of a value that does not fit is what the last part says: that of null comes first.
+        return _union([fit(part) for part in sorted(get_args(hint), key=lambda part: part is not NoneType)])
     if origin is Literal:
         return _chosen(get_args(hint))
     if isinstance(hint, type) and issubclass(hint, StrEnum):

@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, Self
 
 from clew.budget import Usage
-from clew.errors import StoreError
+from clew.errors import StoreError, UsageError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.result import Result
 from clew.store import seal
-from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, log_of, pack
+from clew.store.format import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, columns, connect, log_of, pack
 from clew.store.lock import WriterLock
 from clew.store.origin import begun_here, mark_of
 from clew.store.problems import data_of
 from clew.store.reader import Reader
+from clew.store.shapes import FACTS, select
+from clew.store.trees import at
+from clew.store.typed import parsed
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _ODD_VALUE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
@@ -153,6 +156,11 @@ class Store(Reader):
                     for p in problems
                 ],
             )
+            try:
+                FACTS["plan"](parsed(_json(plan.as_dict())))
+                _check_readable(db, "problems")
+            except ValueError as error:
+                raise UsageError(f"no run file can hold this ({error})", "Give plain data, of finite numbers") from None
             self._set("sha256", seal.of_run(db))
 
     def _refound(self, plan: Plan, problems: Sequence[Problem]) -> None:
@@ -275,6 +283,12 @@ class Store(Reader):
                 ),
             )
             assert number is not None
+            for held in (answer, *(p.answer for p in result.proposals)):
+                if held.node is not None and held.node is not at(result.tree, held.node.id):
+                    raise ValueError("an answer ends at a node of another tree")
+            _check_readable(db, "results", "WHERE id = ?", number)
+            for table in ("proposals", "nodes"):
+                _check_readable(db, table, "WHERE result = ?", number)
             db.execute("UPDATE results SET tree_sha256 = ? WHERE id = ?", (seal.of_nodes(db, number), number))
             db.execute("UPDATE results SET sha256 = ? WHERE id = ?", (seal.of_search(db, number), number))
 
@@ -340,6 +354,12 @@ class Store(Reader):
         except OSError:
             pass
         raise StoreError(f"{self.path} was removed or replaced while it was written", "Begin the run again")
+
+
+def _check_readable(db: sqlite3.Connection, table: str, tail: str = "", *values: Any) -> None:
+    """Raise ValueError for rows that no reader would take: kept, they would be a damaged file."""
+    for _ in select(db, table, tuple(columns()[table]), tail, values):
+        pass
 
 
 def _must_not_exist(path: Path) -> None:

@@ -64,7 +64,7 @@ class _Kept:
             try:
                 with ExitStack() as stack:
                     readers = [stack.enter_context(Reader.open(path)) for path in self._paths]
-                    searches = sum(r.db.execute("SELECT count(*) FROM results").fetchone()[0] for r in readers)
+                    searches = sum(1 for reader in readers for _ in reader.select("results", ("id",)))
                     if self._made is None or self._made[0] != searches:
                         self._made = (searches, dict(finite(self._make(readers, self._on_search))))
                     return self._made[1]
