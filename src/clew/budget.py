@@ -132,7 +132,7 @@ class Cost:
         return 2 * self.params * tokens + 4 * self.layers * self.width * attended
 
     def usd(self, *, prefilled: int = 0, reused: int = 0, generated: int = 0) -> float:
-        """Dollars for these tokens; 0 where no price is known."""
+        """US dollars for these numbers of prefilled, reused and generated tokens; 0 where no price is known."""
         cached = self.usd_cached if self.usd_cached is not None else self.usd_input
         million = prefilled * (self.usd_input or 0) + reused * (cached or 0) + generated * (self.usd_output or 0)
         return million / 1e6

@@ -158,6 +158,8 @@ def checked(owner: str, parameters: Mapping[str, Parameter], given: Mapping[str,
     """The given values, converted to the annotated types.
 
     owner: the name of the method, scorer, task or model, for the message.
+    parameters: name → parameter, as `parameters_of` returns them.
+    given: name → value.
 
     Raises UsageError for an unknown parameter, for a missing required one, and for a value that is not accepted.
     """

@@ -104,6 +104,10 @@ class Problem:
     ) -> Problem:
         """The same problem with another system prompt, other stop strings, or another limit on a solution's tokens.
 
+        system: the system prompt.
+        stop: strings that end a solution.
+        max_tokens: the most tokens of a solution.
+
         What is not given stays as it is. Raises UsageError for a limit below 1, and for an empty stop string.
         """
         if max_tokens is not None and max_tokens < 1:

@@ -296,7 +296,9 @@ def method(
     scores_if: Callable[[Mapping[str, Any]], bool] | None = None,
     needs_if: Callable[[Mapping[str, Any]], Collection[str]] | None = None,
 ) -> Callable[[F], F]:
-    """Decorator: register an async function over a `Search` as a method. See `MethodEntry`.
+    """Decorator: register an async function over a `Search` as a method.
+
+    name: what a spec calls it. The other parameters are the fields of `MethodEntry`.
 
     Raises UsageError for a need that nothing offers, and for parameters whose annotations cannot be read.
     """
@@ -316,7 +318,9 @@ def scorer(
     of_set: bool = False,
     scale: Scale = "unbounded",
 ) -> Callable[[F], F]:
-    """Decorator: register a function or class that makes a scorer. See `ScorerEntry`.
+    """Decorator: register a function or class that makes a scorer.
+
+    name: what a spec calls it. The other parameters are the fields of `ScorerEntry`.
 
     Raises UsageError as `method` does, and for a scale that does not exist.
     """
@@ -338,7 +342,9 @@ def task(
     grader: str = "",
     verifier: str = "",
 ) -> Callable[[F], F]:
-    """Decorator: register a function or class that makes a task. See `TaskEntry`.
+    """Decorator: register a function or class that makes a task.
+
+    name: what a spec calls it. The other parameters are the fields of `TaskEntry`.
 
     Raises UsageError for unreadable annotations.
     """
@@ -348,7 +354,12 @@ def task(
 
 
 def model(name: str, *, family: str = "", paper: str = "", departs: str = "", proof: str = "") -> Callable[[F], F]:
-    """Decorator: register a function that makes a model. See `Entry`. Raises UsageError for unreadable annotations."""
+    """Decorator: register a function that makes a model.
+
+    name: what a spec calls it. The other parameters are the fields of `Entry`.
+
+    Raises UsageError for unreadable annotations.
+    """
     about = {"family": family, "paper": paper, "departs": departs, "proof": proof}
     return _registering(models, ModelEntry, name, about)
 

@@ -197,6 +197,7 @@ class Node:
 
     @property
     def finish(self) -> Finish:
+        """Why its extension ended."""
         return self.segment.finish
 
     @property
@@ -291,6 +292,7 @@ class Tree:
 
     @property
     def roots(self) -> list[Node]:
+        """The nodes without a parent, the prompt first."""
         return [n for n in self.nodes if n.parent is None]
 
     def add(

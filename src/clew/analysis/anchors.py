@@ -185,7 +185,9 @@ async def force_answers(
 ) -> list[list[str | None]]:
     """The answers of the model when it is interrupted at these nodes by the text `force`, [nodes][n].
 
-    longest: tokens of an answer.
+    search: holds the nodes, and is charged.
+    sampling: of the answers; None for the search's own.
+    longest: the most tokens of an answer.
     """
 
     async def one(node: Node) -> list[str | None]:

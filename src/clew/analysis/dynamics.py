@@ -31,7 +31,10 @@ def profile(trace: Trace, stat: str = "entropy", bins: int = 10) -> Reals:
 
 
 def span_means(trace: Trace, spans: Sequence[Span], stat: str = "entropy") -> Reals:
-    """The mean of a per-token statistic in each of S spans, float64[S]; NaN for a span without values."""
+    """The mean of a per-token statistic in each of S spans of a trace, float64[S]; NaN for a span without values.
+
+    stat: a statistic of `Segment`, such as `entropy` or `logprob`.
+    """
     owners, values = trace.owners(list(spans)), trace.stat(stat)
     return np.array([_mean(values[owners == i]) for i in range(len(spans))], np.float64)
 
@@ -135,7 +138,14 @@ def timeline(
     end: int,
     success: Sequence[float] | None = None,
 ) -> Timeline:
-    """A `Timeline` whose success is the grade of each value, unless `success` is given."""
+    """A `Timeline` whose success is the grade of each answer.
+
+    problem: grades the answers.
+    tokens: [K], increasing: tokens spent when the answer changed.
+    values: [K], the answer held from then on; None for no answer.
+    end: tokens spent in all.
+    success: [K], to be used in place of the grades.
+    """
     graded = [problem.grade(v) for v in values] if success is None else success
     return Timeline(np.asarray(tokens, np.int64), tuple(values), np.array(graded, np.float64), end)
 

@@ -1,0 +1,1 @@
+"""Experiments over many searches: plans, comparisons, statistics, reports, and the work of most commands."""

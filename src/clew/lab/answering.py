@@ -157,7 +157,10 @@ async def answer_all(
 ) -> int:
     """Answer the questions that `answers` does not have yet; returns the number of failed searches.
 
+    trials: the searches, as `to_answer` returns them.
+    models: role → model.
     budget: of each question.
+    sampling: how tokens are drawn.
     concurrency: questions in flight.
     watcher: is told of the progress.
 

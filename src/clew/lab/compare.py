@@ -164,7 +164,10 @@ def summarise(
 def summarise_searched(
     searches: Iterable[Searched], *, budgets: tuple[float, ...], axis: str, baseline: str | None, seed: int = 0
 ) -> Comparison:
-    """As `summarise`, of what `searched` took from the searches for these ascending budgets on this axis."""
+    """As `summarise`, but of facts that `searched` has taken from the searches for the same budgets and axis.
+
+    budgets: ascending. axis, baseline, seed: as for `summarise`.
+    """
     by_method, left_out = _pair_up(searches)
     base = _baseline(list(by_method), baseline)
     pairs = sorted(by_method[base])
@@ -215,7 +218,10 @@ class Searched:
 
 
 def searched(results: Iterable[Result], budgets: Sequence[float], axis: str, seed: int = 0) -> Iterator[Searched]:
-    """The facts of each result, one after another, so that a run need not fit into memory."""
+    """The facts of each result that a comparison needs, one after another, so that a run need not fit into memory.
+
+    results, budgets, axis, seed: as for `summarise`.
+    """
     problem: Problem | None = None
     for result in results:
         if problem is None or problem.id != result.problem.id:

@@ -66,6 +66,7 @@ def resampled(result: Result, axis: str) -> bool:
 def curve(result: Result, budgets: Sequence[float], axis: str, *, seed: int = 0) -> list[Point | None]:
     """The point of a search at each budget; None where its recording does not reach the budget.
 
+    result: the search, as it was recorded.
     budgets: in the unit of the axis.
     axis: one of `clew.budget.AXES`.
     seed: of the random orders of the samples.

@@ -82,7 +82,12 @@ def keep(stored: StoredTrace, result: Result, model: str | None, out: Path) -> N
 
 
 def told(stored: StoredTrace, result: Result, after: list[Trace], step: int, action: Action) -> dict[str, Any]:
-    """The answer before the change and the solutions after it, as plain data."""
+    """The answer before the change and the solutions after it, as plain data.
+
+    stored: the original trace.
+    result, after: what `edited` returned.
+    step, action: the change.
+    """
     return {
         "problem": stored.trace.problem.id,
         "step": step,

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clew.errors import UsageError, how_to_install
-
 LEVEL = 0.95
 """The confidence level of every interval."""
 
@@ -30,19 +28,15 @@ class Interval(NamedTuple):
 
 
 def scipy_stats() -> ModuleType:
-    try:
-        from scipy import stats
-    except ImportError:
-        raise UsageError("intervals need SciPy, which is not installed", how_to_install("report")) from None
+    """`scipy.stats`, which is imported only where it is needed, since that takes a good part of a second."""
+    from scipy import stats
+
     module: ModuleType = stats
     return module
 
 
 def wilson(right: int, n: int) -> Interval:
-    """Wilson's score interval for `right` successes in `n` independent trials (Wilson, JASA 22, 1927).
-
-    Raises UsageError where SciPy is missing.
-    """
+    """Wilson's score interval for `right` successes in `n` independent trials (Wilson, JASA 22, 1927)."""
     interval = scipy_stats().binomtest(right, n).proportion_ci(LEVEL, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
@@ -61,7 +55,7 @@ def clustered(means: ArrayLike, *, lowest: float = 0.0, seed: int = 0) -> list[I
     unseen problems with other means that is as large as Wilson's upper limit for 0 of n; for all right or all wrong it
     equals Wilson's interval.
 
-    Raises ValueError without problems, UsageError where SciPy is missing.
+    Raises ValueError without problems.
     """
     table = np.asarray(means, np.float64)
     n, columns = table.shape

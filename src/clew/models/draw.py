@@ -120,6 +120,7 @@ def proposal(
     """The log-probabilities of the distribution that a token is drawn from, float64[V]; all -inf in a dead end.
 
     logits: [V].
+    sampling: the settings.
     banned: tokens that may not be drawn here.
     history: the tokens that the repetition penalty (arXiv:1909.05858, section 4.1) applies to, each once. As is usual
         since that paper, it multiplies negative logits and divides positive ones.

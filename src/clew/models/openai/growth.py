@@ -180,6 +180,7 @@ def assemble(
     """Received tokens as a segment, with statistics computed from their most probable alternatives.
 
     offsets: the character of `text` at which each token begins.
+    finish: why the continuation ended.
     sampling: how the server draws; `Sampling.top` alternatives are kept.
     cut: characters that a stop string removed.
     """

@@ -320,6 +320,9 @@ class _Prober:
 async def tokenise(wire: Wire, model: str, what: str | list[Any], *, special: bool) -> list[int] | None:
     """The token ids of a text, or of a conversation up to the assistant's turn; None where it cannot be tokenised.
 
+    wire: the server.
+    model: the model's name there.
+    what: a text, or messages as plain data.
     special: whether the special tokens with which the model's prompts begin are added.
     """
     if isinstance(what, str):

@@ -139,7 +139,7 @@ class Wire:
     async def stream(self, path: str, body: Mapping[str, Any], take: Callable[[Event], bool]) -> None:
         """Pass the events of a streamed reply to `take`, in one attempt; its False closes the connection.
 
-        The whole reply of a server that ignores `stream` is one event.
+        path, body: of the request, as for `json`. The whole reply of a server that ignores `stream` is one event.
 
         Raises Transient when the stream breaks or reports a temporary error, Refusal for a mistake in the request.
         """

@@ -20,6 +20,7 @@ def letters(weights: dict[str, float] | None = None, length: int = 4, name: str 
     """A model that writes `length` independent letters and ends.
 
     weights: letter → probability; by default a, b and c with 0.5, 0.3 and 0.2.
+    name: identifies the model.
     """
     table = weights or {"a": 0.5, "b": 0.3, "c": 0.2}
 
@@ -46,6 +47,7 @@ def search(model: ToyModel | None = None, *, tokens: int | None = None, seed: in
 
     model: `letters()` by default.
     tokens: the budget beyond the prompt; unlimited by default.
+    seed: of the search.
     changes: fields of the problem.
     """
     toy = model or letters()
