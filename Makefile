@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 CLEW := $(VENV)/bin/clew
-METHODS := greedy,self_consistency,best_of_n,rpc,first_finish
+METHODS := greedy,self_consistency,best_of_n,best_of_n?scorer=verifier,pass_until
 
 .PHONY: demo test lint format bench clean
 
 demo: $(VENV)/.demo
 	$(CLEW) pull smollm2-135m
 	rm -f runs/demo.db runs/demo.db-wal runs/demo.db-shm
-	$(CLEW) compare word --model smollm2-135m --methods $(METHODS) --count 20 --budgets 250,500,1000 --out runs/demo.db
+	$(CLEW) compare words --model smollm2-135m --methods '$(METHODS)' --count 20 --budgets 150,300,600 --out runs/demo.db
 
 test: $(VENV)/.dev
 	$(CLEW) pull smollm2-135m

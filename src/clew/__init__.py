@@ -21,6 +21,7 @@ from clew.tree import Finish, Node, Origin, Segment, Tree
 if TYPE_CHECKING:
     from clew.api import acompare, aresume, asolve, compare, resume, solve
     from clew.models import load
+    from clew.plugin_files import load_plugin
     from clew.tasks import load_problems
 
 _LAZY = {
@@ -31,6 +32,7 @@ _LAZY = {
     "resume": "clew.api",
     "aresume": "clew.api",
     "load": "clew.models",
+    "load_plugin": "clew.plugin_files",
     "load_problems": "clew.tasks",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "asolve",
     "compare",
     "load",
+    "load_plugin",
     "load_problems",
     "method",
     "model",

@@ -31,7 +31,7 @@ from clew.lab.solving import plan_of, posed
 from clew.problem import Message, Problem
 from clew.result import Proposal, Result
 from clew.sampling import Sampling
-from clew.store import Reader, Store
+from clew.store import Reader, Store, load_plugins
 
 if TYPE_CHECKING:
     from clew.models.base import Model
@@ -176,6 +176,8 @@ async def aresume(
     `resume` waits for the result; `aresume` is awaited. Raises as `compare` does, and StoreError for another data file.
     """
     with Reader.open(Path(path)) as reader:
+        if trust:
+            load_plugins(reader, trust=True)
         if not unfinished(reader):
             return await asyncio.to_thread(sum_up, reader)
     with Store.open(Path(path)) as store:

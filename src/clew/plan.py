@@ -23,7 +23,7 @@ class Plan:
     """What a run does, as plain data: it is kept in the run file, and `clew resume` starts from it.
 
     models: role → model spec. task: a spec for `clew.tasks.load_problems`, with its options. methods: `name?key=value`.
-    model_options: further options of every model.
+    model_options: further options of every model. plugins: plug-in file → SHA-256 of what it held.
     """
 
     models: Mapping[str, str]
@@ -36,6 +36,7 @@ class Plan:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int = 32
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    plugins: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `clew.store` reads it."""
@@ -50,4 +51,5 @@ class Plan:
             "concurrency": self.concurrency,
             "view": dict(self.view),
             "model_options": dict(self.model_options),
+            "plugins": dict(self.plugins),
         }

@@ -63,6 +63,23 @@ key_option = click.option(
 )
 
 
+def _load_plugins(ctx: click.Context, param: click.Parameter, files: Sequence[str]) -> None:
+    from clew.plugin_files import load_plugin
+
+    for file in files:
+        load_plugin(file)
+
+
+plugin_option = click.option(
+    "--plugin",
+    metavar="FILE",
+    multiple=True,
+    callback=_load_plugins,
+    expose_value=False,
+    help="A Python file with methods, scorers, tasks or models of your own; may be repeated.",
+)
+
+
 role_option = click.option(
     "--role", "roles", multiple=True, metavar="ROLE=SPEC", help="Another model for a role: judge=SPEC; may be repeated."
 )

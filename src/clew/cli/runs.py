@@ -17,6 +17,7 @@ from clew.cli.options import (
     key_option,
     numbers,
     pairs,
+    plugin_option,
     prompt_options,
     prompting_given,
     role_option,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @prompt_options
 @sampling_options
+@plugin_option
 def compare(
     task: str,
     methods: Sequence[str],
@@ -120,6 +122,7 @@ def compare(
 @click.option("--stored-problems", is_flag=True, help="Go on although the data file is no longer what it was.")
 @click.option("--trust", is_flag=True, help="Ask the models that the file names although it was not begun here.")
 @key_option
+@plugin_option
 def resume(
     run: Path, report: Path | None, as_json: bool, stored_problems: bool, trust: bool, key_env: str | None
 ) -> None:
@@ -129,9 +132,11 @@ def resume(
     goes on with the problems as the run file holds them. A file that was not begun here is data: going
     on with it wants --trust."""
     from clew.lab.experiment import prepare_again, sum_up, unfinished
-    from clew.store import Reader, Store
+    from clew.store import Reader, Store, load_plugins
 
     with Reader.open(run) as reader:
+        if trust:
+            load_plugins(reader, trust=True)
         if not unfinished(reader):
             _present(sum_up(reader), report or run.with_suffix(".html"), as_json)
             return
@@ -198,6 +203,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
 @click.argument("problem", required=False)
 @click.option("--method", default=None, help="Only this method.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a search.")
+@plugin_option
 def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
     """List a run's searches, or show the trees of one problem with the path to the answer marked."""
     from clew.cli.tables import maker_table, results_table, usage_table

@@ -14,6 +14,7 @@ from clew.cli.options import (
     engine_given,
     key_option,
     pairs,
+    plugin_option,
     prompt_options,
     prompting_given,
     role_option,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @prompt_options
 @sampling_options
+@plugin_option
 def solve(
     question: str | None,
     model: str | None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clew.cli.options import Examples, key_option, memory_option
+from clew.cli.options import Examples, key_option, memory_option, plugin_option
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.registry import Entry, spelled
@@ -35,6 +35,7 @@ from clew.registry import Entry, spelled
     help="Papers: only those of this status.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@plugin_option
 def list_(kind: str, words: Sequence[str], status: str | None, as_json: bool) -> None:
     """List what can be asked for by name, with its paper and what it needs. With a name: its parameters, each with
     what it takes, its default and what it means. Of papers: those that have all of WORDS, with what clew has of them.
@@ -161,6 +162,7 @@ def _list_papers(words: Sequence[str], status: str | None, as_json: bool) -> Non
 @click.option("--task", required=True, help="A task, or a data file.")
 @key_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@plugin_option
 def advise(model: str, task: str, key_env: str | None, as_json: bool) -> None:
     """Say which method to take for a MODEL and a task, and why: from what was measured (docs/search.md).
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clew.cli.options import RUN, Examples
+from clew.cli.options import RUN, Examples, plugin_option
 from clew.cli.output import echo, print_json, to_stderr, to_stdout
 from clew.errors import UsageError
 from clew.problem import is_right
@@ -34,6 +34,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--to", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--measure", "only", multiple=True, help="Only this measure; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --to json.")
+@plugin_option
 def stats(runs: Sequence[Path], form: str, only: Sequence[str], as_json: bool) -> None:
     """Measure every trace of some runs: means over problems with 95 % intervals, for each method."""
     from clew.lab.trace_stats import measured, rendered

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clew.cli.options import RUN, Examples
+from clew.cli.options import RUN, Examples, plugin_option
 from clew.cli.output import echo, print_json
 from clew.errors import UsageError
 
@@ -26,6 +26,7 @@ from clew.errors import UsageError
 @click.option("--export", "out", type=click.Path(path_type=Path), default=None, help="Write one HTML file instead.")
 @click.option("--problem", "problems", multiple=True, help="Export only this problem; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@plugin_option
 def view(
     runs: Sequence[Path], port: int | None, no_open: bool, out: Path | None, problems: Sequence[str], as_json: bool
 ) -> None:

@@ -16,6 +16,7 @@ from clew.budget import Budget, check_axis
 from clew.errors import UsageError
 from clew.models import keyed, public
 from clew.plan import Plan
+from clew.plugin_files import loaded_plugins
 from clew.problem import Problem
 from clew.registry import parse_spec, spelled
 from clew.result import Result
@@ -27,6 +28,7 @@ from clew.store import (
     Store,
     check_data,
     check_trust,
+    load_plugins,
     plan_problems,
     run_problems,
     stored_problems,
@@ -143,6 +145,7 @@ def make_plan(
         concurrency=1 if axis == "seconds" else concurrency,
         view={"axis": axis, "budgets": sorted(budgets), "baseline": baseline},
         model_options=dict(model_options or {}),
+        plugins=loaded_plugins(),
     )
 
 
@@ -201,6 +204,7 @@ def prepare_again(
     """
     if not trust:
         check_trust(store)
+    load_plugins(store, trust=trust)
     if not as_stored:
         check_data(store)
     plan = store.plan

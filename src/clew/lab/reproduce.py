@@ -23,6 +23,8 @@ def command_line(plan: Plan) -> str:
     """
     task, view = dict(plan.task_options), plan.view
     words = ["clew", "compare", plan.task, "--model", plan.models[GENERATE]]
+    for path in plan.plugins:
+        words += ["--plugin", path]
     for role, spec in plan.models.items():
         if role != GENERATE:
             words += ["--role", f"{role}={spec}"]
@@ -56,6 +58,7 @@ def reproduction(plan: Plan, made_by: Sequence[Maker]) -> list[tuple[str, str]]:
     sampling = Sampling(**plan.sampling)
     settings = [f"{f.name} {getattr(sampling, f.name)}" for f in fields(Sampling) if _scalar(getattr(sampling, f.name))]
     rows = [("command", command_line(plan)), ("sampling", ", ".join(settings))]
+    rows += [("plug-in", f"{path}, sha256 {digest}") for path, digest in plan.plugins.items()]
     for maker in made_by:
         rows.append(("clew", str(maker["clew"])))
         for role, facts in maker["roles"].items():

@@ -17,6 +17,7 @@ from clew.budget import Budget
 from clew.errors import StoreError, UsageError
 from clew.models import public
 from clew.plan import Plan
+from clew.plugin_files import loaded_plugins
 from clew.problem import Message, Problem
 from clew.result import Result
 from clew.sampling import Sampling
@@ -110,6 +111,7 @@ def plan_of(
         sampling={k: v for k, v in chosen.items() if v != getattr(default, k) and isinstance(v, int | float)},
         view={"axis": axis, "budgets": [limit], "baseline": None},
         model_options=dict(model_options or {}),
+        plugins=loaded_plugins(),
     )
 
 

@@ -11,6 +11,7 @@ from clew.errors import StoreError, UsageError
 from clew.plan import Plan
 from clew.problem import Problem
 from clew.store.format import IMPORTED, QUESTION
+from clew.store.plugins import load_plugins
 from clew.store.reader import Reader, damage_told
 
 
@@ -39,6 +40,7 @@ def stored_problems(store: Reader) -> list[Problem]:
     """
     if store.plan.task in (IMPORTED, QUESTION):
         return store.kept_problems()
+    load_plugins(store)
     problems = run_problems(store)
     grades = store.grades()
     return [_graded_as_stored(problem, grades.get(problem.id, {})) for problem in problems]
