@@ -9,6 +9,6 @@
 - `resampling`: which particles are kept (systematic, stratified, multinomial, residual), and the effective sample size.
 - `rewriting`: prompts that criticise, rewrite or rate whole solutions, or that solve the problem with notes.
 - `rewinding`: token-level backtracking, which undoes the end of a solution and writes it on in another way.
-- `patterns`: search for the first of thousands of banned strings and regular expressions in a text that is being
-written. - `backtracking`: refusal of regular expressions that could take for ever to match.
+- `patterns`: search for the first of thousands of banned strings and regular expressions in a text being written.
+- `backtracking`: refusal of regular expressions that could take for ever to match.
 """

@@ -232,19 +232,15 @@ async def guarded_exact(
     return particles.conclude(search)
 
 
-class _TokenTrial:
-    """One token by adaptive weighted rejection sampling (arXiv:2504.05410, the recursive estimator).
+class _Trial:
+    """One token or step of a particle, drawn until the guard's decisions give it a weight.
 
-    Tokens are drawn without replacement until one is accepted, and then one more. Let q_i be the probability of the
-    i-th rejected token among those that were left, and q that of the accepted one. The weight is Π(1-q_i) if the token
-    that is drawn after the accepted one is accepted too, and Π(1-q_i)·q otherwise.
-
-    start: the node after which the token is drawn.
-    retries: the most rejections, after which the trial is given up with the weight 0.
+    start: the node after which it is drawn.
+    retries: the most rejections.
 
     node: where the particle stands after the trial.
     decided: whether the trial is over.
-    log_weight: the logarithm of the weight.
+    log_weight: the logarithm of the weight, once it is.
     """
 
     def __init__(self, start: Node, retries: int) -> None:
@@ -252,7 +248,19 @@ class _TokenTrial:
         self.node = start
         self.retries = retries
         self.decided = False
-        self.log_weight = 0.0
+        self.log_weight = -np.inf
+
+
+class _TokenTrial(_Trial):
+    """One token by adaptive weighted rejection sampling (arXiv:2504.05410, the recursive estimator).
+
+    Tokens are drawn without replacement until one is accepted, and then one more. Let q_i be the probability of the
+    i-th rejected token among those that were left, and q that of the accepted one. The weight is Π(1-q_i) if the token
+    that is drawn after the accepted one is accepted too, and Π(1-q_i)·q otherwise. After too many rejections it is 0.
+    """
+
+    def __init__(self, start: Node, retries: int) -> None:
+        super().__init__(start, retries)
         self._log_left = 0.0  # log Π(1-q_i)
         self._log_ratio = 0.0  # log p/q of the accepted token
         self._log_chance: float | None = None  # log q, once a token is accepted
@@ -303,26 +311,15 @@ class _TokenTrial:
         self.log_weight = self._log_left + log_last + self._log_ratio if log_last > -np.inf else -np.inf
 
 
-class _StepTrial:
+class _StepTrial(_Trial):
     """One step by rejection sampling with replacement.
 
     Steps are drawn until two are accepted or `retries` are rejected. After a accepted and r rejected ones the weight is
     1/(a+r-1) (Haldane 1945), and 0 where none is accepted.
-
-    start: the node after which the step is drawn.
-    retries: the number of rejections that ends the trial.
-
-    node: where the particle stands after the trial.
-    decided: whether the trial is over.
-    log_weight: the logarithm of the weight.
     """
 
     def __init__(self, start: Node, retries: int) -> None:
-        self.start = start
-        self.node = start
-        self.retries = retries
-        self.decided = False
-        self.log_weight = -np.inf
+        super().__init__(start, retries)
         self._accepted = 0
         self._rejected = 0
 
