@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from clew.budget import Budget
-from clew.lab.audit import Drawn, Estimate, audit
+from clew.lab.audit import Estimate, audit
+from clew.lab.drawn import Drawn
 from clew.lab.judging import best_at_k, detectable, p_value, weighted_at_k
 from clew.models import load
 from clew.models.base import Model

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from clew.cli.main import cli
 from clew.errors import UsageError
-from clew.lab.audit import Audit, Drawn, affordable, audit, gather
+from clew.lab.audit import Audit, affordable, audit
+from clew.lab.drawn import Drawn, gather
 from clew.lab.stats import maj_at_k
 from support.runs import real_run
 
@@ -44,6 +45,8 @@ def test_a_judge_of_known_errors_is_recovered(audited: Audit) -> None:
         0.1, abs=0.08
     )
     assert known.auroc.interval is not None and 0.5 < known.auroc.interval.low < known.auroc.interval.high < 1
+    assert perfect.limit is not None and known.limit is not None and perfect.limit > known.limit + 0.2
+    assert perfect.tries == {0.5: None, 1.0: None, 2.0: None} and known.tries[2.0] is not None
     assert useless.auroc.interval is not None and useless.auroc.interval.low < 0.5 < useless.auroc.interval.high
     assert 0.3 < useless.false_positives < 0.7, "each solution has a number of its own"  # type: ignore[operator]
 

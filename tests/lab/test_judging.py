@@ -127,7 +127,17 @@ def test_false_discoveries_are_corrected_for() -> None:
     assert judging.q_values([]) == []
 
 
-def test_the_ceiling_of_an_imperfect_verifier() -> None:
-    assert judging.ceiling(0.2, 1.0, 0.0) == 1.0
-    assert judging.ceiling(0.2, 0.9, 0.3) == pytest.approx(0.18 / (0.18 + 0.24))
-    assert math.isnan(judging.ceiling(0.2, 0.0, 0.0))
+def test_resampling_with_an_imperfect_verifier_has_a_ceiling_and_a_best_number_of_tries() -> None:
+    right, wrong = judging.resampled_until_pass([0.2], 0.9, 0.3, [1, 3, math.inf])
+    passed = 0.2 * 0.9 + 0.8 * 0.3
+    assert right == pytest.approx([0.18, 0.18 * (1 - (1 - passed) ** 3) / passed, 0.18 / passed])
+    assert right[-1] + wrong[-1] == pytest.approx(1.0)
+    perfect, nothing = judging.resampled_until_pass([0.2, 0.0], 1.0, 0.0, [math.inf])
+    assert perfect == [0.5] and nothing == [0.0], "a problem that is never solved is abstained from"
+    # Easy problems pass early; who goes on answers the hard ones, mostly wrong.
+    mixed = [0.9, 0.9, 0.05, 0.0]
+    assert judging.best_tries(mixed, 1.0, 0.3, 0.0) is None, "where wrong answers cost nothing, more never hurts"
+    few, fewer = judging.best_tries(mixed, 1.0, 0.3, 1.0), judging.best_tries(mixed, 1.0, 0.3, 2.0)
+    assert few is not None and fewer is not None and 1 <= fewer <= few <= 3
+    assert judging.best_tries([0.1], 1.0, 0.5, 5.0) == 0, "there it is better to say nothing"
+    assert judging.best_tries(mixed, 1.0, 0.0, 5.0) is None, "a verifier that is never wrong may be asked for ever"

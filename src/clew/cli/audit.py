@@ -14,7 +14,7 @@ from clew.cli.output import echo, print_json, to_stderr, to_stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from clew.lab.audit import Audit, Estimate
+    from clew.lab.audit import Audit, Audited, Estimate
 
 
 @click.command(
@@ -36,7 +36,7 @@ def audit(scorers: tuple[str, ...], run: Path, model: str | None, as_json: bool)
     problem is a cluster in every interval. Accuracy is that of best-of-N and of the weighted vote, for as many
     solutions as can be scored with the tokens of all N, beside the plain vote that spends them all on solutions."""
     from clew.lab.audit import audit as audited
-    from clew.lab.audit import gather
+    from clew.lab.drawn import gather
 
     with to_stderr().status("scoring") as status:
         drawn = gather(run, scorers, model=model, on_progress=lambda i, n: status.update(f"scored {i} of {n} searches"))
@@ -132,6 +132,7 @@ def _lines(found: Audit) -> list[str]:
         "would show: the least gain, in points, that so many problems show in four of five audits; "
         "needs: how many problems would show this gain.",
     ]
+    lines += [_resampling(each) for each in found.scorers if each.limit is not None]
     if found.advice is None:
         return [*lines, "No advice: it takes 4 problems to choose on one half and measure on the other."]
     advice = found.advice
@@ -140,3 +141,15 @@ def _lines(found: Audit) -> list[str]:
         f"Advice, chosen on one half of the problems and measured on the other: {advice.rule}, "
         f"{_percent(advice.accuracy)}; the vote {_percent(advice.vote)}.",
     ]
+
+
+def _resampling(each: Audited) -> str:
+    """What sampling until the scorer passes a solution comes to."""
+    told = (
+        f"{cost:g}: {'without end' if tries is None else 'none' if tries == 0 else tries}"
+        for cost, tries in each.tries.items()
+    )
+    return (
+        f"{each.scorer}: sampling until it passes a solution (resample_until_pass) tends to {_plain(each.limit)} "
+        f"percent right. Best number of tries where a wrong answer costs so many right ones: {', '.join(told)}."
+    )

@@ -6,21 +6,19 @@ what best-of-N and the weighted vote would have answered with each scorer, besid
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clew import registry
-from clew.background import get_model
-from clew.errors import UsageError
+from clew.lab.drawn import Drawn
 from clew.lab.judging import (
     auroc,
     best_at_k,
+    best_tries,
     brier,
     calibration_error,
     comparable,
@@ -28,50 +26,18 @@ from clew.lab.judging import (
     p_value,
     q_values,
     rank_correlation,
+    resampled_until_pass,
     weighted_at_k,
     without_length,
 )
 from clew.lab.stats import Interval, clustered, maj_at_k, pass_at_k
 from clew.methods.common.solutions import vote_weights
-from clew.models.base import Model
-from clew.problem import Problem, is_right
-from clew.result import Result
 from clew.scorers.base import scale_of
-from clew.search import GENERATE, Search
-from clew.store import Reader, begun_here, stored_problems
 
+COSTS = (0.5, 1.0, 2.0)
+"""What a wrong answer costs, in right ones, where the best number of tries is told."""
 PASSES = 0.5
 """The probability at and above which a scorer of probabilities is taken to call a solution right."""
-
-
-@dataclass(slots=True)
-class Drawn:
-    """The n independent solutions of one search, with their scores.
-
-    problem: the problem's id.
-    values: [n], canonical answers; None where none is stated.
-    grades: float64[n], in [0, 1].
-    tokens: float64[n], the cost of each solution.
-    scores: scorer → float64[n]; NaN where it has no score.
-    price: scorer → tokens that it spends on a solution.
-    """
-
-    problem: str
-    values: list[str | None]
-    grades: NDArray[np.float64]
-    tokens: NDArray[np.float64]
-    scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    price: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each solution is right, bool[n]."""
-        return np.array([is_right(g) for g in self.grades])
-
-    @property
-    def stated(self) -> NDArray[np.bool_]:
-        """Whether each solution states an answer, bool[n]."""
-        return np.array([v is not None for v in self.values])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +69,8 @@ class Audited:
     effect: the smallest gain that these problems show with a probability of 80 %.
     problems: number of problems that would show this gain; None for more than a million.
     price: tokens that the scorer spends on a solution.
+    limit: accuracy that sampling until it passes a solution tends to; None for scorers that are not probabilities.
+    tries: cost of a wrong answer, in right ones → the number of tries after which to abstain (None: never).
     curves: `best` and `weighted` → N → accuracy.
     """
 
@@ -126,6 +94,8 @@ class Audited:
     effect: float
     problems: int | None
     price: float
+    limit: float | None
+    tries: dict[float, int | None]
     curves: dict[str, dict[int, float]]
 
 
@@ -166,96 +136,6 @@ class Audit:
     vote: Estimate
     scorers: list[Audited]
     advice: Advice | None
-
-
-# --- gathering --------------------------------------------------------------------------------------------------------
-
-
-def gather(
-    run: Path,
-    scorers: Sequence[str],
-    *,
-    model: str | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[Drawn]:
-    """Score the independent solutions of a run file's searches. The run file does not change.
-
-    run: its path.
-    scorers: specs of scorers.
-    model: the spec of the model that scorers with a role ask; the run's own by default.
-    on_progress: is called after each search with (searches done, searches in all).
-
-    Raises UsageError for an unknown scorer or one whose needs are not met, for a run without independent solutions or
-    without gold answers, and for a run from elsewhere whose model would be asked.
-    """
-    specs = list(dict.fromkeys(registry.scorers.spelled(spec) for spec in scorers))
-    with Reader.open(run) as store:
-        plan, problems = store.plan, stored_problems(store)
-        own = begun_here(store)
-        results = _largest(r for r in store.results(problems, every_tree=False) if len(r.samples) > 1)
-    if not results:
-        raise UsageError(
-            f"{run} holds no search that drew several independent solutions",
-            "Audit a run of self_consistency or best_of_n with n of 8 or more",
-        )
-    ungraded = next((r.problem.id for r in results if r.problem.grader is None), None)
-    if ungraded is not None:
-        raise UsageError(f"the problem {ungraded} has no gold answer to grade by", "Audit on problems that have one")
-    asking = [spec for spec in specs if _asks(spec)]
-    if asking and model is None and not own:
-        raise UsageError(
-            f"{asking[0]} would ask {plan.models[GENERATE]}, the model of a run that was not begun here",
-            "Name a model by --model, that one or another",
-        )
-    options: Mapping[str, Any] = plan.model_options if model is None else {}
-    judge = get_model(model or plan.models[GENERATE], options) if asking else get_model("toy:arithmetic", {})
-    return asyncio.run(_scored(results, specs, judge, on_progress))
-
-
-def _largest(results: Any) -> list[Result]:
-    """For each problem and seed, the search with the most solutions; methods that sample from the root share theirs."""
-    found: dict[tuple[str, int], Result] = {}
-    for result in results:
-        key = (result.problem.id, result.seed)
-        if key not in found or len(result.samples) > len(found[key].samples):
-            found[key] = result
-    return list(found.values())
-
-
-def _asks(spec: str) -> bool:
-    """Whether a scorer asks a model, which its parameter `role` shows."""
-    return "role" in registry.scorers.resolved(spec)[0].parameters
-
-
-async def _scored(
-    results: Sequence[Result], specs: Sequence[str], model: Model, on_progress: Callable[[int, int], None] | None
-) -> list[Drawn]:
-    drawn = []
-    for number, result in enumerate(results, 1):
-        drawn.append(await _score(result, specs, model))
-        if on_progress is not None:
-            on_progress(number, len(results))
-    return drawn
-
-
-async def _score(result: Result, specs: Sequence[str], model: Model) -> Drawn:
-    problem: Problem = result.problem
-    nodes = result.leaves
-    values = [problem.answer_in(node) for node in nodes]
-    grades = np.array([problem.grade(value) or 0.0 for value in values])
-    drawn = Drawn(problem.id, values, grades, np.array([float(node.tokens) for node in nodes]))
-    search = Search(problem, {GENERATE: model}, seed=result.seed)
-    try:
-        for spec in specs:
-            before = search.ledger.tokens
-            drawn.scores[spec] = np.array(await search.score(nodes, spec))
-            drawn.price[spec] = (search.ledger.tokens - before) / len(nodes)
-    finally:
-        await search.close()
-    return drawn
-
-
-# --- judging ----------------------------------------------------------------------------------------------------------
 
 
 def audit(run: Path, drawn: Sequence[Drawn]) -> Audit:
@@ -337,32 +217,46 @@ def _audited(spec: str, drawn: Sequence[Drawn], n: int) -> Audited:
     sized = detectable(differences)
     probable = scale_of(spec) == "probability"
     passes = comparable(scores) >= PASSES
+    passes_wrong = float(passes[~right].mean()) if probable and not right.all() else None
+    passes_right = float(passes[right].mean()) if probable and right.any() else None
+    limit, tries = None, {}
+    if passes_right is not None and passes_wrong is not None and not registry.scorers.resolved(spec)[0].of_set:
+        shares = by(drawn, lambda d: float(d.right.mean()))
+        limit = float(resampled_until_pass(shares, passes_right, passes_wrong, [np.inf])[0][0])
+        tries = {cost: best_tries(shares, passes_right, passes_wrong, cost) for cost in COSTS}
     return Audited(
-        spec,
-        _mean(by(drawn, lambda d: auroc(d.scores[spec], d.right))),
-        _known(auroc(scores, right)),
-        _mean(by(drawn, lambda d: auroc(without_length(d.scores[spec], d.tokens), d.right))),
-        _mean(by(drawn, lambda d: rank_correlation(d.scores[spec], d.tokens)), -1.0),
-        float(np.isnan(scores).mean()),
-        _known(calibration_error(scores, right)) if probable else None,
-        _known(brier(scores, right)) if probable else None,
-        float(passes[~right].mean()) if probable and not right.all() else None,
-        float((~passes)[right].mean()) if probable and right.any() else None,
-        _mean(best),
-        _mean(weighted),
-        _mean(vote),
-        _mean(differences, -1.0),
-        rule,
-        p_value(differences),
-        1.0,
-        sized.effect,
-        sized.problems,
-        float(np.mean([d.price[spec] for d in drawn])),
-        {
-            "best": {m: float(by(drawn, lambda d, m=m: _best(d, spec, m)).mean()) for m in _steps(n)},  # type: ignore[misc]
-            "weighted": {m: float(by(drawn, lambda d, m=m: _weighted(d, spec, m)).mean()) for m in _steps(n)},  # type: ignore[misc]
+        scorer=spec,
+        auroc=_mean(by(drawn, lambda d: auroc(d.scores[spec], d.right))),
+        pooled=_known(auroc(scores, right)),
+        auroc_without_length=_mean(by(drawn, lambda d: auroc(without_length(d.scores[spec], d.tokens), d.right))),
+        length=_mean(by(drawn, lambda d: rank_correlation(d.scores[spec], d.tokens)), -1.0),
+        missing=float(np.isnan(scores).mean()),
+        ece=_known(calibration_error(scores, right)) if probable else None,
+        brier=_known(brier(scores, right)) if probable else None,
+        false_positives=passes_wrong,
+        false_negatives=None if passes_right is None else 1.0 - passes_right,
+        best=_mean(best),
+        weighted=_mean(weighted),
+        vote=_mean(vote),
+        gain=_mean(differences, -1.0),
+        rule=rule,
+        p=p_value(differences),
+        q=1.0,
+        effect=sized.effect,
+        problems=sized.problems,
+        price=float(np.mean([d.price[spec] for d in drawn])),
+        limit=limit,
+        tries=tries,
+        curves={
+            "best": {m: _at(drawn, spec, m, _best) for m in _steps(n)},
+            "weighted": {m: _at(drawn, spec, m, _weighted) for m in _steps(n)},
         },
     )
+
+
+def _at(drawn: Sequence[Drawn], spec: str, k: int, accuracy: Callable[[Drawn, str, int], float]) -> float:
+    """The mean over problems of a rule's accuracy with k solutions."""
+    return float(_by_problem(drawn, lambda each: accuracy(each, spec, k)).mean())
 
 
 def _steps(n: int) -> list[int]:

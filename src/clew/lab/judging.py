@@ -205,12 +205,41 @@ def q_values(p: Sequence[float]) -> list[float]:
     return [float(q) for q in scipy_stats().false_discovery_control(p)] if len(p) else []
 
 
-def ceiling(right: float, passes_right: float, passes_wrong: float) -> float:
-    """The limit of the accuracy of sampling until a verifier accepts: p·TPR / (p·TPR + (1-p)·FPR) (arXiv:2411.17501).
+TRIES = 1000
+"""The most tries that `best_tries` weighs up; what lies beyond is as good as never stopping."""
 
-    right: p, the share of right solutions.
-    passes_right: TPR, the share of right solutions that the verifier accepts.
-    passes_wrong: FPR, the share of wrong solutions that it accepts.
+
+def resampled_until_pass(
+    right: ArrayLike, passes_right: float, passes_wrong: float, tries: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The shares of problems that are answered right and wrong by sampling until a verifier passes a solution, with at
+    most so many tries; the rest is abstained from. Exact for verifiers whose errors are independent.
+
+    With tries without end the first share tends to the mean over problems of p·TPR / (p·TPR + (1-p)·FPR)
+    (arXiv:2411.17501).
+
+    right: float64[problems], p, each problem's share of right solutions.
+    passes_right: TPR, the share of right solutions that the verifier passes.
+    passes_wrong: FPR, the share of wrong solutions that it passes.
+    tries: float64[k], at least 1; infinity is without end.
     """
-    passed = right * passes_right + (1 - right) * passes_wrong
-    return right * passes_right / passed if passed else math.nan
+    p = np.asarray(right, np.float64)[:, None]
+    good, bad = p * passes_right, (1 - p) * passes_wrong
+    passed = good + bad
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.where(passed > 0, 1 - (1 - passed) ** np.asarray(tries, np.float64)[None, :], 0.0)
+        shares = np.where(passed > 0, ends / passed, 0.0)
+    return (good * shares).mean(axis=0), (bad * shares).mean(axis=0)
+
+
+def best_tries(right: ArrayLike, passes_right: float, passes_wrong: float, cost: float) -> int | None:
+    """The number of tries after which to abstain, where a right answer is worth 1 and a wrong one costs `cost`.
+
+    0 where any answer costs more than it is worth; None where more tries never hurt. Parameters: see
+    `resampled_until_pass`.
+    """
+    tries = np.arange(1, TRIES + 1)
+    good, wrong = resampled_until_pass(right, passes_right, passes_wrong, tries)
+    worth = np.concatenate([[0.0], good - cost * wrong])
+    best = int(worth.argmax())
+    return None if best == TRIES or worth[best] - worth[-1] < 1e-12 < worth[-1] else best
