@@ -76,6 +76,17 @@ def test_there_are_no_circles() -> None:
         pytest.fail(" → ".join(error.args[1]))
 
 
+def test_every_module_and_what_it_offers_says_what_it_is_for() -> None:
+    silent = []
+    for name, path in MODULES.items():
+        tree = ast.parse(path.read_text())
+        offered = [n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+        silent += [name] if not ast.get_docstring(tree) else []
+        told = {n.name for n in offered if ast.get_docstring(n)}  # of several overloads, one says it
+        silent += [f"{name}.{n.name}" for n in offered if n.name[0] != "_" and n.name not in told]
+    assert not silent
+
+
 def test_no_module_is_two_modules() -> None:
     long = {str(p.relative_to(ROOT)): n for p in MODULES.values() if (n := len(p.read_text().splitlines())) > LONGEST}
     assert not long

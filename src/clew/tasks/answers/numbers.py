@@ -123,6 +123,7 @@ def _rounds(decimal: Fraction, number: Fraction) -> bool:
 
 
 def value_of(match: re.Match[str]) -> Fraction | None:
+    """The value of a number that was found in a text; None where it is too long, or divides by zero."""
     if len(match.group()) > DIGITS or re.search(r"[eE][-+]?\d{3}", match.group()):
         return None
     whole, num, den = match.group("whole"), match.group("num"), match.group("den")
