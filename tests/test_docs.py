@@ -44,8 +44,13 @@ PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTI
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+    for target, heading in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), f"{page.name} links to {target}, which is not there"
+        if heading:
+            titles = [re.sub(r"[^\w -]", "", line).strip() for line in re.findall("^#+ (.*)$", there.read_text(), re.M)]
+            named = {title.lower().replace(" ", "-") for title in titles}
+            assert heading in named, f"{page.name} links to {target}#{heading}, which is not there"
 
 
 def test_the_page_on_run_files_describes_every_table_column_and_array() -> None:
