@@ -78,6 +78,13 @@ def test_a_canonical_answer_reads_as_itself(seed: int) -> None:
         (r"17 \geq x > 9", r"9 < x \le 17", True),
         (r"\{\}", r"\varnothing", True),
         (r"\emptyset", r"\{0\}", False),
+        (r"-\infty", r"\infty", False),
+        (r"+\infty", r"\infty", True),
+        (r"\textbf{(C) }12", "12", True),
+        (r"\textbf{(C)}", "C", True),
+        (r"4\text{ hours }30\text{ minutes}", "4 hours 30 minutes", True),
+        (r"4\text{ hours }30\text{ minutes}", "4 hours 30 seconds", False),
+        (r"6\text{ cm}^2", "6", True),
     ],
 )
 def test_pairs_that_a_reader_tells_apart_or_not(one: str, other: str, same: bool) -> None:

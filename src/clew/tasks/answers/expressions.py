@@ -201,6 +201,8 @@ def equal(answer: str, gold: str) -> bool:
         if not one.free_symbols:
             # Equal constants agree to the last of many digits; a decimal agrees to its own digits.
             values = [sympy.N(side, _PRECISION) for side in (one, other)]
+            if not all(value.is_finite for value in values):
+                return "equal" if one == other else None
             if all(value.is_real for value in values) and any(side.is_Rational for side in (one, other)):
                 return "equal" if close(*(Fraction(str(sympy.Rational(value))) for value in values)) else None
             size = max(abs(value) for value in values)

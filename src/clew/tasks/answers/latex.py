@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 _TEXT = r"\\(?:text|mathrm|mbox|textbf|mathbf|textit)"
+_UNIT = r"\\(?:text|mathrm|mbox)(?![a-zA-Z])"  # `4\text{ hours }30\text{ minutes}` is no number with a unit
 _SPELLINGS = [
     (re.compile(r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])"), ""),
     (re.compile(r"(?<![\\a-zA-Z])sqrt\s*\(([^()]*)\)|√\s*\(([^()]*)\)|√\s*(\w+)"), r"\\sqrt{\1\2\3}"),
@@ -23,7 +24,10 @@ _SPELLINGS = [
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
     (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
     (re.compile(_TEXT + r"\s*\{\s*(?:and|or)\s*\}|\s(?:and|or)\s"), ","),
-    (re.compile(r"(?<=[\d}])\s*\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\s*\^\s*\{?[23]\}?)?\s*$"), ""),
+    (
+        re.compile(rf"^((?:(?!{_UNIT}).)*[\d}}])\s*{_UNIT}\s*\{{[^{{}}]*\}}(?:\s*\^\s*\{{?[23]\}}?)?\s*$", re.DOTALL),
+        r"\1",
+    ),
     (re.compile(_TEXT + r"\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\\?%"), ""),
     (re.compile(r"\\\{"), "{"),

@@ -22,6 +22,7 @@ _MEMBER = re.compile(rf"^\s*{_NAME}\s*\\in\b\s*")
 _SIDES = re.compile(r"(?<![<>=!:])=(?!=)")
 _RELATION = re.compile(r"(\\(?:ge|le|ne)(?![a-zA-Z])|[<>])")
 _FLIPPED = {">": "<", r"\ge": r"\le"}
+_OPTION = re.compile(r"\([A-J]\)\s+(?=-?[\d\\$a-z])")  # of "(C) 12" the letter only says where 12 stood
 _SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 _MATRIX = re.compile(r"^\\begin\{[pbvB]?matrix\}(.*)\\end\{[pbvB]?matrix\}$", re.DOTALL)
 _BASED = re.compile(r"([0-9A-Fa-f]+)\s*_\s*\{?\s*(\d{1,2})\s*\}?")
@@ -96,7 +97,10 @@ def _form(answer: str) -> str | None:
     if number is not None:
         return number
     text = plain(answer).strip().strip("$").strip().rstrip(".,;").strip()
-    form = _structured(spelled(text).strip(), 0)
+    text = spelled(text).strip()
+    if label := _OPTION.match(text):
+        text = text[label.end() :]
+    form = _structured(text, 0)
     return form if form and len(form) <= LONGEST else None
 
 
