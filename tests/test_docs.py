@@ -91,11 +91,22 @@ def test_every_command_of_a_page_would_be_taken(page: Path) -> None:
             known_options(code)
 
 
+def examples() -> list[str]:
+    """The command lines that the help shows."""
+    return [line for command in cli.commands.values() for line in getattr(command, "examples", ())]
+
+
 def test_every_example_of_the_help_would_be_taken() -> None:
-    examples = [line for command in cli.commands.values() for line in getattr(command, "examples", ())]
-    assert len(examples) > 20
-    for line in examples:
+    assert len(examples()) > 20
+    for line in examples():
         taken(line.partition(" | ")[0])
+
+
+def test_commands_on_the_demo_name_problems_that_it_has() -> None:
+    (task,) = re.findall(r"compare (\w+) .* runs/demo\.db", (ROOT / "Makefile").read_text())
+    shown = "\n".join([*examples(), *(page.read_text() for page in PAGES)])
+    named = re.findall(r"runs/demo\.db (?:--\S+ \S+ )*?(?:--problem )?(\w+)@", shown)
+    assert named and set(named) == {task}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -195,8 +195,8 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
     cls=Examples,
     examples=(
         "clew show runs/demo.db",
-        "clew show runs/demo.db word@1:0:3",
-        "clew show runs/demo.db word@1:0:3 --method rpc",
+        "clew show runs/demo.db words@1:0:3",
+        "clew show runs/demo.db words@1:0:3 --method greedy",
     ),
 )
 @click.argument("run", type=RUN)

@@ -114,9 +114,9 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
 @click.command(
     cls=Examples,
     examples=(
-        "clew edit runs/demo.db word@1:0:3",
-        'clew edit runs/demo.db word@1:0:3 --step 1 --text "7 * 8 = 54"',
-        "clew edit runs/demo.db word@1:0:3 --step 2 --action delete -n 8",
+        "clew edit runs/word.db word@1:0:3",
+        'clew edit runs/word.db word@1:0:3 --step 1 --text "7 * 8 = 54"',
+        "clew edit runs/word.db word@1:0:3 --step 2 --action delete -n 8",
     ),
 )
 @click.argument("run", type=RUN)
@@ -179,7 +179,7 @@ def edit(
 
 @click.command(
     cls=Examples,
-    examples=("clew anchors runs/demo.db word@1:0:3", "clew anchors runs/demo.db word@1:0:3 --rollouts 50 --json"),
+    examples=("clew anchors runs/word.db word@1:0:3", "clew anchors runs/word.db word@1:0:3 --rollouts 50 --json"),
 )
 @click.argument("run", type=RUN)
 @click.argument("problem")

@@ -17,7 +17,7 @@ from clew.errors import UsageError
     examples=(
         "clew view runs/demo.db",
         "clew view runs/before.db runs/after.db",
-        "clew view runs/demo.db --export demo.html --problem word@1:0:3",
+        "clew view runs/demo.db --export demo.html --problem words@1:0:3",
     ),
 )
 @click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN…")
