@@ -116,10 +116,10 @@ def pack(segment: Segment) -> bytes:
     """
     header: dict[str, Any] = {}
     raw = b""
-    for name, (number, axes) in STATS.items():
+    for name, (kind, axes) in _ARRAYS.items():
         given = getattr(segment, name)
         if given is not None:
-            array = np.ascontiguousarray(given, np.dtype(number).newbyteorder("<"))
+            array = np.ascontiguousarray(given, kind)
             if array.ndim != axes or len(array) != len(segment):
                 raise ValueError(f"the {name} of {len(segment)} tokens have the shape {array.shape}")
             header[name] = [array.dtype.str, list(array.shape)]
@@ -145,21 +145,25 @@ class Unpacker:
         self._left -= len(head) + len(raw)
         arrays: dict[str, Any] = {}
         at = 0
-        for name, entry in fit(dict[str, list[Any]])(parsed(head.decode())).items():
-            dtype, shape = entry[0], fit(list[int])(entry[-1])
-            number, axes = STATS.get(name, (None, 0))
-            kind = np.dtype(number).newbyteorder("<")
-            if number is None or [dtype, shape] != entry or dtype != kind.str or len(shape) != axes or min(shape) < 0:
+        length = None
+        for name, entry in _HEADER(parsed(head.decode())).items():
+            shape = _SHAPE(entry[-1]) if len(entry) == 2 else []
+            if length is None and shape:
+                length = shape[0]
+            kind, axes = _ARRAYS.get(name, (None, 0))
+            if kind is None or entry[0] != kind.str or len(shape) != axes or shape[0] != length or min(shape) < 0:
                 raise ValueError(f"statistics of a node whose {name} is no array of clew's")
             count = math.prod(shape)
             arrays[name] = np.frombuffer(raw, kind, count, at).reshape(shape)
             at += kind.itemsize * count
-        if len({len(array) for array in arrays.values()}) != 1 or at != len(raw) or not arrays.keys() >= _NEEDED:
+        if at != len(raw) or not arrays.keys() >= _NEEDED:
             raise ValueError("statistics of a node that do not fit one another")
         return arrays
 
 
 _NEEDED = {"token_ids", "offsets"}
+_ARRAYS = {name: (np.dtype(number).newbyteorder("<"), axes) for name, (number, axes) in STATS.items()}
+_HEADER, _SHAPE = fit(dict[str, list[Any]]), fit(list[int])
 
 
 def log_of(path: Path) -> Path:

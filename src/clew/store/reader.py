@@ -189,13 +189,8 @@ class Reader:
 
         Raises StoreError for a cell that holds something else.
         """
-        rows = select(self.db, table, names, tail, values, raw=raw)
-        while True:
-            with damage_told(self.path):
-                row = next(rows, None)
-            if row is None:
-                return
-            yield row
+        with damage_told(self.path):
+            yield from select(self.db, table, names, tail, values, raw=raw)
 
     def unpacker(self) -> Unpacker:
         """What unpacks `nodes.stats` for one reading, within bounds that honest files keep."""

@@ -163,6 +163,8 @@ _SCALARS: Mapping[str, Any] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB
 def _cells(table: str, raw: bool) -> dict[str, Fit]:
     """Column → what makes a cell of it the value that readers expect. raw: check JSON, and leave it as its text."""
 
+    text = fit(str)
+
     def one(name: str, column: Column) -> Fit:
         made = _JSON.get(table, {}).get(name)
         if made is None:
@@ -170,7 +172,7 @@ def _cells(table: str, raw: bool) -> dict[str, Fit]:
             return fit(hint | None if column.nullable else hint)
 
         def from_json(cell: Any) -> Any:
-            value = made(parsed(fit(str)(cell)))
+            value = made(parsed(text(cell)))
             return cell if raw else value
 
         return from_json
@@ -195,11 +197,12 @@ def select(
     """
     cells = _cells(table, raw)
     made = [cells[name] for name in names]
+    at = 0
     for row in db.execute(f"SELECT {', '.join(names)} FROM {table} {tail}", tuple(values)):  # noqa: S608 (our own words)
-        found = []
-        for name, make, cell in zip(names, made, row, strict=True):
-            try:
-                found.append(make(cell))
-            except ValueError as error:
-                raise ValueError(f"{table}.{name}: {error}") from None
+        try:
+            found = []
+            for at, make in enumerate(made):
+                found.append(make(row[at]))
+        except ValueError as error:
+            raise ValueError(f"{table}.{names[at]}: {error}") from None
         yield tuple(found)

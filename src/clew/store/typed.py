@@ -186,12 +186,12 @@ def _record(make: Callable[..., Any], required: Set[str], hints: Mapping[str, An
             raise ValueError(f"there is no {min(absent)}")
         if unknown := value.keys() - known.keys():
             raise ValueError(f"{_said(min(unknown))} is not known")
-        made = {}
-        for name, item in value.items():
-            try:
+        made, name = {}, ""
+        try:
+            for name, item in value.items():
                 made[name] = known[name](item)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         try:
             return make(**made)
         except ClewError as error:
