@@ -217,6 +217,7 @@ numbers = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_a_canonical_number_states_itself(number: str) -> None:
     canonical = as_canonical(number, "number")
@@ -229,6 +230,7 @@ def test_a_canonical_number_states_itself(number: str) -> None:
     assert grade(canonical, number, "number") == grade(canonical, number, "math") == 1.0
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12))
 def test_separators_do_not_matter(number: int) -> None:
     assert extract(f"{number:,}", "number") == extract(f"{number:,}.00") == str(number)

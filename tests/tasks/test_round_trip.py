@@ -71,7 +71,17 @@ def test_a_canonical_answer_reads_as_itself(seed: int) -> None:
         (r"\binom{8}{2}", "28", True),
         (r"\dbinom{12}{3}", "221", False),
         (r"3 \pm \sqrt{3}", r"3-\sqrt3, 3+\sqrt3", True),
-        (r"x = 2 ± 5", r"\{7, -3\}", False),
+        (r"x = 2 ± 5", r"\{7, -3\}", True),
+        (r"\{3\}", "3", True),
+        (r"(1,2)", r"\{1,2\}", False),
+        (r"\{1,2\}", "1, 2, 3", False),
+        (r"\frac13, 2", "2, 0.3333333", True),
+        (r"1 \leq x < 2", "[1,2)", True),
+        (r"1 \leq x < 2", "[1,2]", False),
+        (r"x>3", r"(3,\infty)", True),
+        (r"x \le -1 \text{ or } x > 2", r"(-\infty,-1]\cup(2,\infty)", True),
+        (r"\sin^2 x+\cos^2 x", "1", True),
+        ("x^2 + 1", "x^2 + y", False),
         (r"x = 2 ± 5", "7, -3", True),
         (r"0.1\overline{6}", r"\frac16", True),
         (r"2.\bar{3}", r"\frac73", True),
@@ -90,6 +100,11 @@ def test_a_canonical_answer_reads_as_itself(seed: int) -> None:
 def test_pairs_that_a_reader_tells_apart_or_not(one: str, other: str, same: bool) -> None:
     for given, gold in ((one, other), (other, one)):
         assert grade(extract(rf"\boxed{{{given}}}"), gold) == float(same)
+
+
+@pytest.mark.parametrize(("given", "right"), [("y-2=3(x-1)", 1.0), ("3x - y = 1", 1.0), ("3x + y = 1", 0.0)])
+def test_an_equation_is_compared_with_all_of_the_gold_equation(given: str, right: float) -> None:
+    assert grade(extract(rf"\boxed{{{given}}}"), "y = 3x - 1") == right
 
 
 @pytest.mark.parametrize(

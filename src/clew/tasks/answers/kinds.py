@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from clew.errors import UsageError
 from clew.tasks.answers.choices import as_choice, read_choice
-from clew.tasks.answers.mathematics import as_math, same_math
+from clew.tasks.answers.mathematics import as_math, same_equation, same_math
 from clew.tasks.answers.numbers import as_number, first_number, last_number
 from clew.tasks.answers.statements import ASIDE, INLINE, SENTENCE_END, stated, statements
 from clew.tasks.answers.words import as_exact, as_text
@@ -111,13 +111,14 @@ class _Reading:
 
     read: (visible text, options) → the canonical answer that a solution states, or None.
     canonical: (bare answer, options) → its canonical form, or None where it is not of this kind.
-    same: whether two canonical answers are equal although their strings differ.
+    same: (canonical answer, canonical gold answer, gold answer as written) → whether they are equal although the
+        canonical strings differ.
     ask: the line at the end of a prompt that says how to state the answer.
     """
 
     read: Callable[[str, Sequence[str]], str | None]
     canonical: Callable[[str, Sequence[str]], str | None]
-    same: Callable[[str, str], bool] = lambda answer, gold: False
+    same: Callable[[str, str, str], bool] = lambda answer, wanted, gold: False
     ask: str = "\nEnd with a line `#### ` and the answer."
 
 
@@ -125,7 +126,7 @@ _READINGS: dict[Kind, _Reading] = {
     "math": _Reading(
         lambda text, _: _math(text),
         lambda answer, _: as_math(answer),
-        same_math,
+        lambda answer, wanted, gold: same_math(answer, wanted) or same_equation(answer, gold),
         "\nReason step by step, and put the final answer within \\boxed{}.",
     ),
     "number": _Reading(
@@ -179,7 +180,7 @@ def grade(answer: str | None, gold: str, kind: Kind = "math", *, choices: Sequen
     wanted = as_canonical(gold, kind, choices=choices)
     if wanted is None:
         return 0.0
-    return float(answer == wanted or _READINGS[kind].same(answer, wanted))
+    return float(answer == wanted or _READINGS[kind].same(answer, wanted, gold))
 
 
 def checked(kind: str) -> Kind:

@@ -196,14 +196,59 @@ def _formal(text: str) -> str:
     return squeezed(text) if re.search(r"[\\^_=<>!]", text) else plain_words(text)
 
 
+def _items(form: str) -> list[str]:
+    """The items of a set or a list in canonical form, in one order; any other form alone."""
+    inner = form[1:-1] if form.startswith("{") and form.endswith("}") and len(split(form, ",")) == 1 else form
+    return sorted(part.strip() for part in split(inner, ","))
+
+
+_BOUND = re.compile(r"[a-z] (<|>|\\le|\\ge) ([^<>=,]+)")
+_BETWEEN = re.compile(r"([^<>=,]+) (<|\\le) [a-z] (<|\\le) ([^<>=,]+)")
+
+
+def _as_intervals(form: str) -> str | None:
+    """The interval of an inequality in one variable in canonical form, or the union of several; None for others."""
+    found = []
+    for part in split(form, ","):
+        if bound := _BOUND.fullmatch(part.strip()):
+            sign, value = bound.groups()
+            open_, close_ = ("(", ")") if sign in "<>" else ("[", "]")
+            found.append(rf"(-\infty, {value}{close_}" if sign in ("<", r"\le") else rf"{open_}{value}, \infty)")
+        elif between := _BETWEEN.fullmatch(part.strip()):
+            low, first, second, high = between.groups()
+            found.append(f"{'(' if first == '<' else '['}{low}, {high}{')' if second == '<' else ']'}")
+        else:
+            return None
+    return r" \cup ".join(sorted(found))
+
+
+def same_equation(answer: str, gold: str) -> bool:
+    """Whether an equation in canonical form says the same as a gold equation of which canonical form keeps one side, as
+    `y - 2 = 3(x - 1)` and `y = 3x - 1` do.
+
+    answer: a canonical answer.
+    gold: the gold answer as it is written.
+    """
+    sides = _SIDES.split(spelled(plain(gold)).strip().strip("$.").strip())
+    return answer.endswith(" = 0") and len(sides) == 2 and relation("=", *sides) == answer
+
+
 def same_math(answer: str, gold: str) -> bool:
     """Whether two canonical answers that are different strings are equal all the same.
 
     Exact numbers are equal when they are the same number; a decimal equals what rounds to it (see `close`). Formulas
-    with variables are equal where math-verify says so.
+    with variables are equal where math-verify says so. A list equals the set of its items, and an inequality the
+    interval that it describes.
 
     answer, gold: canonical answers, in either order.
     """
+    items = [_items(x) for x in (answer, gold)]
+    if any(x.startswith("{") for x in (answer, gold)) or all(len(parts) > 1 for parts in items):
+        pairs = zip(*items, strict=False)
+        return len(items[0]) == len(items[1]) and all(a == b or same_math(a, b) for a, b in pairs)
+    intervals = [_as_intervals(x) or x for x in (answer, gold)]
+    if intervals[0] == intervals[1]:
+        return True
     numbers = [NUMBER.fullmatch(x) for x in (answer, gold)]
     values = [value_of(m) for m in numbers if m]
     if len(values) == 2:
