@@ -1,4 +1,4 @@
-"""Where models stay loaded between calls, and where the sync calls run."""
+"""The event loop behind the sync calls, in a thread of its own, and the models that stay loaded between calls."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Trial:
 
 
 class Keeper(Protocol):
-    """Where finished searches go (`clew.store.Store`)."""
+    """Keeps the finished searches of a run (`clew.store.Store`)."""
 
     def finished(self) -> set[tuple[str, str, int]]:
         """The keys of the trials that need not be run again."""
@@ -54,7 +54,7 @@ class Keeper(Protocol):
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """Is told of each search of a run as it begins, proposes an answer, and ends."""
 
     def begun(self, trial: Trial) -> None: ...
 

@@ -18,7 +18,7 @@ from clew.store import Reader, format, trees
 from clew.tree import Segment
 from support.resealed import commands, ends, mutant, reseal, told
 
-MUTANTS = 14
+MUTANTS = 10
 """Odd values that are put into each kind of run."""
 
 NAMED = {
@@ -40,6 +40,8 @@ NAMED = {
     "more nodes than there are": "UPDATE results SET nodes = 1000000000000",
     "an answer at no node": "UPDATE results SET node = 99; UPDATE proposals SET node = -5",
     "samples that are no nodes": "UPDATE results SET samples = '[99]'",
+    "problems with long names": "UPDATE problems SET id = id || printf('%.70000c', 'x');"
+    "UPDATE results SET problem = problem || printf('%.70000c', 'x')",
     "anchors of no node": "UPDATE anchors SET node = 99",
 }
 
@@ -77,7 +79,7 @@ def read_by_all(run: Path, problem: str, found: Counter[str], what: str) -> None
 
 
 def test_odd_values_with_checksums_that_fit(run: Path, tmp_path: Path) -> None:
-    """14 odd values in each of two runs, each read by 16 commands."""
+    """10 odd values in each of two runs, each read by 16 commands."""
     problem, path, draw, found = first_problem(run), tmp_path / "run.db", np.random.default_rng(11), Counter[str]()
     for _ in range(MUTANTS):
         read_by_all(path, problem, found, mutant(run, path, draw))
@@ -86,7 +88,7 @@ def test_odd_values_with_checksums_that_fit(run: Path, tmp_path: Path) -> None:
 
 
 def test_shapes_that_were_tracebacks(run: Path, tmp_path: Path) -> None:
-    """19 kinds, each read by 16 commands."""
+    """20 kinds, each read by 16 commands."""
     problem, path, found = first_problem(run), tmp_path / "run.db", Counter[str]()
     for what, change in NAMED.items():
         path.write_bytes(run.read_bytes())

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock beside a file, which the system gives back however its holder ends."""
+"""A lock file beside a run file: one process writes at a time. The system frees the lock however that process ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run file was begun by this user here. One from elsewhere is data until the user says that it is trusted."""
+"""Whether a run file was begun by this user on this machine. Any other is only data until the user trusts it."""
 
 from __future__ import annotations
 

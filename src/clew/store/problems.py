@@ -1,4 +1,4 @@
-"""The problems that a run file is about."""
+"""Makes the problems of a run file again, with their extractors and graders, which no file can hold."""
 
 from __future__ import annotations
 

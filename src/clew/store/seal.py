@@ -1,4 +1,4 @@
-"""Checksums of what a run file holds: a byte that changed on its way is found before it changes a table."""
+"""Checksums of the searches and facts of a run file, so that no byte that changed since changes a table unnoticed."""
 
 from __future__ import annotations
 

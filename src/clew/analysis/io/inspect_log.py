@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,7 @@ _ZSTD = 93
 _VALUES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _STOPS = {Finish.END: "stop", Finish.STOP: "stop", Finish.LENGTH: "max_tokens"}
 _MOST_TOKENS = 10**9  # of one solution: a greater number is a mistake of the log
+_LONGEST_NAME = 10_000  # characters of a sample's id in the name of its file, which has at most 65,535 bytes
 _UNPACKING = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 """What a damaged archive raises, or an encrypted one (RuntimeError)."""
 
@@ -300,7 +302,8 @@ def write_log(log: Mapping[str, Any], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_journal/start.json", json.dumps({k: log[k] for k in ("version", "eval", "plan")}))
         for sample in log["samples"]:
-            name = f"samples/{sample['id']}_epoch_{sample['epoch']}.json"
+            identity = sample["id"] if len(sample["id"]) <= _LONGEST_NAME else sha256(sample["id"].encode()).hexdigest()
+            name = f"samples/{identity}_epoch_{sample['epoch']}.json"
             archive.writestr(name, json.dumps(sample, ensure_ascii=False))
         summaries = [{k: s[k] for k in ("id", "epoch", "input", "target", "scores")} for s in log["samples"]]
         archive.writestr("summaries.json", json.dumps(summaries, ensure_ascii=False))
