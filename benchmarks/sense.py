@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clew.budget import Budget
-from clew.lab.compare import Comparison, Row, summarise
+from clew.lab.compare import summarise
+from clew.lab.comparison import Comparison, Row
 from clew.models import load
 from clew.registry import scorer
 from clew.result import Result

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ if hasattr(os, "register_at_fork"):
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine where the kept models live, and wait for it."""
     return _background.run(work)
+
+
+def run_afresh(work: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, also where an event loop is running (a notebook): there in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def get_model(model: str | Model, options: Mapping[str, Any] | None = None) -> Model:

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from clew.budget import Budget
 from clew.errors import UsageError
-from clew.lab.compare import amount, summarise
+from clew.lab.compare import summarise
+from clew.lab.comparison import amount
 from clew.lab.table import render_table
 from clew.result import Result
 from support.results import problem, sampled, stamped

@@ -13,7 +13,8 @@ import pytest
 
 from clew.budget import Budget
 from clew.errors import StoreError, UsageError
-from clew.lab.compare import Comparison, summarise
+from clew.lab.compare import summarise
+from clew.lab.comparison import Comparison
 from clew.lab.notes import finding
 from clew.lab.plot import write_plot
 from clew.lab.report import write_report

@@ -8,7 +8,8 @@ from typing import Any
 
 from clew.budget import AXES
 from clew.errors import UsageError
-from clew.lab.compare import Row, Searched, amount, searched, summarise_searched
+from clew.lab.compare import Searched, searched, summarise_searched
+from clew.lab.comparison import Row, amount
 from clew.lab.notes import count, percent, span
 from clew.lab.stats import LEVEL
 from clew.problem import Problem

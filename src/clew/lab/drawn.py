@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew import registry
-from clew.background import get_model
+from clew.background import get_model, run_afresh
 from clew.errors import UsageError
 from clew.models.base import Model
 from clew.problem import Problem, is_right
@@ -89,7 +88,7 @@ def gather(
         )
     options: Mapping[str, Any] = plan.model_options if model is None else {}
     judge = get_model(model or plan.models[GENERATE], options) if asking else get_model("toy:arithmetic", {})
-    return asyncio.run(_scored(results, specs, judge, on_progress))
+    return run_afresh(_scored(results, specs, judge, on_progress))
 
 
 def _largest(results: Any) -> list[Result]:

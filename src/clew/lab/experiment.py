@@ -6,14 +6,16 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from clew import registry, runner
 from clew.background import get_model
-from clew.budget import Budget, check_axis
+from clew.budget import AXES, Budget, check_axis
 from clew.errors import UsageError
+from clew.lab.reproduce import reproduction
 from clew.models import keyed, public
 from clew.plan import Plan
 from clew.plugin_files import loaded_plugins
@@ -37,7 +39,7 @@ from clew.store.shapes import Maker
 from clew.tree import GENERATE
 
 if TYPE_CHECKING:
-    from clew.lab.compare import Comparison
+    from clew.lab.comparison import Comparison
     from clew.models.base import Model
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -279,7 +281,7 @@ def default_path(plan: Plan) -> Path:
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.db"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Outcome:
     """A finished comparison: its summary, its searches, and where they are kept. failed: searches the model failed.
     plan: what was run. made_by: what made it (see `Reader.made_by`)."""
@@ -290,3 +292,34 @@ class Outcome:
     plan: Plan
     made_by: list[Maker]
     failed: int = 0
+
+    def to_pandas(self) -> Any:
+        """A row for each search as a `pandas.DataFrame`. Raises UsageError where pandas is not installed."""
+        from clew.lab.comparison import frame
+
+        return frame(
+            [
+                {
+                    "problem": r.problem.id,
+                    "method": r.method,
+                    "seed": r.seed,
+                    "answer": r.answer.value,
+                    "grade": r.grade,
+                    "confidence": r.answer.confidence,
+                    "status": str(r.answer.status),
+                    **{axis: r.usage.along(axis) for axis in AXES},
+                    "error": r.error,
+                }
+                for r in self.results
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<Outcome in {self.path}: {self.comparison!r}>"
+
+    def _repr_html_(self) -> str:
+        """The whole report with its plot, for a notebook."""
+        from clew.lab.report import page
+
+        whole = escape(page(self.comparison, self.results, reproduction(self.plan, self.made_by)))
+        return f'<iframe srcdoc="{whole}" style="width:100%;height:600px;border:0"></iframe>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clew.budget import AXES
-from clew.lab.compare import Comparison, amount
+from clew.lab.comparison import Comparison, amount
 from clew.lab.stats import Interval
 
 

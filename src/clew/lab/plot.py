@@ -13,7 +13,7 @@ import numpy as np
 
 from clew.budget import AXES
 from clew.errors import StoreError, UsageError, how_to_install
-from clew.lab.compare import Comparison, Row, amount
+from clew.lab.comparison import Comparison, Row, amount
 from clew.lab.notes import cut_text, notes
 from clew.lab.palette import on_both
 

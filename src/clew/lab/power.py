@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from clew.lab.compare import Comparison, Row
+from clew.lab.comparison import Comparison, Row
 from clew.lab.stats import Interval
 
 POWER = 0.8

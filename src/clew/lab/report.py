@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clew.budget import AXES
 from clew.errors import StoreError, how_to_install
-from clew.lab.compare import Comparison, Estimate, Row, amount
+from clew.lab.comparison import Comparison, Estimate, Row, amount
 from clew.lab.notes import cut_text, notes, percent, reach, span
 from clew.lab.palette import on_both
 from clew.lab.plot import SERIES, drawable, inline_svgs
@@ -39,11 +39,11 @@ def write_report(
     Raises StoreError where it cannot be written.
     """
     path = Path(path)
-    page = _page(comparison, results, again)
+    whole = page(comparison, results, again)
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8", errors="replace")
+        part.write_text(whole, encoding="utf-8", errors="replace")
         part.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -51,7 +51,8 @@ def write_report(
         raise StoreError(f"{path} cannot be written ({error.strerror})", "Name another file by --report") from error
 
 
-def _page(c: Comparison, results: Sequence[Result], again: Sequence[tuple[str, str]]) -> str:
+def page(c: Comparison, results: Sequence[Result] = (), again: Sequence[tuple[str, str]] = ()) -> str:
+    """The report as HTML (see `write_report`)."""
     said = notes(c)
     sections = [
         f"<h1>{escape(said.title)}</h1>",

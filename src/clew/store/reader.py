@@ -49,11 +49,12 @@ class Reader:
         self._verified: set[tuple[int, bool]] = set()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: str | Path) -> Self:
         """An existing run file.
 
         Raises StoreError when there is none, when it is something else, damaged, or of another schema version.
         """
+        path = Path(path)
         if not path.is_file():
             raise StoreError(f"there is no run file {path}", "`clew compare` makes one; check the path")
         fresh = not log_of(path).exists()

@@ -56,11 +56,12 @@ class Store(Reader):
         self._opened = path.stat()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: str | Path) -> Self:
         """An existing run file.
 
         Raises StoreError as `Reader.open`, and where another command writes it.
         """
+        path = Path(path)
         Reader.open(path).close()
         lock = WriterLock(path, "Wait for it to end")
         try:

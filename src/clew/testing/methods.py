@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from clew import registry
+from clew.background import run_afresh
 from clew.budget import Budget
 from clew.models.base import Model
 from clew.needs import Check
@@ -109,7 +110,7 @@ def check_method(
 
     def go(spec: str, budget: Budget, seed: int = 0, beside: int = 0, model: Model = unlimited) -> Result:
         limited = {**roles, "generate": Limited(model, _declared(spec))}
-        return asyncio.run(_beside(spec, given, limited, budget, seed, beside))
+        return run_afresh(_beside(spec, given, limited, budget, seed, beside))
 
     prompt = len(roles["generate"].render(given.messages))
     for extra in BUDGETS:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from clew.background import run_afresh
 from clew.budget import Budget
 from clew.ledger import Ledger
 from clew.models.base import Context, Model
@@ -38,7 +38,7 @@ def check_model(model: Model, *, question: Sequence[Message] = QUESTION, repeata
 
     Raises AssertionError that names the broken promise.
     """
-    asyncio.run(_check(model, question, repeatable))
+    run_afresh(_check(model, question, repeatable))
 
 
 async def _check(model: Model, question: Sequence[Message], repeatable: bool) -> None:

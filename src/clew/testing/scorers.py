@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from clew import registry
+from clew.background import run_afresh
 from clew.budget import Budget
 from clew.models.base import Model
 from clew.needs import Capability
@@ -65,7 +65,7 @@ def check_scorer(
         given = replace(given, step_verifier=lambda text: 1.0)
     able = entry.needs | {Capability.TEXT, Capability.CONTINUE}  # the check itself writes solutions step by step
     roles = {"generate": Limited(make(), able), **(models or {})}
-    asyncio.run(_check(spec, given, roles))
+    run_afresh(_check(spec, given, roles))
 
 
 async def _check(spec: str, problem: Problem, models: Mapping[str, Model]) -> None:

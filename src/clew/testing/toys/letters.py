@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from clew.background import run_afresh
 from clew.budget import Budget
 from clew.models.toy import ToyModel
 from clew.problem import Message, Problem
@@ -59,4 +59,4 @@ def search(model: ToyModel | None = None, *, tokens: int | None = None, seed: in
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
-    return asyncio.run(work)
+    return run_afresh(work)
