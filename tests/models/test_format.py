@@ -17,6 +17,7 @@ from clew.models.llamacpp import measure as measuring
 from clew.models.llamacpp.gguf import number
 from clew.models.pull import pull
 from clew.problem import Message
+from support.tiny_models import tiny_model
 
 Q4_0, Q4_1, Q8_0, Q4_K_M, BF16 = 2, 3, 7, 15, 32
 
@@ -83,7 +84,7 @@ def test_what_was_measured_is_the_default_from_then_on(tmp_path: Path, monkeypat
     monkeypatch.setattr(measuring, "_SECONDS", 0.01)
     monkeypatch.setattr(measuring, "_CONTEXT", 2)
     told: list[str] = []
-    found = measuring.measure(shipped, told.append)
+    found = measuring.measure(tiny_model("llama", tmp_path / "tiny.gguf"), told.append)
     assert told == [*found.rates] and {"as shipped", "q8_0"} <= set(told)
     assert all(set(by) == {1, 16, 64} and min(by.values()) > 0 for by in found.rates.values())
     assert formats.format_choice().format == found.format and "measured on this machine" in formats.format_choice().why
