@@ -183,7 +183,7 @@ def plain(draw: random.Random) -> Drawn:
             (rf"\frac{{x}}{{{c}}}+{a}", f"x/{c} + {a}"),
         ]
     )
-    return gold, same, same.replace(str(c), str(c + 1)) if str(c) in same else same.replace(str(a), str(a + 1))
+    return gold, same, f"{same} + 1"
 
 
 def integrals(draw: random.Random) -> Drawn:
@@ -195,6 +195,35 @@ def vectors(draw: random.Random) -> Drawn:
     a, b, c = (draw.randint(-9, 9) for _ in range(3))
     same = rf"\left\langle {a},{b},{c} \right\rangle"
     return rf"\langle {a}, {b}, {c} \rangle", same, rf"\langle {a}, {b}, {c + 1} \rangle"
+
+
+def members(draw: random.Random) -> Drawn:
+    items = draw.sample(range(-20, 40), draw.randint(2, 3))
+    written = ", ".join(map(str, items))
+    return rf"\{{{written}\}}", written, ", ".join(map(str, [*items, 99]))
+
+
+def ranges(draw: random.Random) -> Drawn:
+    a = draw.randint(-9, 9)
+    b = a + draw.randint(2, 9)
+    return draw.choice(
+        [
+            (rf"{a} < x \le {b}", f"({a}, {b}]", f"[{a}, {b}]"),
+            (rf"x > {a}", rf"({a}, \infty)", rf"[{a}, \infty)"),
+            (rf"[{a}, {b})", rf"{a} \leq x < {b}", rf"{a} < x < {b}"),
+        ]
+    )
+
+
+def lines(draw: random.Random) -> Drawn:
+    a, b = draw.randint(2, 9), nonzero(draw)
+    same = draw.choice([f"y{-b:+d} = {a}x", f"{a}x - y {b:+d} = 0", f"y{-(a + b):+d} = {a}(x - 1)"])
+    return f"y = {a}x{b:+d}", same, f"y{-b:+d} = {a + 1}x"
+
+
+def identities(draw: random.Random) -> Drawn:
+    k = draw.randint(2, 30)
+    return str(k), rf"{k}\sin^2 x + {k}\cos^2 x", rf"{k}\sin^2 x - {k}\cos^2 x"
 
 
 FAMILIES = (
@@ -223,4 +252,8 @@ FAMILIES = (
     plain,
     integrals,
     vectors,
+    members,
+    ranges,
+    lines,
+    identities,
 )
