@@ -94,3 +94,8 @@ def test_specs_within_specs_are_divided_outside_brackets_only() -> None:
     name, given = parse_spec(f"beam?low=1&scorer={inner}&width=3")
     assert (name, given) == ("beam", {"low": 1, "scorer": inner[1:-1], "width": 3})
     assert parse_spec(given["scorer"])[1] == {"of": "mix?a=1&b=2", "w": [1, 2]}
+
+
+def test_the_short_name_of_a_puzzle_leads_to_its_whole_name() -> None:
+    with pytest.raises(UsageError, match="no task is called 'hanoi'. Did you mean 'puzzle:hanoi'"):
+        tasks["hanoi"]

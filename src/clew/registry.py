@@ -181,7 +181,9 @@ class Registry(Generic[E]):
     def __getitem__(self, name: str) -> E:
         self._load()
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1)
+            # `hanoi` is short for `puzzle:hanoi`, however little of the name that is.
+            whole = [known for known in self._entries if known.endswith(f":{name}")]
+            near = whole or difflib.get_close_matches(name, self._entries, n=1)
             hint = f"Did you mean {near[0]!r}? " if near else ""
             raise UsageError(f"no {self.kind} is called {name!r}", f"{hint}`clew list {self.kind}s` shows them all")
         return self._entries[name]
