@@ -281,3 +281,13 @@ def test_a_run_says_how_each_method_does_and_how_long_it_will_take(tmp_path: Pat
     lines = [line for line in ran.stderr.splitlines() if " searches · " in line]
     assert "greedy " in lines[-1] and "self_consistency " in lines[-1] and "% right" in lines[-1]
     assert all(line.endswith(" left") for line in lines[:-1]) and lines[-1].endswith(" tokens")
+
+
+def test_a_run_in_a_pipe_is_a_line_a_search_with_nothing_cut(tmp_path: Path) -> None:
+    name = "a-rather-long-id-of-a-problem-" + "x" * 80
+    (tmp_path / "long.jsonl").write_text(json.dumps({"id": name, "question": "What is 2 + 3?", "answer": "5"}) + "\n")
+    asked = ("compare", "long.jsonl", *COMPARE[2:4], "--budgets", "300", "--methods", "greedy,self_consistency")
+    assert clew(*asked, "-o", "run.db", cwd=tmp_path).returncode == 0
+    rows = [line.split("\t") for line in clew("show", "run.db", cwd=tmp_path).stdout.splitlines()[:2]]
+    assert [row[:2] for row in rows] == [[f"long:{name}", "greedy"], [f"long:{name}", "self_consistency"]]
+    assert {len(row) for row in rows} == {10}

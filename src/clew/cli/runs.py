@@ -206,7 +206,7 @@ def _present(outcome: Outcome, report: Path, as_json: bool) -> None:
 @plugin_option
 def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> None:
     """List a run's searches, or show the trees of one problem with the path to the answer marked."""
-    from clew.cli.tables import maker_table, results_table, usage_table
+    from clew.cli.tables import listed, maker_table, results_table, tabbed, usage_table
     from clew.cli.tree import solution_tree
     from clew.store import Reader, stored_problems
 
@@ -219,8 +219,12 @@ def show(run: Path, problem: str | None, method: str | None, as_json: bool) -> N
             for result in results:
                 print_json(result_data(result))
             return
-        if problem is None:
+        if problem is None and not console.is_terminal:
+            for result in results:
+                echo(tabbed(listed(result)))
+        elif problem is None:
             console.print(results_table(results, several_seeds=several_seeds))
+        if problem is None:
             for maker in store.made_by:
                 console.print(maker_table(maker))
             return

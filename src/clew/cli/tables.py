@@ -175,6 +175,23 @@ def results_table(results: Iterable[Result], *, several_seeds: bool) -> Table:
     return table
 
 
+def listed(result: Result) -> dict[str, Any]:
+    """A search as the parts of a line for pipes: nothing is cut."""
+    r = result
+    return {
+        "problem": r.problem.id,
+        "method": r.method,
+        "seed": r.seed,
+        "answer": f"failed: {r.error}" if r.error else "" if r.answer.value is None else r.answer.value,
+        "grade": "" if r.grade is None else f"{r.grade:g}",
+        "reference": r.problem.reference or "",
+        "status": r.answer.status,
+        "tokens": r.usage.total.tokens,
+        "nodes": len(r.tree),
+        "seconds": f"{r.usage.seconds:.1f}",
+    }
+
+
 def _answer(result: Result) -> Text:
     if result.error:
         return Text(f"failed: {result.error}", "red")
