@@ -226,7 +226,7 @@ def test_a_packed_reply_is_read_and_a_damaged_one_is_an_error():
         with pytest.raises(ModelError, match="damaged|not valid JSON"):
             extend(raw_model(server))
         server.answer = response(packed, "application/json", headers="Content-Encoding: br\r\n")
-        with pytest.raises(ModelError, match="packs its replies"):
+        with pytest.raises(ModelError, match="compresses its replies as .br."):
             extend(raw_model(server))
 
 

@@ -269,3 +269,8 @@ def test_the_order_of_terms_does_not_matter(terms: list[tuple[int, int]], random
     answer = extract(rf"\boxed{{{told(terms)}}}")
     assert answer == extract(rf"\boxed{{{told(shuffled)}}}")
     assert extract(rf"\boxed{{{answer}}}") == answer
+
+
+def test_braces_without_end_are_compared_without_failing() -> None:
+    for braces in ("{" * 3000, "{" * 1500 + "1" + "}" * 1500, "{ " * 1500 + "1" + " }" * 1500):
+        assert grade(braces, "4", "math") == grade("4", braces, "math") == 0.0

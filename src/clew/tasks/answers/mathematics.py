@@ -233,6 +233,10 @@ def same_equation(answer: str, gold: str) -> bool:
     return answer.endswith(" = 0") and len(sides) == 2 and relation("=", *sides) == answer
 
 
+_NESTED = 5
+"""Sets within sets that are compared at most: each level calls `same_math` again."""
+
+
 def same_math(answer: str, gold: str) -> bool:
     """Whether two canonical answers that are different strings are equal all the same.
 
@@ -242,8 +246,10 @@ def same_math(answer: str, gold: str) -> bool:
 
     answer, gold: canonical answers, in either order.
     """
+    if any(x.replace(" ", "").startswith("{" * (_NESTED + 1)) for x in (answer, gold)):
+        return False
     items = [_items(x) for x in (answer, gold)]
-    if any(x.startswith("{") for x in (answer, gold)) or all(len(parts) > 1 for parts in items):
+    if any(x.startswith("{") and x.endswith("}") for x in (answer, gold)) or all(len(parts) > 1 for parts in items):
         pairs = zip(*items, strict=False)
         return len(items[0]) == len(items[1]) and all(a == b or same_math(a, b) for a, b in pairs)
     intervals = [_as_intervals(x) or x for x in (answer, gold)]
