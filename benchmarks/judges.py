@@ -51,7 +51,7 @@ async def judged(model: Model, problems: int) -> dict[str, float]:
     """Score the same candidates by decisions and by a judge that writes; both charged to their own role."""
     seconds = {"decisions": 0.0, "writing": 0.0}
     computed = charged = 0
-    for problem in load_problems("word", problems, seed=0):
+    for problem in load_problems("word", count=problems, seed=0):
         search = Search(problem, {"generate": model}, Budget(), sampling=Sampling(temperature=1.0))
         leaves = [leaf async for leaf in search.rollouts(n=CANDIDATES)]
         begun = time.perf_counter()

@@ -135,10 +135,15 @@ def table(output: str | bytes) -> Any:
     return [{k: v for k, v in row.items() if k != "used"} for row in data["rows"]]
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The table of the run of `start` that nothing interrupts."""
+    told, _ = start(tmp_path_factory.mktemp("whole") / "whole.db").communicate(timeout=240)
+    return table(told)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_resumes_to_the_same_table(tmp_path: Path, how: signal.Signals) -> None:
-    whole = start(tmp_path / "whole.db")
-    expected, _ = whole.communicate(timeout=240)
+def test_an_interrupted_run_resumes_to_the_same_table(tmp_path: Path, how: signal.Signals, expected: Any) -> None:
     cut = start(tmp_path / "cut.db")
     wait_for(tmp_path / "cut.db", 20)
     cut.send_signal(how)
@@ -150,7 +155,7 @@ def test_an_interrupted_run_resumes_to_the_same_table(tmp_path: Path, how: signa
         before = {row["id"]: row["usage"] for row in store.rows("results")}
     assert 20 <= len(before) < 300
     resumed = clew("resume", str(tmp_path / "cut.db"), "--json")
-    assert table(resumed.stdout) == table(expected)
+    assert table(resumed.stdout) == expected
     with Store.open(tmp_path / "cut.db") as store:
         after = {row["id"]: row["usage"] for row in store.rows("results")}
     assert len(after) == 300, "every search is there, and once"
