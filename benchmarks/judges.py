@@ -53,7 +53,9 @@ async def judged(model: Model, problems: int) -> dict[str, float]:
     computed = charged = 0
     for problem in load_problems("word", count=problems, seed=0):
         search = Search(problem, {"generate": model}, Budget(), sampling=Sampling(temperature=1.0))
-        leaves = [leaf async for leaf in search.rollouts(n=CANDIDATES)]
+        # Half for each, so that neither finds in the engine's cache what the other one computed.
+        drawn = [leaf async for leaf in search.rollouts(n=2 * CANDIDATES)]
+        leaves, others = drawn[:CANDIDATES], drawn[CANDIDATES:]
         begun = time.perf_counter()
         for scorer in ("decision", "p_true", "expected_score", "pairwise"):
             await search.score(leaves, scorer)
@@ -63,7 +65,7 @@ async def judged(model: Model, problems: int) -> dict[str, float]:
             if role == "judge":
                 computed, charged = computed + spent.computed, charged + spent.prefilled
         begun = time.perf_counter()
-        await search.together(*(write(search, leaf) for leaf in leaves))
+        await search.together(*(write(search, leaf) for leaf in others))
         seconds["writing"] += time.perf_counter() - begun
         await search.close()
     return {

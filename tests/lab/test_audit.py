@@ -101,3 +101,9 @@ def test_the_command_prints_tables_and_json(queens: Path) -> None:
     told = CliRunner().invoke(cli, ["audit", "step_verifier", "--run", str(queens), "--json"])
     data = json.loads(told.stdout)
     assert data["problems"] == 30 and data["scorers"][0]["auroc"]["value"] == 1.0
+
+
+def test_the_price_of_a_scorer_does_not_depend_on_the_others(queens: Path) -> None:
+    alone = gather(queens, ["p_true"])[0].price["p_true"]
+    (after,) = [d.price["p_true"] for d in gather(queens, ["decision", "p_true"])[:1]]
+    assert alone == after > 0

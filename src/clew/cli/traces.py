@@ -108,7 +108,7 @@ def import_(file: Path, out: Path | None, kind: str, field: Sequence[str], as_js
     if as_json:
         print_json({"run": str(path), "traces": count})
     else:
-        echo(f"{path}: {count} traces")
+        echo(f"{path}: {count} {'trace' if count == 1 else 'traces'}")
 
 
 @click.command(

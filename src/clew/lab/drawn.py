@@ -61,7 +61,7 @@ def gather(
 
     run: its path.
     scorers: specs of scorers.
-    model: the spec of the model that scorers with a role ask; the run's own by default.
+    model: the spec of the model that scorers with a role ask; the run's own models by default.
     on_progress: is called after each search with (searches done, searches in all).
 
     Raises UsageError for an unknown scorer or one whose needs are not met, for a run without independent solutions or
@@ -86,9 +86,13 @@ def gather(
             f"{asking[0]} would ask {plan.models[GENERATE]}, the model of a run that was not begun here",
             "Name a model by --model, that one or another",
         )
-    options: Mapping[str, Any] = plan.model_options if model is None else {}
-    judge = get_model(model or plan.models[GENERATE], options) if asking else get_model("toy:arithmetic", {})
-    return run_afresh(_scored(results, specs, judge, on_progress))
+    if not asking:
+        models = {GENERATE: get_model("toy:arithmetic", {})}  # a search has a model, though nothing asks this one
+    elif model is None:
+        models = {role: get_model(spec, plan.model_options) for role, spec in plan.models.items()}
+    else:
+        models = {GENERATE: get_model(model, {})}
+    return run_afresh(_scored(results, specs, models, on_progress))
 
 
 def _largest(results: Any) -> list[Result]:
@@ -107,28 +111,32 @@ def _asks(spec: str) -> bool:
 
 
 async def _scored(
-    results: Sequence[Result], specs: Sequence[str], model: Model, on_progress: Callable[[int, int], None] | None
+    results: Sequence[Result],
+    specs: Sequence[str],
+    models: Mapping[str, Model],
+    on_progress: Callable[[int, int], None] | None,
 ) -> list[Drawn]:
     drawn = []
     for number, result in enumerate(results, 1):
-        drawn.append(await _score(result, specs, model))
+        drawn.append(await _score(result, specs, models))
         if on_progress is not None:
             on_progress(number, len(results))
     return drawn
 
 
-async def _score(result: Result, specs: Sequence[str], model: Model) -> Drawn:
+async def _score(result: Result, specs: Sequence[str], models: Mapping[str, Model]) -> Drawn:
     problem: Problem = result.problem
     nodes = result.leaves
     values = [problem.answer_in(node) for node in nodes]
     grades = np.array([problem.grade(value) or 0.0 for value in values])
     drawn = Drawn(problem.id, values, grades, np.array([float(node.tokens) for node in nodes]))
-    search = Search(problem, {GENERATE: model}, seed=result.seed)
-    try:
-        for spec in specs:
-            before = search.ledger.tokens
+    for spec in specs:
+        # A search of its own for each scorer: judges put the same solutions to the model, and in one search the first
+        # of them would pay for what the others read again.
+        search = Search(problem, models, seed=result.seed)
+        try:
             drawn.scores[spec] = np.array(await search.score(nodes, spec))
-            drawn.price[spec] = (search.ledger.tokens - before) / len(nodes)
-    finally:
-        await search.close()
+            drawn.price[spec] = search.ledger.tokens / len(nodes)
+        finally:
+            await search.close()
     return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,3 +88,13 @@ def test_a_task_without_options_is_refused_before_any_work() -> None:
 def test_impossible_options_have_no_confidence_beyond_chance() -> None:
     result = answered("option_likelihood", model({"Well": 1.0}))
     assert result.answer.value == "A" and math.isclose(result.answer.confidence or 0.0, 1 / 3)
+
+
+def test_a_model_that_thinks_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = model({"A": 1.0})
+    plain = toy.render(choice().messages)
+    opened = toy.encode(plain.prompt + "<think>\n")
+    thinking = replace(plain, prompt=opened.text, token_ids=opened.token_ids)
+    monkeypatch.setattr(toy, "render", lambda messages: thinking)
+    with pytest.raises(UsageError, match="thinks before it replies"):
+        run(run_trial(Trial(choice(), "option_likelihood", 0), {"generate": toy}, Budget()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clew.errors import UsageError
-from clew.methods.common.backtracking import check_ends
+from clew.methods.common.regex_safety import check_ends
 
 REACH = 256
 """How far before new text a match of a regular expression may begin, in characters; so far back the text is searched

@@ -9,7 +9,7 @@ import numpy as np
 
 from clew.problem import Answer, Message
 from clew.registry import method
-from clew.scorers.judges.decisions import Decision
+from clew.scorers.judges.decisions import Decision, refuse_thinking
 from clew.search import GENERATE, Search
 from clew.tree import Node
 
@@ -60,6 +60,7 @@ async def option_likelihood(
         "filler": search.problem.asking(FILLER),
     }
     root = search.root if question == "asked" else search.add_root(turns[question], role=GENERATE)
+    refuse_thinking([root], GENERATE)
     read = await search.force([root] * len(texts), texts, label="option")
     values = np.array([_log_probability(node) for node in read])
     if normalise == "tokens":

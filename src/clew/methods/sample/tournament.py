@@ -7,7 +7,6 @@ from clew.parameters import Count, Temperature
 from clew.problem import Answer
 from clew.registry import method
 from clew.search import Search
-from clew.tree import Node
 
 SCORER = "pairwise"
 
@@ -31,11 +30,8 @@ async def tournament(
     n: the number of solutions.
     scorer: a scorer that compares solutions, such as `pairwise`; any other scorer scores each of them on its own.
     """
-    stated: list[Node] = []
-    async for leaf in search.rollouts(n=n, sampling=search.at(temperature)):
-        if search.problem.answer_in(leaf) is not None:
-            stated.append(leaf)
-            search.propose(search.pick(stated))
+    await search.aggregate(n, search.pick, temperature=temperature)
+    stated = [leaf for leaf in search.samples if search.problem.answer_in(leaf) is not None]
     if not stated:
         return Answer(None)
     scores = await comparable_scores(search, stated, scorer)

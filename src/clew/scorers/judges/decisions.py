@@ -83,16 +83,27 @@ async def choose(
     not pay for all of them.
     """
     _check(search.models.get(role, search.model), options)
-    if any(_thinking(node) for node in nodes):
-        raise UsageError(
-            f"the model of the role {role} thinks before it replies, so its first words are not a decision",
-            f"Turn thinking off in its template, or choose another model with --role {role}=MODEL",
-        )
+    refuse_thinking(nodes, role)
     read = await search.force(
         [node for node in nodes for _ in options], [*options] * len(nodes), role=role, label="option"
     )
     told = np.array([np.sum(np.asarray(child.segment.logprob, np.float64)) for child in read])
     return [Decision(tuple(options), row) for row in told.reshape(len(nodes), len(options))]
+
+
+def refuse_thinking(nodes: Sequence[Node], role: str) -> None:
+    """Refuse to read an option where a thinking block is open, since what follows there is not a reply.
+
+    nodes: the texts after which options are to be read.
+    role: the role whose model reads them.
+
+    Raises UsageError for such a node.
+    """
+    if any(_thinking(node) for node in nodes):
+        raise UsageError(
+            f"the model of the role {role} thinks before it replies, so its first words are not a decision",
+            f"Turn thinking off in its template, or choose another model with --role {role}=MODEL",
+        )
 
 
 def _thinking(node: Node) -> bool:
